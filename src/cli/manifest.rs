@@ -1,0 +1,66 @@
+//! `firebell manifest`: the Slack app that this configuration needs, with exactly the scopes that the code uses.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::domain::catalog::Catalog;
+use crate::slack::methods;
+
+/// Events that are subscribed to, with the scope that lets them in (slack-contract.md section 4).
+const EVENTS: [(&str, &str); 2] = [
+    ("reaction_added", "reactions:read"),
+    ("pin_added", "pins:read"),
+];
+
+/// The manifest as JSON (slack-contract.md section 11). `url`: where Slack reaches the bot; none for Socket Mode.
+pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<String> {
+    let address = |path: &str| url.map(|url| format!("{}{path}", url.trim_end_matches('/')));
+    let mut scopes: BTreeSet<&str> = BTreeSet::from(["commands"]);
+    scopes.extend(methods::ALL.iter().flat_map(|method| method.scopes));
+    scopes.extend(EVENTS.map(|(_, scope)| scope));
+    let events = EVENTS.map(|(event, _)| event);
+    let mut manifest = json!({
+        "_metadata": { "major_version": 1 },
+        "display_information": {
+            "name": "Firebell",
+            "description": "Declare, run and close incidents from Slack.",
+            "background_color": "#8b0000",
+        },
+        "features": {
+            "bot_user": { "display_name": "firebell", "always_online": true },
+            "slash_commands": [{
+                "command": catalog.slack.command,
+                "description": "Declare and manage incidents",
+                "usage_hint": "[declare|list|status|ack|update|severity|lead|resolve|help] …",
+                "should_escape": true,
+            }],
+        },
+        "oauth_config": { "scopes": { "bot": scopes } },
+        "settings": {
+            "event_subscriptions": { "bot_events": events },
+            "interactivity": { "is_enabled": true },
+            "org_deploy_enabled": false,
+            "socket_mode_enabled": url.is_none(),
+            "token_rotation_enabled": false,
+        },
+    });
+    for (pointer, key, path) in [
+        ("/features/slash_commands/0", "url", "/slack/commands"),
+        (
+            "/settings/event_subscriptions",
+            "request_url",
+            "/slack/events",
+        ),
+        (
+            "/settings/interactivity",
+            "request_url",
+            "/slack/interactions",
+        ),
+    ] {
+        if let (Some(place), Some(address)) = (manifest.pointer_mut(pointer), address(path)) {
+            place[key] = Value::String(address);
+        }
+    }
+    Ok(serde_json::to_string_pretty(&manifest)?)
+}

@@ -1,0 +1,493 @@
+//! What each section of the file holds: one function for one section, one line for one key.
+
+use jiff::SignedDuration;
+
+use super::faults::Level;
+use super::reader::{Section, Value};
+use super::references::Thing;
+use super::runbook::{action, change_freeze, check, checklist};
+use super::values::*;
+use crate::domain::catalog::*;
+use crate::domain::escalation::{Channel, EscalationPolicy, Step, StopOn, Target};
+use crate::domain::form::WrongForm;
+use crate::domain::oncall::{Rotation, Schedule};
+use crate::domain::terms::{PersonId, ServiceId, SeverityId};
+
+/// The whole file. What is wrong is noted; only if nothing is, the catalog is what the file says.
+pub fn catalog(mut root: Section<'_>) -> Catalog {
+    let organization = organization(&mut root);
+    let notifications = notifications(&mut root);
+    let catalog = Catalog {
+        slack: slack(&mut root),
+        incidents: incidents(&mut root),
+        severities: severities(&mut root),
+        people: each(&mut root, "people", "[[people]]", person),
+        services: each(&mut root, "services", "[[services]]", service),
+        schedules: each(&mut root, "schedules", "[[schedules]]", |it| {
+            schedule(it, &organization)
+        }),
+        escalation_policies: each(
+            &mut root,
+            "escalation_policies",
+            "[[escalation_policies]]",
+            |it| escalation_policy(it, &notifications),
+        ),
+        alert_sources: each(
+            &mut root,
+            "alert_sources",
+            "[[alert_sources]]",
+            alert_source,
+        ),
+        routes: each(&mut root, "routes", "[[routes]]", route),
+        actions: each(&mut root, "actions", "[[actions]]", action),
+        checks: each(&mut root, "checks", "[[checks]]", check),
+        checklists: each(&mut root, "checklists", "[[checklists]]", checklist),
+        change_freezes: each(
+            &mut root,
+            "change_freezes",
+            "[[change_freezes]]",
+            change_freeze,
+        ),
+        notifications,
+        organization,
+    };
+    root.close();
+    catalog
+}
+
+/// The entries of a list of tables. An entry that lacks what it needs is left out; that it does is noted.
+fn each<'r, T>(
+    root: &mut Section<'r>,
+    key: &'static str,
+    label: &str,
+    mut read: impl FnMut(&mut Section<'r>) -> Option<T>,
+) -> Vec<T> {
+    let tables = root.tables(key, label).unwrap_or_default();
+    let read = |mut table: Section<'r>| {
+        let entry = read(&mut table);
+        table.close();
+        entry
+    };
+    tables.into_iter().filter_map(read).collect()
+}
+
+/// The id of an entry, which is defined by it.
+pub fn own_id(it: &mut Section<'_>, thing: Thing) -> Option<String> {
+    it.required("id", |value| {
+        let id = id(value)?;
+        value.reading.define(thing, &id, Some(value.span()));
+        Some(id)
+    })
+}
+
+fn organization(root: &mut Section<'_>) -> Organization {
+    let default = Organization::default();
+    let Some(mut it) = root.section("organization", "[organization]") else {
+        return default;
+    };
+    let organization = Organization {
+        name: it.optional("name", text).unwrap_or(default.name),
+        timezone: it
+            .optional("timezone", timezone)
+            .unwrap_or(default.timezone),
+    };
+    it.close();
+    organization
+}
+
+fn slack(root: &mut Section<'_>) -> Slack {
+    let default = Slack::default();
+    let Some(mut it) = root.section("slack", "[slack]") else {
+        return default;
+    };
+    let slack = Slack {
+        announce: it.optional("announce", channel).unwrap_or(default.announce),
+        bridge: it.optional("bridge", url),
+        command: it
+            .optional("command", slash_command)
+            .unwrap_or(default.command),
+    };
+    it.close();
+    slack
+}
+
+fn incidents(root: &mut Section<'_>) -> Incidents {
+    let default = Incidents::default();
+    let Some(mut it) = root.section("incidents", "[incidents]") else {
+        return default;
+    };
+    let incidents = Incidents {
+        id: it.optional("id", id_pattern).unwrap_or(default.id),
+        channel: it
+            .optional("channel", channel_pattern)
+            .unwrap_or(default.channel),
+        retention: it
+            .optional("retention", parsed)
+            .unwrap_or(default.retention),
+    };
+    it.close();
+    incidents
+}
+
+fn severities(root: &mut Section<'_>) -> Vec<Severity> {
+    if root.value("severities").is_none() {
+        let defaults = Severity::defaults();
+        for severity in &defaults {
+            let id = severity.id.as_str();
+            root.reading.define(Thing::Severity, id, None);
+        }
+        return defaults;
+    }
+    if let Some(value) = root.value("severities")
+        && value.get().as_array().is_some_and(|list| list.is_empty())
+    {
+        let help = "leave it out for P1 to P4, or begin one with [[severities]]";
+        value.wrong("there is no severity", help);
+    }
+    let mut words = Words::default();
+    each(root, "severities", "[[severities]]", |it| {
+        severity(it, &mut words)
+    })
+}
+
+/// The words for severities that are taken, in lower case, with their place and whose they are.
+#[derive(Default)]
+struct Words {
+    taken: Vec<(String, std::ops::Range<usize>, String)>,
+}
+
+impl Words {
+    /// Notes a word for a severity; complains if it means another one already.
+    fn take(&mut self, word: &str, value: Value<'_>, severity: &str) {
+        let lower = word.to_lowercase();
+        let taken = self.taken.iter().find(|(taken, _, _)| *taken == lower);
+        match taken {
+            Some((_, first, owner)) if owner != severity => {
+                value.reading.faults.borrow_mut().push_pair(
+                    value.span(),
+                    format!("\"{word}\" means two severities, `{owner}` and `{severity}`"),
+                    "take it away from one of them",
+                    first.clone(),
+                    "means another one here",
+                );
+            }
+            Some(_) => {}
+            None => self.taken.push((lower, value.span(), severity.to_owned())),
+        }
+    }
+}
+
+fn severity(it: &mut Section<'_>, words: &mut Words) -> Option<Severity> {
+    let id = own_id(it, Thing::Severity);
+    let owner = id.as_deref().unwrap_or("?");
+    if let (Some(value), Some(id)) = (it.value("id"), &id) {
+        words.take(id, value, owner);
+    }
+    let severity = Severity {
+        name: it.required("name", text).unwrap_or_default(),
+        aliases: it.list("aliases", |value| {
+            let alias = word(value)?;
+            words.take(&alias, value, owner);
+            Some(alias)
+        }),
+        description: it.optional("description", any_text).unwrap_or_default(),
+        acknowledge_within: it.optional("acknowledge_within", positive_duration),
+        update_every: it.optional("update_every", positive_duration),
+        postmortem_within: it.optional("postmortem_within", positive_duration),
+        escalation_policy: it.optional("escalation_policy", reference(Thing::EscalationPolicy)),
+        invite: it.list("invite", target),
+        checklists: it.list("checklists", reference(Thing::Checklist)),
+        stakeholders: it.list("stakeholders", email),
+        war_room: it.optional("war_room", flag).unwrap_or(true),
+        id: SeverityId::new(owner),
+    };
+    id.map(|_| severity)
+}
+
+fn person(it: &mut Section<'_>) -> Option<Person> {
+    let id = own_id(it, Thing::Person);
+    let person = Person {
+        name: it.required("name", text).unwrap_or_default(),
+        slack: it.optional("slack", parsed),
+        email: it.optional("email", email),
+        phone: it.optional("phone", phone),
+        timezone: it.optional("timezone", timezone),
+        roles: it.list("roles", |value| {
+            let role = word(value)?;
+            value.reading.define(Thing::Role, &role, Some(value.span()));
+            Some(role)
+        }),
+        id: PersonId::new(id?),
+    };
+    let ways = ["slack", "email", "phone"];
+    if ways.into_iter().all(|way| it.value(way).is_none()) {
+        let message = format!("`{}` cannot be reached", person.id);
+        it.fault(Level::Warning, message, "add `slack`, `email` or `phone`");
+    }
+    Some(person)
+}
+
+fn service(it: &mut Section<'_>) -> Option<Service> {
+    let id = own_id(it, Thing::Service);
+    let name = it.optional("name", text);
+    let service = Service {
+        owner: it.optional("owner", target),
+        escalation_policy: it.optional("escalation_policy", reference(Thing::EscalationPolicy)),
+        links: it.optional("links", links).unwrap_or_default(),
+        runbooks: it.list("runbooks", text),
+        name: name.or_else(|| id.clone())?,
+        id: ServiceId::new(id?),
+    };
+    Some(service)
+}
+
+fn schedule(it: &mut Section<'_>, organization: &Organization) -> Option<Schedule> {
+    let id = own_id(it, Thing::Schedule);
+    let name = it.optional("name", text);
+    let timezone = it
+        .optional("timezone", timezone)
+        .unwrap_or_else(|| organization.timezone.clone());
+    let fallback = it.optional("fallback", |value| match target(value)? {
+        fallback @ (Target::Person(_) | Target::Role(_)) => Some(fallback),
+        Target::Schedule(_) | Target::UserGroup(_) | Target::Channel(_) => {
+            let help = "write person:ID or role:NAME";
+            value.wrong("a fallback must be somebody who can be paged", help);
+            None
+        }
+    });
+    // Where somebody else is told in his place, a turn of somebody unknown is no reason not to ring at all.
+    let unknown = match fallback {
+        Some(_) => Level::Warning,
+        None => Level::Error,
+    };
+    let rotations = it.tables("rotations", "[[schedules.rotations]]");
+    if rotations.as_ref().is_none_or(Vec::is_empty) && !it.reading.is_broken() {
+        let message = "nobody is ever on call in this schedule";
+        it.fault(
+            Level::Warning,
+            message,
+            "begin a rotation with [[schedules.rotations]]",
+        );
+    }
+    let rotations = rotations
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|mut table| {
+            let rotation = rotation(&mut table, unknown);
+            table.close();
+            rotation
+        })
+        .collect();
+    Some(Schedule {
+        id: id?,
+        name,
+        timezone,
+        rotations,
+        fallback,
+    })
+}
+
+fn rotation(it: &mut Section<'_>, unknown: Level) -> Option<Rotation> {
+    let participants = it.required_list("participants", |value| match parsed(value)? {
+        Target::Person(id) => {
+            let (name, span) = (id.as_str(), value.span());
+            value.reading.name(Thing::Person, name, span, unknown);
+            Some(id)
+        }
+        Target::Schedule(_) | Target::Role(_) | Target::UserGroup(_) | Target::Channel(_) => {
+            value.wrong("only a person can take turns", "write person:ID");
+            None
+        }
+    });
+    let shift = it.required("shift", parsed);
+    let handoff = it.required("handoff", local_time);
+    let hours = it.optional("hours", parsed);
+    Some(Rotation {
+        participants,
+        shift: shift?,
+        handoff: handoff?,
+        hours,
+    })
+}
+
+fn escalation_policy(it: &mut Section<'_>, ways: &Notifications) -> Option<EscalationPolicy> {
+    let id = own_id(it, Thing::EscalationPolicy);
+    let mut latest = SignedDuration::ZERO;
+    let policy = EscalationPolicy {
+        steps: it.required_list("steps", |value| {
+            let mut table = value.table("a step")?;
+            let step = step(&mut table, &mut latest, ways);
+            table.close();
+            step
+        }),
+        repeat: it.optional("repeat", count).unwrap_or(0),
+        stop_on: it
+            .optional("stop_on", parsed)
+            .unwrap_or(StopOn::Acknowledged),
+        id: id?,
+    };
+    Some(policy)
+}
+
+fn step(it: &mut Section<'_>, latest: &mut SignedDuration, ways: &Notifications) -> Option<Step> {
+    let after = it.required("after", |value| {
+        let after = duration(value)?;
+        if after < *latest {
+            let message = "this step comes before the one above it";
+            value.wrong(
+                message,
+                "`after` counts from the start of the escalation: put the steps in its order",
+            );
+        }
+        *latest = after.max(*latest);
+        Some(after)
+    });
+    let notify = it.required_list("notify", target);
+    let mut via = it.list("via", |value| {
+        let channel = parsed(value)?;
+        if let Some(section) = missing_way(channel, ways) {
+            let message = format!("\"{channel}\" is not set up: nothing will be sent by it");
+            value.doubtful(message, format!("add {section}"));
+        }
+        Some(channel)
+    });
+    if via.is_empty() {
+        via.push(Channel::Slack);
+    }
+    Some(Step {
+        after: after?,
+        notify,
+        via,
+    })
+}
+
+/// The section that a channel needs and that is not there.
+fn missing_way(channel: Channel, ways: &Notifications) -> Option<&'static str> {
+    let Notifications {
+        email,
+        sms,
+        webhook,
+    } = ways;
+    match channel {
+        Channel::Slack => None,
+        Channel::Email => email.is_none().then_some("[notifications.email]"),
+        Channel::Sms | Channel::Voice => sms.is_none().then_some("[notifications.sms]"),
+        Channel::Webhook => webhook.is_none().then_some("[notifications.webhook]"),
+    }
+}
+
+fn notifications(root: &mut Section<'_>) -> Notifications {
+    let Some(mut it) = root.section("notifications", "[notifications]") else {
+        return Notifications::default();
+    };
+    // A section with a fault in it is there all the same: that is told once, not at every step that uses it.
+    let email = it.section("email", "[notifications.email]").map(|mut it| {
+        let email = Email {
+            smtp_url_env: it.required("smtp_url_env", env_name).unwrap_or_default(),
+            from: it.required("from", sender).unwrap_or_default(),
+        };
+        it.close();
+        email
+    });
+    let sms = it.section("sms", "[notifications.sms]").map(|mut it| {
+        let sms = Sms {
+            account_sid_env: it.required("account_sid_env", env_name).unwrap_or_default(),
+            auth_token_env: it.required("auth_token_env", env_name).unwrap_or_default(),
+            from: it.required("from", phone).unwrap_or_default(),
+            base_url: it
+                .optional("base_url", url)
+                .map(|url| url.trim_end_matches('/').to_owned())
+                .unwrap_or_else(|| TWILIO.to_owned()),
+        };
+        it.close();
+        sms
+    });
+    let webhook = it
+        .section("webhook", "[notifications.webhook]")
+        .map(|mut it| {
+            let webhook = Webhook {
+                url_env: it.required("url_env", env_name).unwrap_or_default(),
+                secret_env: it.optional("secret_env", env_name),
+            };
+            it.close();
+            webhook
+        });
+    it.close();
+    Notifications {
+        email,
+        sms,
+        webhook,
+    }
+}
+
+/// Where text messages and calls are ordered when nothing else is said.
+const TWILIO: &str = "https://api.twilio.com";
+
+fn alert_source(it: &mut Section<'_>) -> Option<AlertSource> {
+    let id = own_id(it, Thing::AlertSource);
+    let kind = it.required("kind", parsed);
+    let secret_env = it.optional("secret_env", env_name);
+    let topics = it.list("topics", |value| {
+        value.parse(
+            |text| match text.starts_with("arn:") && text.contains(":sns:") {
+                true => Ok(text.to_owned()),
+                false => Err(WrongForm::new(
+                    format!("\"{text}\" is not the ARN of an SNS topic"),
+                    "write it as \"arn:aws:sns:us-west-2:123456789012:alarms\"",
+                )),
+            },
+        )
+    });
+    // SNS signs what it sends, so there the topics suffice; everybody else must show a secret.
+    let needed = match kind {
+        Some(SourceKind::CloudwatchSns) => ["topics", "secret_env"].as_slice(),
+        Some(
+            SourceKind::Alertmanager
+            | SourceKind::Grafana
+            | SourceKind::CloudwatchEventbridge
+            | SourceKind::Datadog
+            | SourceKind::Pagerduty
+            | SourceKind::Opsgenie
+            | SourceKind::Sentry
+            | SourceKind::Cloudevents
+            | SourceKind::Generic,
+        ) => ["secret_env"].as_slice(),
+        None => &[],
+    };
+    if !needed.is_empty() && needed.iter().all(|key| it.value(key).is_none()) {
+        let message = "nothing can prove who sends to this source: every alert will be refused";
+        it.fault(Level::Warning, message, format!("add `{}`", needed[0]));
+    }
+    Some(AlertSource {
+        id: id?,
+        kind: kind?,
+        secret_env,
+        topics,
+    })
+}
+
+fn route(it: &mut Section<'_>) -> Option<Route> {
+    let matches = it.optional("match", |value| {
+        let table = value.table("match")?;
+        let read = |(key, value): (&str, Value<'_>)| {
+            let matcher = matcher(value)?;
+            if let (Matcher::Equal(id), "source") = (&matcher, key) {
+                let span = value.span();
+                value
+                    .reading
+                    .name(Thing::AlertSource, id, span, Level::Error);
+            }
+            Some((key.to_owned(), matcher))
+        };
+        Some(table.entries().into_iter().filter_map(read).collect())
+    });
+    let route = Route {
+        matches: matches.unwrap_or_default(),
+        service: it.optional("service", chosen(Thing::Service, ServiceId::new)),
+        severity: it.optional("severity", chosen(Thing::Severity, SeverityId::new)),
+        group_by: it.list("group_by", word),
+        channel: it.optional("channel", channel),
+        then: it.required("then", parsed)?,
+    };
+    Some(route)
+}

@@ -1,0 +1,653 @@
+//! What the team has written down: severities, people, services, and what follows from each.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::escalation::{EscalationPolicy, Target};
+use super::form::{CalendarSpan, CalendarUnit, WrongForm, words};
+pub use super::id_pattern::IdPattern;
+use super::oncall::{Override, Schedule};
+use super::runbook::{Action, ChangeFreeze, Check, Checklist};
+use super::terms::{PersonId, ServiceId, SeverityId, SlackUserId, Who};
+
+/// Everything that `firebell.toml` says, proved: every id that is named exists, every form is right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Catalog {
+    /// `[organization]`
+    pub organization: Organization,
+    /// `[slack]`
+    pub slack: Slack,
+    /// `[incidents]`
+    pub incidents: Incidents,
+    /// `[[severities]]`, the most urgent first; never empty.
+    pub severities: Vec<Severity>,
+    /// `[[people]]`
+    pub people: Vec<Person>,
+    /// `[[services]]`
+    pub services: Vec<Service>,
+    /// `[[schedules]]`
+    pub schedules: Vec<Schedule>,
+    /// `[[escalation_policies]]`
+    pub escalation_policies: Vec<EscalationPolicy>,
+    /// `[notifications]`
+    pub notifications: Notifications,
+    /// `[[alert_sources]]`
+    pub alert_sources: Vec<AlertSource>,
+    /// `[[routes]]`: the first that matches decides.
+    pub routes: Vec<Route>,
+    /// `[[actions]]`
+    pub actions: Vec<Action>,
+    /// `[[checks]]`
+    pub checks: Vec<Check>,
+    /// `[[checklists]]`
+    pub checklists: Vec<Checklist>,
+    /// `[[change_freezes]]`
+    pub change_freezes: Vec<ChangeFreeze>,
+}
+
+impl Default for Catalog {
+    /// What an empty file gives: four severities, nobody to page, and a bot that works.
+    fn default() -> Self {
+        Self {
+            organization: Organization::default(),
+            slack: Slack::default(),
+            incidents: Incidents::default(),
+            severities: Severity::defaults(),
+            people: Vec::new(),
+            services: Vec::new(),
+            schedules: Vec::new(),
+            escalation_policies: Vec::new(),
+            notifications: Notifications::default(),
+            alert_sources: Vec::new(),
+            routes: Vec::new(),
+            actions: Vec::new(),
+            checks: Vec::new(),
+            checklists: Vec::new(),
+            change_freezes: Vec::new(),
+        }
+    }
+}
+
+impl Catalog {
+    /// The severity with this id.
+    pub fn severity(&self, id: &SeverityId) -> Option<&Severity> {
+        self.severities.iter().find(|severity| severity.id == *id)
+    }
+
+    /// The severity that a person means by a word: its id, an alias, its name or the first word of its name, in any
+    /// case. An id counts before an alias, an alias before a name.
+    pub fn find_severity(&self, word: &str) -> Option<&Severity> {
+        let word = word.trim().to_lowercase();
+        let same = |text: &str| text.to_lowercase() == word;
+        let first = |text: &str| text.split_whitespace().next().is_some_and(same);
+        let list = &self.severities;
+        list.iter()
+            .find(|severity| same(severity.id.as_str()))
+            .or_else(|| list.iter().find(|it| it.aliases.iter().any(|a| same(a))))
+            .or_else(|| list.iter().find(|severity| same(&severity.name)))
+            .or_else(|| list.iter().find(|severity| first(&severity.name)))
+    }
+
+    /// The service with this id.
+    pub fn service(&self, id: &ServiceId) -> Option<&Service> {
+        self.services.iter().find(|service| service.id == *id)
+    }
+
+    /// The service that a person means by a word: its id, else its name, in any case.
+    pub fn find_service(&self, word: &str) -> Option<&Service> {
+        let word = word.trim().to_lowercase();
+        let same = |text: &str| text.to_lowercase() == word;
+        self.services
+            .iter()
+            .find(|service| same(service.id.as_str()))
+            .or_else(|| self.services.iter().find(|service| same(&service.name)))
+    }
+
+    /// The person with this id.
+    pub fn person(&self, id: &PersonId) -> Option<&Person> {
+        self.people.iter().find(|person| person.id == *id)
+    }
+
+    /// The person whose Slack user id stands in the catalog (a handle is not known to be anybody's).
+    pub fn person_by_slack(&self, id: &SlackUserId) -> Option<&Person> {
+        self.people
+            .iter()
+            .find(|person| matches!(&person.slack, Some(SlackName::Id(theirs)) if theirs == id))
+    }
+
+    /// Everybody who has this role, in the order of the file.
+    pub fn people_with_role(&self, name: &str) -> Vec<&Person> {
+        self.people
+            .iter()
+            .filter(|person| person.roles.iter().any(|role| role == name))
+            .collect()
+    }
+
+    /// The schedule with this id.
+    pub fn schedule(&self, id: &str) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| schedule.id == id)
+    }
+
+    /// The escalation policy with this id.
+    pub fn escalation_policy(&self, id: &str) -> Option<&EscalationPolicy> {
+        self.escalation_policies
+            .iter()
+            .find(|policy| policy.id == id)
+    }
+
+    /// The alert source with this id.
+    pub fn alert_source(&self, id: &str) -> Option<&AlertSource> {
+        self.alert_sources.iter().find(|source| source.id == id)
+    }
+
+    /// The ops action with this id.
+    pub fn action(&self, id: &str) -> Option<&Action> {
+        self.actions.iter().find(|action| action.id == id)
+    }
+
+    /// The check with this id.
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+
+    /// The checklist with this id.
+    pub fn checklist(&self, id: &str) -> Option<&Checklist> {
+        self.checklists.iter().find(|checklist| checklist.id == id)
+    }
+
+    /// The change freeze that forbids an action of this risk now, if there is one.
+    pub fn freeze(&self, risk: super::runbook::Risk, at: Timestamp) -> Option<&ChangeFreeze> {
+        self.change_freezes
+            .iter()
+            .find(|freeze| freeze.forbids(risk, at, &self.organization.timezone))
+    }
+
+    /// The people behind a target at a time, without repetition; a schedule without anybody on call gives its
+    /// fallback. A user group and a channel give nobody: only Slack knows who is in them.
+    pub fn resolve(&self, target: &Target, at: Timestamp, overrides: &[Override]) -> Vec<&Person> {
+        match target {
+            Target::Person(id) => self.person(id).into_iter().collect(),
+            Target::Role(name) => self.people_with_role(name),
+            Target::Schedule(id) => match self.on_call(id, at, overrides) {
+                Some(person) => vec![person],
+                None => match self.schedule(id).and_then(|it| it.fallback.as_ref()) {
+                    // A fallback is a person or a role; were it a schedule, this could go round in a circle.
+                    Some(Target::Schedule(_)) | None => Vec::new(),
+                    Some(fallback) => self.resolve(fallback, at, overrides),
+                },
+            },
+            Target::UserGroup(_) | Target::Channel(_) => Vec::new(),
+        }
+    }
+
+    /// Who is on call in a schedule by plan or override; `None` where [`Catalog::resolve`] takes the fallback:
+    /// nobody's turn, or the turn of somebody who is not in the catalog.
+    pub fn on_call(
+        &self,
+        schedule: &str,
+        at: Timestamp,
+        overrides: &[Override],
+    ) -> Option<&Person> {
+        let on_call = self.schedule(schedule)?.on_call(at, overrides)?;
+        self.person(&on_call)
+    }
+}
+
+/// `[organization]`: whose incidents these are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// The name for people.
+    pub name: String,
+    /// The zone of incident numbers, of schedules without a zone, and of exports.
+    pub timezone: TimeZone,
+}
+
+impl Default for Organization {
+    fn default() -> Self {
+        Self {
+            name: "Firebell".to_owned(),
+            timezone: TimeZone::UTC,
+        }
+    }
+}
+
+/// `[slack]`: where the bot speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slack {
+    /// Where every declared incident is announced: `#incidents`.
+    pub announce: String,
+    /// The meeting that is bookmarked in every war room.
+    pub bridge: Option<String>,
+    /// The slash command: `/incident`.
+    pub command: String,
+}
+
+impl Default for Slack {
+    fn default() -> Self {
+        Self {
+            announce: "#incidents".to_owned(),
+            bridge: None,
+            command: "/incident".to_owned(),
+        }
+    }
+}
+
+/// `[incidents]`: what they are called, and how long they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incidents {
+    /// The identifier: `INC-{yyyy}-{mmdd}-{nnn}`.
+    pub id: IdPattern,
+    /// The war room's name, without `#`: `incident-{yyyy}-{mmdd}-{nnn}`.
+    pub channel: IdPattern,
+    /// How long timelines and audit are kept at least.
+    pub retention: CalendarSpan,
+}
+
+impl Default for Incidents {
+    fn default() -> Self {
+        Self {
+            id: IdPattern::default_id(),
+            channel: IdPattern::default_channel(),
+            retention: CalendarSpan::new(7, CalendarUnit::Year).expect("seven is not zero"),
+        }
+    }
+}
+
+/// How bad it is, and what follows from that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Severity {
+    /// The id of the `[[severities]]` entry: `p1`.
+    pub id: SeverityId,
+    /// The name for people: `P1 - Critical`.
+    pub name: String,
+    /// Other words for it: `sev1`.
+    pub aliases: Vec<String>,
+    /// What it means, for people; may be empty.
+    pub description: String,
+    /// In what time somebody must have acknowledged; `None`: no target.
+    pub acknowledge_within: Option<SignedDuration>,
+    /// How long without an update before the commander is reminded; `None`: never.
+    pub update_every: Option<SignedDuration>,
+    /// In what time after the resolution the post-mortem is due; `None`: none is asked for.
+    pub postmortem_within: Option<SignedDuration>,
+    /// The policy by which people are paged, unless the service has its own; `None`: nobody is.
+    pub escalation_policy: Option<String>,
+    /// Who is invited into the war room.
+    pub invite: Vec<Target>,
+    /// The ids of the checklists that are posted.
+    pub checklists: Vec<String>,
+    /// The e-mail addresses that every update goes to.
+    pub stakeholders: Vec<String>,
+    /// Whether there is a channel; `false`: a thread in `[slack].announce`.
+    pub war_room: bool,
+}
+
+impl Severity {
+    /// P1 to P4, as most teams have them.
+    pub fn defaults() -> Vec<Severity> {
+        let minutes = SignedDuration::from_mins;
+        let severity = |id: &str, word: &str, sev: &str, description: &str| Severity {
+            id: SeverityId::new(id),
+            name: format!("{} - {word}", id.to_uppercase()),
+            aliases: vec![word.to_lowercase(), sev.to_owned()],
+            description: description.to_owned(),
+            acknowledge_within: None,
+            update_every: None,
+            postmortem_within: None,
+            escalation_policy: None,
+            invite: Vec::new(),
+            checklists: Vec::new(),
+            stakeholders: Vec::new(),
+            war_room: true,
+        };
+        vec![
+            Severity {
+                acknowledge_within: Some(minutes(15)),
+                update_every: Some(minutes(15)),
+                postmortem_within: Some(SignedDuration::from_hours(24)),
+                ..severity(
+                    "p1",
+                    "Critical",
+                    "sev1",
+                    "Complete system outage, data loss",
+                )
+            },
+            Severity {
+                acknowledge_within: Some(minutes(60)),
+                update_every: Some(minutes(30)),
+                ..severity("p2", "High", "sev2", "Major functionality impaired")
+            },
+            Severity {
+                acknowledge_within: Some(minutes(4 * 60)),
+                ..severity("p3", "Medium", "sev3", "Minor functionality affected")
+            },
+            Severity {
+                war_room: false,
+                ..severity("p4", "Low", "sev4", "Cosmetic issues, documentation")
+            },
+        ]
+    }
+}
+
+/// Somebody who can be paged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The id of the `[[people]]` entry: `alice`.
+    pub id: PersonId,
+    /// The name for people.
+    pub name: String,
+    /// Who this is in Slack; `None`: found by e-mail.
+    pub slack: Option<SlackName>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The telephone number in the form of E.164: `+15550100`.
+    pub phone: Option<String>,
+    /// The person's own zone; `None`: the organization's.
+    pub timezone: Option<TimeZone>,
+    /// What may be written as `role:NAME`: `devops-lead`.
+    pub roles: Vec<String>,
+}
+
+impl Person {
+    /// The person as somebody who acts; the Slack id only if the configuration gives one.
+    pub fn who(&self) -> Who {
+        Who {
+            slack: match &self.slack {
+                Some(SlackName::Id(id)) => Some(id.clone()),
+                Some(SlackName::Handle(_)) | None => None,
+            },
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// How a person is named in Slack.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SlackName {
+    /// A user id: `U0ALICE001`.
+    Id(SlackUserId),
+    /// A handle without its `@`; Slack must be asked whose it is.
+    Handle(String),
+}
+
+impl FromStr for SlackName {
+    type Err = WrongForm;
+
+    fn from_str(text: &str) -> Result<Self, WrongForm> {
+        if let Some(id) = SlackUserId::parse(text) {
+            return Ok(SlackName::Id(id));
+        }
+        match text.strip_prefix('@') {
+            Some(handle) if !handle.is_empty() && !handle.contains(char::is_whitespace) => {
+                Ok(SlackName::Handle(handle.to_owned()))
+            }
+            Some(_) | None => Err(WrongForm::new(
+                format!("\"{text}\" is neither a Slack user id nor a handle"),
+                match text.contains(|c: char| c.is_whitespace() || c == '@') || text.is_empty() {
+                    true => "write \"U0123ABCD\" (profile → ⋮ → Copy member ID) or \"@handle\""
+                        .to_owned(),
+                    false => format!("did you mean \"@{text}\"?"),
+                },
+            )),
+        }
+    }
+}
+
+impl fmt::Display for SlackName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SlackName::Id(id) => id.fmt(f),
+            SlackName::Handle(handle) => write!(f, "@{handle}"),
+        }
+    }
+}
+
+/// Something that may break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The id of the `[[services]]` entry: `backend`.
+    pub id: ServiceId,
+    /// The name for people.
+    pub name: String,
+    /// Who answers for it.
+    pub owner: Option<Target>,
+    /// The policy by which people are paged for it; `None`: the severity's.
+    pub escalation_policy: Option<String>,
+    /// Web addresses by name: `dashboard`.
+    pub links: BTreeMap<String, String>,
+    /// The runbooks, as they are named in the runbook folder: `rms.md`.
+    pub runbooks: Vec<String>,
+}
+
+/// `[notifications]`: the ways out beside Slack. A way that is `None` is not available as `via`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notifications {
+    /// `via = "email"`
+    pub email: Option<Email>,
+    /// `via = "sms"` and `"voice"`
+    pub sms: Option<Sms>,
+    /// `via = "webhook"`
+    pub webhook: Option<Webhook>,
+}
+
+/// `[notifications.email]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Email {
+    /// The environment variable with `smtp://user:pass@host:587`.
+    pub smtp_url_env: String,
+    /// The sender: `firebell@company.com` or `Firebell <firebell@company.com>`.
+    pub from: String,
+}
+
+/// `[notifications.sms]`: Twilio's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sms {
+    /// The environment variable with the account's SID.
+    pub account_sid_env: String,
+    /// The environment variable with the token.
+    pub auth_token_env: String,
+    /// The sender's number in the form of E.164.
+    pub from: String,
+    /// Where the API is, without a slash at the end.
+    pub base_url: String,
+}
+
+/// `[notifications.webhook]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// The environment variable with the address.
+    pub url_env: String,
+    /// The environment variable with the secret that requests are signed with.
+    pub secret_env: Option<String>,
+}
+
+/// Somebody who sends alerts to `/alerts/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertSource {
+    /// The id of the `[[alert_sources]]` entry, and the last part of the path.
+    pub id: String,
+    /// What it speaks.
+    pub kind: SourceKind,
+    /// The environment variable with the secret that opens the path.
+    pub secret_env: Option<String>,
+    /// `cloudwatch-sns`: the ARNs of the topics that are listened to; any other is refused.
+    pub topics: Vec<String>,
+}
+
+words! {
+    /// What an alert source speaks.
+    SourceKind, "a kind of alert source" {
+        /// Prometheus or its Alertmanager.
+        Alertmanager = "alertmanager",
+        /// Grafana's webhook contact point.
+        Grafana = "grafana",
+        /// CloudWatch alarms by SNS.
+        CloudwatchSns = "cloudwatch-sns",
+        /// CloudWatch alarms by an EventBridge API destination.
+        CloudwatchEventbridge = "cloudwatch-eventbridge",
+        /// Datadog's webhook.
+        Datadog = "datadog",
+        /// What is sent to PagerDuty (Events API v2).
+        Pagerduty = "pagerduty",
+        /// What is sent to Opsgenie.
+        Opsgenie = "opsgenie",
+        /// Sentry's integration webhook.
+        Sentry = "sentry",
+        /// CloudEvents over HTTP.
+        Cloudevents = "cloudevents",
+        /// A small JSON of our own, for scripts.
+        Generic = "generic",
+    }
+}
+
+/// What is done with an alert that matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// What an alert must carry, by label (`source` is the id of the alert source); empty: every alert matches.
+    pub matches: BTreeMap<String, Matcher>,
+    /// The service that is affected; `None`: none is known.
+    pub service: Option<Chosen<ServiceId>>,
+    /// The severity of the incident; `None`: the alert's own `severity` label decides.
+    pub severity: Option<Chosen<SeverityId>>,
+    /// What is done.
+    pub then: Then,
+    /// The labels whose values must be equal for two alerts to be one incident.
+    pub group_by: Vec<String>,
+    /// Where the card goes with `then = "notify"`: `#alerts`; `None`: `[slack].announce`.
+    pub channel: Option<String>,
+}
+
+/// What a label must be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Matcher {
+    /// This text.
+    Equal(String),
+    /// Written `~^rms-`: a regular expression (without the `~`) that matches somewhere in the value. It compiles.
+    Pattern(String),
+}
+
+/// A value that is fixed, or made of the alert by a template: `{{ labels.service }}`. The template compiles.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Chosen<T> {
+    /// Always this.
+    Fixed(T),
+    /// What the template gives for the alert.
+    Template(String),
+}
+
+words! {
+    /// What a route does with an alert.
+    Then, "what a route can do" {
+        /// Open an incident, or add to the open one of its group.
+        Declare = "declare",
+        /// Post a card.
+        Notify = "notify",
+        /// Keep it in the record, and nothing else.
+        Suppress = "suppress",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil;
+
+    use crate::domain::oncall::{Rotation, Schedule};
+
+    fn person(id: &str, roles: &[&str]) -> Person {
+        Person {
+            id: PersonId::new(id),
+            name: id.to_uppercase(),
+            slack: SlackUserId::parse(&format!("U0{}", id.to_uppercase())).map(SlackName::Id),
+            email: None,
+            phone: None,
+            timezone: None,
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        }
+    }
+
+    fn catalog() -> Catalog {
+        Catalog {
+            people: vec![
+                person("alice", &["oncall"]),
+                person("carol", &["devops-lead", "oncall"]),
+            ],
+            schedules: vec![Schedule {
+                id: "primary".into(),
+                name: None,
+                timezone: TimeZone::UTC,
+                rotations: vec![Rotation {
+                    participants: vec![PersonId::new("alice"), PersonId::new("bob")],
+                    shift: "1w".parse().unwrap(),
+                    handoff: civil::datetime(2025, 9, 1, 9, 0, 0, 0),
+                    hours: None,
+                }],
+                fallback: Some(Target::Person(PersonId::new("carol"))),
+            }],
+            ..Catalog::default()
+        }
+    }
+
+    #[test]
+    fn a_severity_is_found_by_every_word_that_people_use_for_it() {
+        let catalog = Catalog::default();
+        for word in ["p1", "P1", "critical", "SEV1", "P1 - critical", " p1 "] {
+            let found = catalog.find_severity(word).unwrap();
+            assert_eq!(found.id, SeverityId::new("p1"), "{word}");
+        }
+        assert!(catalog.find_severity("p9").is_none());
+        assert!(catalog.find_severity("").is_none());
+    }
+
+    #[test]
+    fn a_target_is_resolved_to_the_people_behind_it() {
+        let catalog = catalog();
+        let ids = |target: &str, at: &str| -> Vec<&str> {
+            catalog
+                .resolve(&target.parse().unwrap(), at.parse().unwrap(), &[])
+                .into_iter()
+                .map(|person| person.id.as_str())
+                .collect()
+        };
+        let first_week = "2025-09-02T00:00:00Z";
+        assert_eq!(ids("person:alice", first_week), ["alice"]);
+        assert_eq!(ids("person:bob", first_week), [""; 0]);
+        assert_eq!(ids("role:oncall", first_week), ["alice", "carol"]);
+        assert_eq!(ids("schedule:primary", first_week), ["alice"]);
+        assert_eq!(ids("usergroup:sre", first_week), [""; 0]);
+        assert_eq!(ids("channel:#ops", first_week), [""; 0]);
+        assert_eq!(ids("schedule:none", first_week), [""; 0]);
+    }
+
+    #[test]
+    fn the_fallback_is_taken_before_the_first_hand_off_and_for_somebody_unknown() {
+        let catalog = catalog();
+        let target = Target::Schedule("primary".into());
+        // Before the first hand-off; in the week of bob, who is not in the catalog.
+        for at in ["2025-08-31T00:00:00Z", "2025-09-09T00:00:00Z"] {
+            let people = catalog.resolve(&target, at.parse().unwrap(), &[]);
+            assert_eq!(people[0].id.as_str(), "carol", "{at}");
+            assert!(
+                catalog
+                    .on_call("primary", at.parse().unwrap(), &[])
+                    .is_none()
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_is_found_by_slack_id() {
+        let catalog = catalog();
+        let found = catalog.person_by_slack(&SlackUserId::parse("U0CAROL").unwrap());
+        assert_eq!(found.unwrap().id.as_str(), "carol");
+        assert!(
+            catalog
+                .person_by_slack(&SlackUserId::parse("U0NOBODY").unwrap())
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,686 @@
+//! What follows from a command: events, or a refusal in words for a person. A table of wish × status.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::catalog::{Catalog, Severity};
+use super::command::{Command, Declaration, Identity, Report, Timer};
+use super::escalation::Target;
+use super::event::{
+    Declared, Event, FollowUp, Invitee, Mark, MessageRef, Overdue, Resolution, SeverityTerms,
+    Update,
+};
+use super::incident::{Incident, Room};
+use super::oncall::Override;
+use super::terms::{Actor, IncidentId, Role, SeverityId, Status, Who};
+
+/// All that the core may look at besides the incident itself.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// The present moment.
+    pub now: Timestamp,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// The configuration.
+    pub catalog: &'a Catalog,
+    /// The on-call overrides in force.
+    pub overrides: &'a [Override],
+}
+
+/// How long an ignored reminder is given before the next in line is reminded: long enough to finish a sentence
+/// in a call, short enough that stakeholders wait no longer than one P1 interval in all.
+pub const REMINDER_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// A clock that rings no later than this is on time, and its lateness not worth a word.
+const PUNCTUAL: SignedDuration = SignedDuration::from_secs(5);
+
+/// Decides. Nothing is changed here: the events are, once they are written down.
+pub fn decide(
+    incident: Option<&Incident>,
+    command: &Command,
+    world: World<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match (command, incident) {
+        (
+            Command::Declare {
+                identity,
+                declaration,
+            },
+            None,
+        ) => declare(identity, declaration, world),
+        // An identity is given out once; a second declaration under it is a fault of the shell's, not of a person's.
+        (Command::Declare { .. }, Some(incident)) => Err(Refusal::AlreadyDeclared {
+            id: incident.id.clone(),
+        }),
+        (_, None) => Err(Refusal::NoIncident),
+        (command, Some(incident)) => pursue(incident, command, world),
+    }
+}
+
+/// The table for an incident that exists.
+fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Vec<Event>, Refusal> {
+    use Status::{Closed, Identified, Investigating, Mitigating, Monitoring, Resolved};
+    let id = || incident.id.clone();
+    match (command, incident.status) {
+        (Command::Declare { .. }, _) => Err(Refusal::AlreadyDeclared { id: id() }),
+
+        (Command::Acknowledge, Investigating | Identified | Mitigating | Monitoring) => {
+            acknowledge(incident, world)
+        }
+        (Command::Acknowledge, Resolved | Closed) => Err(Refusal::Over {
+            id: id(),
+            status: incident.status,
+        }),
+
+        (
+            Command::PostUpdate {
+                update,
+                status,
+                severity,
+            },
+            Investigating | Identified | Mitigating | Monitoring,
+        ) => post_update(incident, update, *status, severity.as_ref(), world),
+        // After the resolution there is still something to say, but the status moves by `reopen` and `close` only.
+        (
+            Command::PostUpdate {
+                update,
+                status: None,
+                severity: None,
+            },
+            Resolved,
+        ) => Ok(vec![updated(incident, update, Resolved)]),
+        (Command::PostUpdate { .. }, Resolved | Closed) => Err(Refusal::Over {
+            id: id(),
+            status: incident.status,
+        }),
+
+        (Command::SetStatus(to), Investigating | Identified | Mitigating | Monitoring) => {
+            set_status(incident, *to).map(|event| vec![event])
+        }
+        (Command::SetStatus(_), Resolved | Closed) => Err(Refusal::Over {
+            id: id(),
+            status: incident.status,
+        }),
+
+        (
+            Command::ChangeSeverity { to, reason },
+            Investigating | Identified | Mitigating | Monitoring,
+        ) => change_severity(incident, to, reason.clone(), world).map(|event| vec![event]),
+        (Command::ChangeSeverity { .. }, Resolved | Closed) => Err(Refusal::Over {
+            id: id(),
+            status: incident.status,
+        }),
+
+        (
+            Command::AssignRole { role, to },
+            Investigating | Identified | Mitigating | Monitoring | Resolved,
+        ) => assign(incident, *role, to).map(|event| vec![event]),
+
+        (
+            Command::AddNote { text },
+            Investigating | Identified | Mitigating | Monitoring | Resolved,
+        ) => Ok(vec![Event::NoteAdded { text: text.clone() }]),
+        (
+            Command::MarkMessage { message, mark },
+            Investigating | Identified | Mitigating | Monitoring | Resolved,
+        ) => mark_message(message, *mark, world),
+
+        (
+            Command::AddFollowUp { text, owner, due },
+            Investigating | Identified | Mitigating | Monitoring | Resolved,
+        ) => Ok(vec![Event::FollowUpAdded(FollowUp {
+            number: incident.follow_ups.len() as u32 + 1,
+            text: text.clone(),
+            owner: owner.clone(),
+            due: *due,
+        })]),
+        // A follow-up outlives its incident: it can be ticked off for ever.
+        (Command::CompleteFollowUp { number }, _) => complete_follow_up(incident, *number),
+
+        (Command::Resolve(resolution), Investigating | Identified | Mitigating | Monitoring) => {
+            Ok(vec![Event::Resolved(resolution.clone())])
+        }
+        // The root cause is often known a day later.
+        (Command::Resolve(resolution), Resolved) if *resolution != Resolution::default() => {
+            Ok(vec![Event::Resolved(resolution.clone())])
+        }
+        (Command::Resolve(_), Resolved | Closed) => Err(Refusal::Over {
+            id: id(),
+            status: incident.status,
+        }),
+
+        (Command::Reopen { reason }, Resolved) => Ok(vec![Event::Reopened {
+            reason: reason.clone(),
+        }]),
+        (Command::Reopen { .. }, Investigating | Identified | Mitigating | Monitoring) => {
+            Err(Refusal::StillOpen {
+                id: id(),
+                status: incident.status,
+                wish: "reopened",
+            })
+        }
+        (Command::Reopen { .. }, Closed) => Err(Refusal::Over {
+            id: id(),
+            status: Closed,
+        }),
+
+        (Command::Close, Resolved) => Ok(vec![Event::Closed]),
+        (Command::Close, Investigating | Identified | Mitigating | Monitoring) => {
+            Err(Refusal::StillOpen {
+                id: id(),
+                status: incident.status,
+                wish: "closed",
+            })
+        }
+        (Command::Close, Closed) => Err(Refusal::Over {
+            id: id(),
+            status: Closed,
+        }),
+
+        (
+            Command::AssignRole { .. }
+            | Command::AddNote { .. }
+            | Command::MarkMessage { .. }
+            | Command::AddFollowUp { .. },
+            Closed,
+        ) => Err(Refusal::Over {
+            id: id(),
+            status: Closed,
+        }),
+
+        (Command::RequestExport { format }, _) => {
+            Ok(vec![Event::ExportRequested { format: *format }])
+        }
+
+        (
+            Command::Fire(Timer::UpdateDue { at }),
+            Investigating | Identified | Mitigating | Monitoring,
+        ) => Ok(remind(incident, *at, world)),
+        // A clock that comes late has nothing to say: the incident is over.
+        (Command::Fire(Timer::UpdateDue { .. }), Resolved | Closed) => Ok(vec![]),
+
+        // What came back from the world is remembered whatever the status: it has happened.
+        (Command::Record(report), _) => Ok(record(incident, report)),
+    }
+}
+
+fn declare(
+    identity: &Identity,
+    declaration: &Declaration,
+    world: World<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let title = declaration.title.trim();
+    if title.is_empty() {
+        return Err(Refusal::NoTitle);
+    }
+    let catalog = world.catalog;
+    let severity = match &declaration.severity {
+        Some(id) => known_severity(id, catalog)?,
+        None => catalog.severities.first().ok_or(Refusal::NoSeverities)?,
+    };
+    let commander = world.actor.person().cloned();
+    let mut invite = invitees(severity, world);
+    if let Some(user) = commander.as_ref().and_then(|who| who.slack.clone()) {
+        invite.insert(0, Invitee::User(user));
+    }
+    Ok(vec![Event::Declared(Declared {
+        id: identity.id.clone(),
+        title: title.to_owned(),
+        description: declaration.description.clone(),
+        severity: terms_of(severity),
+        service: declaration.service.clone(),
+        // Nobody declares what has not begun: a clock ahead of ours must not make durations negative.
+        started_at: declaration
+            .started_at
+            .map_or(world.now, |at| at.min(world.now)),
+        commander,
+        war_room: severity.war_room.then(|| identity.channel.clone()),
+        announce: catalog.slack.announce.clone(),
+        invite,
+        checklists: severity.checklists.clone(),
+    })])
+}
+
+fn acknowledge(incident: &Incident, world: World<'_>) -> Result<Vec<Event>, Refusal> {
+    if let Some(by) = &incident.acknowledged_by {
+        return Err(Refusal::AlreadyAcknowledged {
+            id: incident.id.clone(),
+            by: by.clone(),
+        });
+    }
+    let Some(by) = world.actor.person() else {
+        return Err(Refusal::OnlyPeople);
+    };
+    let mut events = vec![Event::Acknowledged { by: by.clone() }];
+    // An alert declares without a commander: whoever answers first leads, until the lead is handed over.
+    if incident.commander().is_none() {
+        events.push(Event::RoleAssigned {
+            role: Role::IncidentCommander,
+            to: by.clone(),
+            from: None,
+        });
+    }
+    Ok(events)
+}
+
+fn post_update(
+    incident: &Incident,
+    update: &Update,
+    status: Option<Status>,
+    severity: Option<&SeverityId>,
+    world: World<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let mut events = Vec::new();
+    if let Some(to) = severity.filter(|to| **to != incident.severity.id) {
+        events.push(change_severity(incident, to, None, world)?);
+    }
+    let mut now_at = incident.status;
+    if let Some(to) = status.filter(|to| *to != incident.status) {
+        events.push(set_status(incident, to)?);
+        now_at = to;
+    }
+    events.push(updated(incident, update, now_at));
+    Ok(events)
+}
+
+fn updated(incident: &Incident, update: &Update, status: Status) -> Event {
+    Event::UpdatePosted {
+        number: incident.updates + 1,
+        status,
+        update: update.clone(),
+    }
+}
+
+fn set_status(incident: &Incident, to: Status) -> Result<Event, Refusal> {
+    match to {
+        Status::Resolved | Status::Closed => Err(Refusal::StatusByCommand { to }),
+        to if to == incident.status => Err(Refusal::AlreadyAt {
+            id: incident.id.clone(),
+            status: to,
+        }),
+        to => Ok(Event::StatusChanged {
+            from: incident.status,
+            to,
+        }),
+    }
+}
+
+fn change_severity(
+    incident: &Incident,
+    to: &SeverityId,
+    reason: Option<String>,
+    world: World<'_>,
+) -> Result<Event, Refusal> {
+    let severity = known_severity(to, world.catalog)?;
+    if severity.id == incident.severity.id {
+        return Err(Refusal::AlreadyOfSeverity {
+            id: incident.id.clone(),
+            severity: severity.name.clone(),
+        });
+    }
+    let invite = invitees(severity, world)
+        .into_iter()
+        .filter(|invitee| !incident.brings.invite.contains(invitee))
+        .collect();
+    Ok(Event::SeverityChanged {
+        from: incident.severity.id.clone(),
+        to: terms_of(severity),
+        reason,
+        invite,
+    })
+}
+
+fn assign(incident: &Incident, role: Role, to: &Who) -> Result<Event, Refusal> {
+    let from = incident.roles.get(&role);
+    if from.is_some_and(|holder| holder.is(to)) {
+        return Err(Refusal::AlreadyInRole {
+            id: incident.id.clone(),
+            role,
+            who: to.clone(),
+        });
+    }
+    Ok(Event::RoleAssigned {
+        role,
+        to: to.clone(),
+        from: from.cloned(),
+    })
+}
+
+fn mark_message(message: &MessageRef, mark: Mark, world: World<'_>) -> Result<Vec<Event>, Refusal> {
+    let by = world.actor.person().ok_or(Refusal::OnlyPeople)?.clone();
+    Ok(vec![Event::MessageMarked {
+        message: message.clone(),
+        mark,
+        by,
+    }])
+}
+
+fn complete_follow_up(incident: &Incident, number: u32) -> Result<Vec<Event>, Refusal> {
+    let tracked = incident
+        .follow_ups
+        .iter()
+        .find(|tracked| tracked.follow_up.number == number)
+        .ok_or_else(|| Refusal::NoSuchFollowUp {
+            id: incident.id.clone(),
+            number,
+            count: incident.follow_ups.len(),
+        })?;
+    if tracked.done_at.is_some() {
+        return Err(Refusal::FollowUpDone { number });
+    }
+    Ok(vec![Event::FollowUpCompleted { number }])
+}
+
+fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
+    // An older setting of the clock: an update came, and the clock was wound anew.
+    let Some(clock) = incident
+        .update_clock
+        .as_ref()
+        .filter(|clock| clock.due_at == at)
+    else {
+        return vec![];
+    };
+    let line = next_in_line(incident, world);
+    let reminder = clock.reminders + 1;
+    // The commander twice in a row only if there is nobody else.
+    let reminded = match line.len() {
+        0 => None,
+        n => line.get(clock.reminders as usize % n).cloned(),
+    };
+    let late = world.now.duration_since(at);
+    vec![Event::UpdateOverdue(Overdue {
+        due_at: at,
+        reminder,
+        reminded,
+        next_at: world
+            .now
+            .checked_add(REMINDER_PATIENCE)
+            .unwrap_or(world.now),
+        late: if late > PUNCTUAL {
+            late
+        } else {
+            SignedDuration::ZERO
+        },
+    })]
+}
+
+/// Who is asked for an update, in this order: the commander, the holders of the other roles, then the people
+/// whom the severity calls in.
+fn next_in_line(incident: &Incident, world: World<'_>) -> Vec<Who> {
+    let mut line: Vec<Who> = Vec::new();
+    let mut join = |who: Who| {
+        if !line.iter().any(|earlier| earlier.is(&who)) {
+            line.push(who);
+        }
+    };
+    for role in Role::ALL {
+        if let Some(who) = incident.roles.get(&role) {
+            join(who.clone());
+        }
+    }
+    if let Some(severity) = world.catalog.severity(&incident.severity.id) {
+        for target in &severity.invite {
+            for person in world.catalog.resolve(target, world.now, world.overrides) {
+                join(person.who());
+            }
+        }
+    }
+    line
+}
+
+fn record(incident: &Incident, report: &Report) -> Vec<Event> {
+    match (report, &incident.room) {
+        (Report::WarRoomOpened { channel, name }, Room::Wanted { .. }) => {
+            vec![Event::WarRoomOpened {
+                channel: channel.clone(),
+                name: name.clone(),
+            }]
+        }
+        (Report::WarRoomFailed { why }, Room::Wanted { .. }) => {
+            vec![Event::WarRoomFailed { why: why.clone() }]
+        }
+        // Told twice: the first telling stands.
+        (
+            Report::WarRoomOpened { .. } | Report::WarRoomFailed { .. },
+            Room::Channel { .. } | Room::Thread,
+        ) => vec![],
+        (Report::CardPosted(message), _) => match &incident.card {
+            None => vec![Event::CardPosted {
+                message: message.clone(),
+            }],
+            Some(_) => vec![],
+        },
+        (Report::Announced(message), _) => match &incident.announcement {
+            None => vec![Event::Announced {
+                message: message.clone(),
+            }],
+            Some(_) => vec![],
+        },
+        // Between the mark and the fetch the incident may have been closed; the mark was made before.
+        (Report::MessageFetched(kept), _) => match kept.mark {
+            Mark::Pin | Mark::Reaction | Mark::Shortcut => vec![Event::MessageKept(kept.clone())],
+            Mark::Check => vec![Event::FollowUpAdded(FollowUp {
+                number: incident.follow_ups.len() as u32 + 1,
+                text: kept.text.clone(),
+                owner: None,
+                due: None,
+            })],
+        },
+        // What fails every time is told once.
+        (Report::Failed { what, why }, _) => {
+            let failure = (what.clone(), why.clone());
+            match incident.failures.contains(&failure) {
+                true => vec![],
+                false => vec![Event::EffectFailed {
+                    what: what.clone(),
+                    why: why.clone(),
+                }],
+            }
+        }
+    }
+}
+
+fn known_severity<'a>(id: &SeverityId, catalog: &'a Catalog) -> Result<&'a Severity, Refusal> {
+    catalog.severity(id).ok_or_else(|| Refusal::NoSuchSeverity {
+        wanted: id.clone(),
+        known: catalog
+            .severities
+            .iter()
+            .map(|severity| severity.id.clone())
+            .collect(),
+    })
+}
+
+fn terms_of(severity: &Severity) -> SeverityTerms {
+    SeverityTerms {
+        id: severity.id.clone(),
+        name: severity.name.clone(),
+        update_every: severity.update_every,
+    }
+}
+
+/// The people of a severity at this moment, each once.
+fn invitees(severity: &Severity, world: World<'_>) -> Vec<Invitee> {
+    let mut invite = Vec::new();
+    for target in &severity.invite {
+        let found: Vec<Invitee> = match target {
+            Target::UserGroup(handle) => vec![Invitee::UserGroup(handle.clone())],
+            Target::Person(_) | Target::Schedule(_) | Target::Role(_) => world
+                .catalog
+                .resolve(target, world.now, world.overrides)
+                .into_iter()
+                .map(|person| Invitee::Person(person.id.clone()))
+                .collect(),
+            // A channel cannot be invited into a channel.
+            Target::Channel(_) => vec![],
+        };
+        for invitee in found {
+            if !invite.contains(&invitee) {
+                invite.push(invitee);
+            }
+        }
+    }
+    invite
+}
+
+/// Why something is not done, and what to do next: written to a tired person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The command needs an incident and was given none.
+    NoIncident,
+    /// The identity is taken.
+    AlreadyDeclared {
+        /// Which.
+        id: IncidentId,
+    },
+    /// An incident needs a name.
+    NoTitle,
+    /// The configuration has no severity at all.
+    NoSeverities,
+    /// The configuration does not know the severity.
+    NoSuchSeverity {
+        /// What was asked for.
+        wanted: SeverityId,
+        /// What there is.
+        known: Vec<SeverityId>,
+    },
+    /// The incident is resolved or closed.
+    Over {
+        /// Which.
+        id: IncidentId,
+        /// Resolved or closed.
+        status: Status,
+    },
+    /// The incident is not resolved yet.
+    StillOpen {
+        /// Which.
+        id: IncidentId,
+        /// Where it stands.
+        status: Status,
+        /// What was wished: "closed".
+        wish: &'static str,
+    },
+    /// Somebody has it already.
+    AlreadyAcknowledged {
+        /// Which.
+        id: IncidentId,
+        /// Who.
+        by: Who,
+    },
+    /// Only a person can do this.
+    OnlyPeople,
+    /// It stands there already.
+    AlreadyAt {
+        /// Which.
+        id: IncidentId,
+        /// Where.
+        status: Status,
+    },
+    /// Resolved and closed are said by their own commands.
+    StatusByCommand {
+        /// Which of the two.
+        to: Status,
+    },
+    /// It has that severity already.
+    AlreadyOfSeverity {
+        /// Which.
+        id: IncidentId,
+        /// The severity's name.
+        severity: String,
+    },
+    /// They hold that role already.
+    AlreadyInRole {
+        /// Which incident.
+        id: IncidentId,
+        /// Which role.
+        role: Role,
+        /// Who.
+        who: Who,
+    },
+    /// There is no follow-up of that number.
+    NoSuchFollowUp {
+        /// Which incident.
+        id: IncidentId,
+        /// The number asked for.
+        number: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// The follow-up is ticked off already.
+    FollowUpDone {
+        /// Its number.
+        number: u32,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NoIncident => f.write_str(
+                "There is no such incident. `/incident list` shows the open ones; `/incident declare` begins one.",
+            ),
+            Refusal::AlreadyDeclared { id } => write!(f, "{id} exists already. `/incident status` shows it."),
+            Refusal::NoTitle => f.write_str(
+                "An incident needs a title: what is wrong, in a few words. For example `/incident declare p1 checkout is down`.",
+            ),
+            Refusal::NoSeverities => f.write_str(
+                "The configuration has no severities, so nothing can be declared. Add a [[severities]] entry to firebell.toml; `firebell check` proves it.",
+            ),
+            Refusal::NoSuchSeverity { wanted, known } => {
+                write!(f, "There is no severity “{wanted}”. Use one of ")?;
+                for (i, id) in known.iter().enumerate() {
+                    write!(f, "{}`{id}`", if i == 0 { "" } else { ", " })?;
+                }
+                f.write_str(".")
+            }
+            Refusal::Over { id, status: Status::Closed } => write!(
+                f,
+                "{id} is closed, and its record is complete. If the trouble is back, declare a new incident: `/incident declare`.",
+            ),
+            Refusal::Over { id, .. } => write!(
+                f,
+                "{id} is resolved. If it is not over: `/incident reopen`. If the post-mortem is done: `/incident close`.",
+            ),
+            Refusal::StillOpen { id, status, wish } => write!(
+                f,
+                "{id} is still open ({}), so it cannot be {wish}. First: `/incident resolve`.",
+                status.word().to_lowercase(),
+            ),
+            Refusal::AlreadyAcknowledged { id, by } => write!(
+                f,
+                "{id} is already acknowledged by @{}. To take over: `/incident lead me`.",
+                by.name,
+            ),
+            Refusal::OnlyPeople => f.write_str("Only a person can do that."),
+            Refusal::AlreadyAt { id, status } => write!(
+                f,
+                "{id} is already {}. To say how things stand: `/incident update …`.",
+                status.word().to_lowercase(),
+            ),
+            Refusal::StatusByCommand { to: Status::Closed } => {
+                f.write_str("An incident is closed by `/incident close`, once it is resolved and its post-mortem is done.")
+            }
+            Refusal::StatusByCommand { .. } => {
+                f.write_str("An incident is resolved by `/incident resolve [root cause…]`.")
+            }
+            Refusal::AlreadyOfSeverity { id, severity } => {
+                write!(f, "{id} already has the severity {severity}.")
+            }
+            Refusal::AlreadyInRole { id, role, who } => {
+                write!(f, "@{} is already {role} of {id}.", who.name)
+            }
+            Refusal::NoSuchFollowUp { id, number, count: 0 } => write!(
+                f,
+                "{id} has no follow-up {number}: it has none yet. To add one: `/incident followup <text…>`.",
+            ),
+            Refusal::NoSuchFollowUp { id, number, count } => write!(
+                f,
+                "{id} has no follow-up {number}, only 1 to {count}. `/incident status` shows them.",
+            ),
+            Refusal::FollowUpDone { number } => write!(f, "Follow-up {number} is done already."),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,370 @@
+//! What the world must now be told: the orders that follow from an event.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::command::Timer;
+use super::event::{Event, ExportFormat, Invitee, Mark, MessageRef};
+use super::incident::{Incident, Room};
+use super::terms::Who;
+
+/// An order to the world. It is stored beside the event that caused it and carried out later, at least once.
+///
+/// What is shown is rendered when the order is carried out: a card from the state of that moment, a notice from
+/// the event it names. So an order stays small, and an edit that was overtaken shows the newest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// Create the channel in which people work.
+    OpenWarRoom {
+        /// Its wanted name, without `#`.
+        name: String,
+    },
+    /// Show severity, status and commander in the channel's topic.
+    SetTopic,
+    /// Say in the channel's purpose what it is for.
+    SetPurpose,
+    /// Call people in.
+    Invite {
+        /// Whom.
+        invitees: Vec<Invitee>,
+    },
+    /// Post the summary card into the war room.
+    PostCard,
+    /// Pin the card.
+    PinCard,
+    /// Bring the card up to date, in place.
+    RefreshCard,
+    /// Bookmark the bridge, dashboards and runbooks.
+    AddBookmarks,
+    /// Post a checklist of the configuration.
+    PostChecklist {
+        /// Its id.
+        id: String,
+    },
+    /// Announce the incident.
+    Announce,
+    /// Bring the announcement up to date, in place.
+    RefreshAnnouncement,
+    /// Tell of an event.
+    Post {
+        /// Where.
+        to: Audience,
+        /// The event's number within the incident.
+        seq: u64,
+    },
+    /// Fetch what a marked message says.
+    FetchMessage {
+        /// Which message.
+        message: MessageRef,
+        /// How it was marked.
+        mark: Mark,
+        /// Who marked it.
+        by: Who,
+    },
+    /// Upload the record as a file.
+    UploadExport {
+        /// The form of the file.
+        format: ExportFormat,
+        /// The event that asked for it, which makes the file's name unique.
+        seq: u64,
+    },
+    /// Ring a clock.
+    Ring {
+        /// Which clock, and for when it was set.
+        timer: Timer,
+    },
+}
+
+/// Who is to read a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// The people who work on it.
+    Room,
+    /// Everybody who follows `[slack].announce`.
+    Announce,
+}
+
+/// Orders are carried out in lanes that do not wait for each other: a slow answer of Slack never delays a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Clocks: orders with a later date.
+    Clocks,
+    /// Everything that is said in Slack.
+    Chat,
+}
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Lane; 2] = [Lane::Clocks, Lane::Chat];
+
+    /// The name under which it is stored.
+    pub fn word(self) -> &'static str {
+        match self {
+            Lane::Clocks => "clocks",
+            Lane::Chat => "chat",
+        }
+    }
+}
+
+/// An effect with what the outbox has to know about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Do this at that time, and forget an earlier order of the same key that has not begun.
+    Do {
+        /// What to do.
+        effect: Effect,
+        /// Not before then.
+        due: Timestamp,
+    },
+    /// Forget the order of this key.
+    Cancel {
+        /// The key.
+        key: &'static str,
+    },
+}
+
+/// The key of the update clock: there is one for each incident.
+const UPDATE_CLOCK: &str = "update-clock";
+
+impl Effect {
+    /// The lane it waits in.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Effect::Ring { .. } => Lane::Clocks,
+            Effect::OpenWarRoom { .. }
+            | Effect::SetTopic
+            | Effect::SetPurpose
+            | Effect::Invite { .. }
+            | Effect::PostCard
+            | Effect::PinCard
+            | Effect::RefreshCard
+            | Effect::AddBookmarks
+            | Effect::PostChecklist { .. }
+            | Effect::Announce
+            | Effect::RefreshAnnouncement
+            | Effect::Post { .. }
+            | Effect::FetchMessage { .. }
+            | Effect::UploadExport { .. } => Lane::Chat,
+        }
+    }
+
+    /// Orders of one incident and one queue are carried out one after another, in the order of their events. A
+    /// clock stands in no queue: it must not wait for one that was set earlier and rings later. Nor does what is only
+    /// read: nobody waits for it.
+    pub fn queue(&self) -> Option<&'static str> {
+        match self {
+            Effect::Ring { .. } | Effect::FetchMessage { .. } => None,
+            Effect::Announce
+            | Effect::RefreshAnnouncement
+            | Effect::Post {
+                to: Audience::Announce,
+                ..
+            } => Some("announce"),
+            Effect::OpenWarRoom { .. }
+            | Effect::SetTopic
+            | Effect::SetPurpose
+            | Effect::Invite { .. }
+            | Effect::PostCard
+            | Effect::PinCard
+            | Effect::RefreshCard
+            | Effect::AddBookmarks
+            | Effect::PostChecklist { .. }
+            | Effect::Post {
+                to: Audience::Room, ..
+            }
+            | Effect::UploadExport { .. } => Some("room"),
+        }
+    }
+
+    /// An order with a key replaces the waiting order of the same key: only the newest is worth doing.
+    pub fn key(&self) -> Option<&'static str> {
+        match self {
+            Effect::SetTopic => Some("topic"),
+            Effect::RefreshCard => Some("card"),
+            Effect::RefreshAnnouncement => Some("announcement"),
+            Effect::Ring {
+                timer: Timer::UpdateDue { .. },
+            } => Some(UPDATE_CLOCK),
+            Effect::OpenWarRoom { .. }
+            | Effect::SetPurpose
+            | Effect::Invite { .. }
+            | Effect::PostCard
+            | Effect::PinCard
+            | Effect::AddBookmarks
+            | Effect::PostChecklist { .. }
+            | Effect::Announce
+            | Effect::Post { .. }
+            | Effect::FetchMessage { .. }
+            | Effect::UploadExport { .. } => None,
+        }
+    }
+}
+
+/// What follows from an event, given the state after it. The same for a command, a button and a clock.
+pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order> {
+    let seq = after.version;
+    let mut orders = Orders {
+        now,
+        orders: Vec::new(),
+    };
+    match event {
+        Event::Declared(_) => {
+            if let Room::Wanted { name } = &after.room {
+                orders.now(Effect::OpenWarRoom { name: name.clone() });
+            }
+            orders.now(Effect::Announce);
+            if after.room == Room::Thread {
+                orders.checklists(after);
+            }
+            orders.clock(after);
+        }
+        Event::WarRoomOpened { .. } => {
+            orders.now(Effect::SetTopic);
+            orders.now(Effect::SetPurpose);
+            orders.now(Effect::PostCard);
+            orders.invite(&after.brings.invite);
+            orders.checklists(after);
+            orders.now(Effect::RefreshAnnouncement);
+        }
+        Event::WarRoomFailed { .. } => {
+            orders.post(Audience::Room, seq);
+            orders.now(Effect::RefreshAnnouncement);
+        }
+        Event::CardPosted { .. } => {
+            orders.now(Effect::PinCard);
+            orders.now(Effect::AddBookmarks);
+        }
+        // Nobody is told: the announcement is the telling.
+        Event::Announced { .. } => {}
+        Event::Acknowledged { .. } => {
+            orders.post(Audience::Room, seq);
+            orders.refresh();
+        }
+        Event::StatusChanged { .. } => {
+            orders.post(Audience::Room, seq);
+            orders.now(Effect::SetTopic);
+            orders.refresh();
+        }
+        Event::UpdatePosted { .. } => {
+            orders.post(Audience::Room, seq);
+            // In a thread the one post is broadcast to the channel: see `slack::message`.
+            if after.room != Room::Thread {
+                orders.post(Audience::Announce, seq);
+            }
+            orders.refresh();
+            orders.clock(after);
+        }
+        Event::UpdateOverdue(_) => {
+            orders.post(Audience::Room, seq);
+            orders.clock(after);
+        }
+        Event::SeverityChanged { invite, .. } => {
+            orders.post(Audience::Room, seq);
+            orders.now(Effect::SetTopic);
+            orders.invite(invite);
+            orders.refresh();
+            orders.clock(after);
+        }
+        Event::RoleAssigned { to, .. } => {
+            orders.post(Audience::Room, seq);
+            if let Some(user) = &to.slack {
+                orders.invite(&[Invitee::User(user.clone())]);
+            }
+            orders.now(Effect::SetTopic);
+            orders.refresh();
+        }
+        Event::NoteAdded { .. } => orders.post(Audience::Room, seq),
+        Event::MessageMarked { message, mark, by } => orders.now(Effect::FetchMessage {
+            message: message.clone(),
+            mark: *mark,
+            by: by.clone(),
+        }),
+        // It stands in the war room already.
+        Event::MessageKept(_) => {}
+        Event::FollowUpAdded(_) | Event::FollowUpCompleted { .. } => {
+            orders.post(Audience::Room, seq);
+        }
+        Event::Resolved(_) => {
+            orders.post(Audience::Room, seq);
+            if after.room != Room::Thread {
+                orders.post(Audience::Announce, seq);
+            }
+            orders.now(Effect::SetTopic);
+            orders.refresh();
+            orders.clock(after);
+        }
+        Event::Reopened { .. } => {
+            orders.post(Audience::Room, seq);
+            if after.room != Room::Thread {
+                orders.post(Audience::Announce, seq);
+            }
+            orders.now(Effect::SetTopic);
+            orders.refresh();
+            orders.clock(after);
+        }
+        Event::Closed => {
+            orders.post(Audience::Room, seq);
+            orders.now(Effect::SetTopic);
+            orders.refresh();
+        }
+        Event::ExportRequested { format } => orders.now(Effect::UploadExport {
+            format: *format,
+            seq,
+        }),
+        Event::EffectFailed { .. } => orders.post(Audience::Room, seq),
+    }
+    orders.orders
+}
+
+/// The list that `effects_of` writes.
+struct Orders {
+    now: Timestamp,
+    orders: Vec<Order>,
+}
+
+impl Orders {
+    fn now(&mut self, effect: Effect) {
+        self.orders.push(Order::Do {
+            effect,
+            due: self.now,
+        });
+    }
+
+    fn post(&mut self, to: Audience, seq: u64) {
+        self.now(Effect::Post { to, seq });
+    }
+
+    fn refresh(&mut self) {
+        self.now(Effect::RefreshCard);
+        self.now(Effect::RefreshAnnouncement);
+    }
+
+    fn invite(&mut self, invitees: &[Invitee]) {
+        if !invitees.is_empty() {
+            self.now(Effect::Invite {
+                invitees: invitees.to_vec(),
+            });
+        }
+    }
+
+    fn checklists(&mut self, after: &Incident) {
+        for id in &after.brings.checklists {
+            self.now(Effect::PostChecklist { id: id.clone() });
+        }
+    }
+
+    /// Sets the update clock to what the state says, whatever it said before.
+    fn clock(&mut self, after: &Incident) {
+        self.orders.push(match &after.update_clock {
+            Some(clock) => Order::Do {
+                effect: Effect::Ring {
+                    timer: Timer::UpdateDue { at: clock.due_at },
+                },
+                due: clock.due_at,
+            },
+            None => Order::Cancel { key: UPDATE_CLOCK },
+        });
+    }
+}

@@ -1,0 +1,184 @@
+//! What incidents and their war rooms are called: a pattern, its day and its number.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil;
+use serde::{Deserialize, Serialize};
+
+use super::form::{WrongForm, nearest};
+
+/// A name for each incident, made of its day and its number on that day: `INC-{yyyy}-{mmdd}-{nnn}`.
+///
+/// Placeholders: `{yyyy}` `{yy}` `{mm}` `{dd}` `{mmdd}`, and `{nnn}`, the number, with zeros before it to three digits.
+/// A pattern tells any two incidents apart: it has a year, a month, a day and the number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IdPattern {
+    text: String,
+}
+
+const PLACEHOLDERS: [&str; 6] = ["yyyy", "yy", "mm", "dd", "mmdd", "nnn"];
+
+/// The longest name that Slack gives a channel, in characters.
+const NAME_LENGTH_MAX: usize = 80;
+
+impl IdPattern {
+    /// What incidents are called when nothing else is said: `INC-2025-0914-001`.
+    pub fn default_id() -> Self {
+        Self {
+            text: "INC-{yyyy}-{mmdd}-{nnn}".to_owned(),
+        }
+    }
+
+    /// What war rooms are called when nothing else is said: `incident-2025-0914-001`.
+    pub fn default_channel() -> Self {
+        Self {
+            text: "incident-{yyyy}-{mmdd}-{nnn}".to_owned(),
+        }
+    }
+
+    /// The name of the `n`th incident of a day.
+    pub fn render(&self, date: civil::Date, n: u32) -> String {
+        // `from_str` has proved that every brace belongs to a placeholder.
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        self.text
+            .replace("{yyyy}", &format!("{year:04}"))
+            .replace("{yy}", &format!("{:02}", year.rem_euclid(100)))
+            .replace("{mmdd}", &format!("{month:02}{day:02}"))
+            .replace("{mm}", &format!("{month:02}"))
+            .replace("{dd}", &format!("{day:02}"))
+            .replace("{nnn}", &format!("{n:03}"))
+    }
+
+    /// The pattern as it is written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same pattern, if what it renders is a name that Slack takes for a channel: `^[a-z0-9_-]{1,80}$`.
+    pub fn for_channel(self) -> Result<Self, WrongForm> {
+        let name = self.longest();
+        let legal = name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+        match legal && name.len() <= NAME_LENGTH_MAX {
+            true => Ok(self),
+            false => Err(WrongForm::new(
+                format!("\"{name}\" is not a name that Slack takes for a channel"),
+                "use lower-case letters, digits, - and _ only, at most 80 in all",
+            )),
+        }
+    }
+
+    /// The longest name that is reckoned with: a million incidents in a day.
+    fn longest(&self) -> String {
+        self.render(civil::date(2025, 9, 14), 999_999)
+    }
+}
+
+impl FromStr for IdPattern {
+    type Err = WrongForm;
+
+    fn from_str(text: &str) -> Result<Self, WrongForm> {
+        let mut found = Vec::new();
+        let mut rest = text;
+        while let Some(open) = rest.find(['{', '}']) {
+            let close = rest[open..].find('}').filter(|close| *close > 0);
+            let Some(close) = close else {
+                return Err(WrongForm::new(
+                    format!("a brace without its partner in \"{text}\""),
+                    "placeholders are {yyyy} {yy} {mm} {dd} {mmdd} {nnn}",
+                ));
+            };
+            let name = &rest[open + 1..open + close];
+            if !PLACEHOLDERS.contains(&name) {
+                return Err(WrongForm::new(
+                    format!("unknown placeholder {{{name}}}"),
+                    match nearest(name, PLACEHOLDERS) {
+                        Some(near) => format!("did you mean {{{near}}}?"),
+                        None => "placeholders are {yyyy} {yy} {mm} {dd} {mmdd} {nnn}".to_owned(),
+                    },
+                ));
+            }
+            found.push(name);
+            rest = &rest[open + close + 1..];
+        }
+        let has = |name| found.contains(&name);
+        let has_day = has("mmdd") || (has("mm") && has("dd"));
+        if !((has("yyyy") || has("yy")) && has_day && has("nnn")) {
+            return Err(WrongForm::new(
+                format!("\"{text}\" would give two incidents the same name"),
+                "it needs the year, the day and the number: {yyyy}, {mmdd} and {nnn}",
+            ));
+        }
+        let pattern = IdPattern {
+            text: text.to_owned(),
+        };
+        let name = pattern.longest();
+        let legal = name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        match legal && name.len() <= NAME_LENGTH_MAX {
+            true => Ok(pattern),
+            false => Err(WrongForm::new(
+                format!("\"{name}\" cannot be typed in a command or stand in a web address"),
+                "use letters, digits, - _ and . only, at most 80 in all",
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for IdPattern {
+    type Error = WrongForm;
+
+    fn try_from(text: String) -> Result<Self, WrongForm> {
+        text.parse()
+    }
+}
+
+impl From<IdPattern> for String {
+    fn from(pattern: IdPattern) -> String {
+        pattern.text
+    }
+}
+
+impl fmt::Display for IdPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_incident_is_named_by_its_day_and_its_number() {
+        let day = civil::date(2025, 9, 14);
+        let rendered = |text: &str, n| text.parse::<IdPattern>().unwrap().render(day, n);
+        assert_eq!(rendered("INC-{yyyy}-{mmdd}-{nnn}", 1), "INC-2025-0914-001");
+        assert_eq!(rendered("{yy}{mm}{dd}.{nnn}", 1234), "250914.1234");
+        let id = IdPattern::default_id();
+        assert_eq!(id.as_str().parse(), Ok(id));
+        let channel = IdPattern::default_channel();
+        let parsed: IdPattern = channel.as_str().parse().unwrap();
+        assert_eq!(parsed.for_channel(), Ok(channel));
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_tell_incidents_apart_is_refused() {
+        let told = |text: &str| {
+            let wrong = text.parse::<IdPattern>().unwrap_err();
+            format!("{} / {}", wrong.message, wrong.help.unwrap())
+        };
+        assert!(told("INC-{nnn}").contains("two incidents the same name"));
+        assert!(told("INC-{yyyy}-{mmdd}").contains("two incidents the same name"));
+        assert!(told("INC-{yyyy}-{mddd}-{nnn}").contains("did you mean {mmdd}?"));
+        assert!(told("INC-{yyyy-{mmdd}-{nnn}").contains("unknown placeholder"));
+        assert!(told("INC-}{yyyy}-{mmdd}-{nnn}").contains("brace"));
+        assert!(told("INC {yyyy} {mmdd} {nnn}").contains("cannot be typed"));
+        let upper: IdPattern = "INC-{yyyy}-{mmdd}-{nnn}".parse().unwrap();
+        assert!(upper.for_channel().is_err());
+    }
+}

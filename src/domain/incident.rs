@@ -1,0 +1,337 @@
+//! How an incident stands: the state that its events add up to.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::event::{
+    Declared, Event, FollowUp, Invitee, MessageRef, Recorded, Resolution, SeverityTerms, Update,
+};
+use super::terms::{ChannelId, IncidentId, Role, ServiceId, Status, Who};
+
+/// The state of one incident. It does not grow with the timeline: what is told there is not kept here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// What people call it.
+    pub id: IncidentId,
+    /// How many events it is made of; the number of the last one.
+    pub version: u64,
+    /// One line: what is wrong.
+    pub title: String,
+    /// What was known when it was declared.
+    pub description: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// How much it weighs, with what that asks for.
+    pub severity: SeverityTerms,
+    /// What is broken.
+    pub service: Option<ServiceId>,
+    /// Who declared it; none for an alert.
+    pub declared_by: Option<Who>,
+    /// Who acknowledged it first.
+    pub acknowledged_by: Option<Who>,
+    /// Who does what.
+    pub roles: BTreeMap<Role, Who>,
+    /// The moments that durations are counted between.
+    pub milestones: Milestones,
+    /// Where people work on it.
+    pub room: Room,
+    /// Who is called in, and which checklists are laid out, once the room is there.
+    pub brings: Brings,
+    /// The pinned summary in the war room.
+    pub card: Option<MessageRef>,
+    /// Where it is announced: `#incident-response`.
+    pub announce: String,
+    /// The announcement.
+    pub announcement: Option<MessageRef>,
+    /// When the next update is due.
+    pub update_clock: Option<UpdateClock>,
+    /// The last update, which prefills the next.
+    pub last_update: Option<Update>,
+    /// How many updates were given.
+    pub updates: u32,
+    /// Work that outlives the incident.
+    pub follow_ups: Vec<TrackedFollowUp>,
+    /// Cause, resolution and impact, as far as they were said.
+    pub resolution: Resolution,
+    /// What could not be done, and why: told once each. The newest [`FAILURES_KEPT`].
+    pub failures: Vec<(String, String)>,
+}
+
+/// Failures that an incident remembers having told; more than that many different ones are a fault of ours.
+const FAILURES_KEPT: usize = 32;
+
+/// The moments of an incident's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestones {
+    /// When the trouble began.
+    pub started: Timestamp,
+    /// When it was declared.
+    pub declared: Timestamp,
+    /// When somebody took it on.
+    pub acknowledged: Option<Timestamp>,
+    /// When the remedy was in: the first time at `Monitoring` or beyond since it was last open before that.
+    pub mitigated: Option<Timestamp>,
+    /// When the effect on users was over.
+    pub resolved: Option<Timestamp>,
+    /// When the post-mortem was done.
+    pub closed: Option<Timestamp>,
+}
+
+/// Where people work on an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "room", rename_all = "snake_case")]
+pub enum Room {
+    /// A channel is being opened.
+    Wanted {
+        /// Its name, without `#`.
+        name: String,
+    },
+    /// A channel of its own.
+    Channel {
+        /// Slack's id.
+        channel: ChannelId,
+        /// Its name, without `#`.
+        name: String,
+    },
+    /// The thread under the announcement.
+    Thread,
+}
+
+/// What its severity brings into the war room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brings {
+    /// Who is called in.
+    pub invite: Vec<Invitee>,
+    /// Checklists, by id.
+    pub checklists: Vec<String>,
+}
+
+/// The clock of the status updates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateClock {
+    /// When somebody is reminded.
+    pub due_at: Timestamp,
+    /// How often somebody was reminded since the last update.
+    pub reminders: u32,
+}
+
+/// A follow-up and whether it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackedFollowUp {
+    /// What is to be done.
+    #[serde(flatten)]
+    pub follow_up: FollowUp,
+    /// When it was ticked off.
+    pub done_at: Option<Timestamp>,
+}
+
+/// A place to post to: a channel, and in it perhaps a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The conversation.
+    pub channel: ChannelId,
+    /// The message under which the thread runs.
+    pub thread: Option<MessageRef>,
+}
+
+impl Incident {
+    /// Who leads.
+    pub fn commander(&self) -> Option<&Who> {
+        self.roles.get(&Role::IncidentCommander)
+    }
+
+    /// Where its messages go; nowhere yet while Slack has not answered.
+    pub fn place(&self) -> Option<Place> {
+        match &self.room {
+            Room::Wanted { .. } => None,
+            Room::Channel { channel, .. } => Some(Place {
+                channel: channel.clone(),
+                thread: None,
+            }),
+            Room::Thread => self.announcement.as_ref().map(|message| Place {
+                channel: message.channel.clone(),
+                thread: Some(message.clone()),
+            }),
+        }
+    }
+
+    /// How long it has lasted, or did last: from its start to its resolution.
+    pub fn duration(&self, now: Timestamp) -> SignedDuration {
+        self.milestones
+            .resolved
+            .unwrap_or(now)
+            .duration_since(self.milestones.started)
+    }
+}
+
+/// Adds one event to a state. The first event of an incident is its declaration, and only the first;
+/// what does not fit (a record that was tampered with) leaves the state as it was.
+pub fn fold(before: Option<Incident>, recorded: &Recorded) -> Option<Incident> {
+    let mut after = match (before, &recorded.event) {
+        (None, Event::Declared(declared)) => return Some(begin(declared, recorded)),
+        (None, _) => return None,
+        (Some(incident), _) => incident,
+    };
+    after.apply(recorded);
+    Some(after)
+}
+
+fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
+    let at = recorded.recorded_at;
+    let mut incident = Incident {
+        id: declared.id.clone(),
+        version: recorded.seq,
+        title: declared.title.clone(),
+        description: declared.description.clone(),
+        status: Status::Investigating,
+        severity: declared.severity.clone(),
+        service: declared.service.clone(),
+        declared_by: recorded.actor.person().cloned(),
+        acknowledged_by: None,
+        roles: BTreeMap::new(),
+        milestones: Milestones {
+            started: declared.started_at,
+            declared: at,
+            acknowledged: None,
+            mitigated: None,
+            resolved: None,
+            closed: None,
+        },
+        room: match &declared.war_room {
+            Some(name) => Room::Wanted { name: name.clone() },
+            None => Room::Thread,
+        },
+        brings: Brings {
+            invite: declared.invite.clone(),
+            checklists: declared.checklists.clone(),
+        },
+        card: None,
+        announce: declared.announce.clone(),
+        announcement: None,
+        update_clock: None,
+        last_update: None,
+        updates: 0,
+        follow_ups: Vec::new(),
+        resolution: Resolution::default(),
+        failures: Vec::new(),
+    };
+    if let Some(commander) = &declared.commander {
+        incident
+            .roles
+            .insert(Role::IncidentCommander, commander.clone());
+    }
+    incident.wind_clock(incident.severity.update_every, at);
+    incident
+}
+
+impl Incident {
+    fn apply(&mut self, recorded: &Recorded) {
+        let at = recorded.recorded_at;
+        self.version = recorded.seq;
+        match &recorded.event {
+            // A second declaration is no declaration: `decide` never makes one.
+            Event::Declared(_) => {}
+            Event::WarRoomOpened { channel, name } => {
+                self.room = Room::Channel {
+                    channel: channel.clone(),
+                    name: name.clone(),
+                };
+            }
+            Event::WarRoomFailed { .. } => self.room = Room::Thread,
+            Event::CardPosted { message } => self.card = Some(message.clone()),
+            Event::Announced { message } => self.announcement = Some(message.clone()),
+            Event::Acknowledged { by } => {
+                self.acknowledged_by = Some(by.clone());
+                self.milestones.acknowledged = Some(at);
+            }
+            Event::StatusChanged { to, .. } => self.move_to(*to, at),
+            Event::UpdatePosted { number, update, .. } => {
+                self.updates = *number;
+                self.last_update = Some(update.clone());
+                if self.status.is_open() {
+                    self.wind_clock(update.next_update_in.or(self.severity.update_every), at);
+                }
+            }
+            Event::UpdateOverdue(overdue) => {
+                self.update_clock = Some(UpdateClock {
+                    due_at: overdue.next_at,
+                    reminders: overdue.reminder,
+                });
+            }
+            Event::SeverityChanged { to, .. } => {
+                self.severity = to.clone();
+                if self.status.is_open() {
+                    self.wind_clock(to.update_every, at);
+                }
+            }
+            Event::RoleAssigned { role, to, .. } => {
+                self.roles.insert(*role, to.clone());
+            }
+            Event::NoteAdded { .. }
+            | Event::MessageMarked { .. }
+            | Event::MessageKept(_)
+            | Event::ExportRequested { .. } => {}
+            Event::EffectFailed { what, why } => {
+                if self.failures.len() == FAILURES_KEPT {
+                    self.failures.remove(0);
+                }
+                self.failures.push((what.clone(), why.clone()));
+            }
+            Event::FollowUpAdded(follow_up) => self.follow_ups.push(TrackedFollowUp {
+                follow_up: follow_up.clone(),
+                done_at: None,
+            }),
+            Event::FollowUpCompleted { number } => {
+                for tracked in &mut self.follow_ups {
+                    if tracked.follow_up.number == *number {
+                        tracked.done_at = Some(at);
+                    }
+                }
+            }
+            Event::Resolved(resolution) => {
+                // Said again, it adds to what was said; the moment stays the first one.
+                if self.status.is_open() {
+                    self.move_to(Status::Resolved, at);
+                    self.milestones.resolved = Some(at);
+                }
+                let said = &mut self.resolution;
+                said.root_cause = resolution.root_cause.clone().or(said.root_cause.take());
+                said.resolution = resolution.resolution.clone().or(said.resolution.take());
+                said.impact = resolution.impact.clone().or(said.impact.take());
+            }
+            Event::Reopened { .. } => {
+                self.move_to(Status::Investigating, at);
+                self.milestones.resolved = None;
+                self.wind_clock(self.severity.update_every, at);
+            }
+            Event::Closed => {
+                self.status = Status::Closed;
+                self.milestones.closed = Some(at);
+            }
+        }
+    }
+
+    /// Goes to a status, minding what that says about mitigation and about the update clock.
+    fn move_to(&mut self, to: Status, at: Timestamp) {
+        self.status = to;
+        if to < Status::Monitoring {
+            self.milestones.mitigated = None;
+        } else if self.milestones.mitigated.is_none() {
+            self.milestones.mitigated = Some(at);
+        }
+        if !to.is_open() {
+            self.update_clock = None;
+        }
+    }
+
+    fn wind_clock(&mut self, every: Option<SignedDuration>, at: Timestamp) {
+        self.update_clock = every
+            .and_then(|every| at.checked_add(every).ok())
+            .map(|due_at| UpdateClock {
+                due_at,
+                reminders: 0,
+            });
+    }
+}

@@ -1,0 +1,19 @@
+//! The core: what an incident is and what follows from what. Pure: no clock, no randomness, no IO, no async.
+//!
+//! A [`command`] asks, an [`event`] has happened, an [`effect`] orders the world. [`decide::decide`] turns the first
+//! into the second, [`incident::fold`] adds the second to the state, [`effect::effects_of`] makes the third of it.
+
+pub mod catalog;
+pub mod command;
+pub mod decide;
+pub mod effect;
+pub mod escalation;
+pub mod event;
+pub mod form;
+pub mod hours;
+pub mod id_pattern;
+pub mod incident;
+pub mod oncall;
+pub mod runbook;
+pub mod terms;
+pub mod timeline;

@@ -1,0 +1,233 @@
+//! Events told as lines of a timeline, in words that a reader of the post-mortem understands.
+
+use std::fmt::Write;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Mark, Recorded, Resolution, Update};
+use super::form::show_duration;
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// The event's number within the incident.
+    pub seq: u64,
+    /// When it happened.
+    pub happened_at: Timestamp,
+    /// When it was written down.
+    pub recorded_at: Timestamp,
+    /// Who made it happen, by name.
+    pub actor: String,
+    /// What sort of thing it is.
+    pub sort: Sort,
+    /// What happened, as plain text; may have several lines.
+    pub text: String,
+}
+
+/// The sorts of timeline entries: what a reader may want to see apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// A turn in the incident's life: declared, acknowledged, resolved …
+    Milestone,
+    /// How things stood: updates, status, severity.
+    Status,
+    /// Who does what.
+    Role,
+    /// What people wrote down or marked.
+    Note,
+    /// Work that outlives the incident.
+    FollowUp,
+    /// What Firebell did to serve it.
+    Housekeeping,
+}
+
+impl Sort {
+    /// Every sort.
+    pub const ALL: [Sort; 6] = [
+        Sort::Milestone,
+        Sort::Status,
+        Sort::Role,
+        Sort::Note,
+        Sort::FollowUp,
+        Sort::Housekeeping,
+    ];
+
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Sort::Milestone => "milestone",
+            Sort::Status => "status",
+            Sort::Role => "role",
+            Sort::Note => "note",
+            Sort::FollowUp => "follow-up",
+            Sort::Housekeeping => "housekeeping",
+        }
+    }
+}
+
+/// Tells an event.
+pub fn tell(recorded: &Recorded) -> TimelineEntry {
+    let (sort, text) = words(&recorded.event);
+    TimelineEntry {
+        seq: recorded.seq,
+        happened_at: recorded.happened_at,
+        recorded_at: recorded.recorded_at,
+        actor: recorded.actor.name().to_owned(),
+        sort,
+        text,
+    }
+}
+
+fn words(event: &Event) -> (Sort, String) {
+    match event {
+        Event::Declared(declared) => {
+            let mut text = format!("Declared {}: {}", declared.severity.name, declared.title);
+            if let Some(service) = &declared.service {
+                let _ = write!(text, " (service {service})");
+            }
+            if let Some(description) = &declared.description {
+                let _ = write!(text, "\n{description}");
+            }
+            if let Some(commander) = &declared.commander {
+                let _ = write!(text, "\nIncident Commander: @{}", commander.name);
+            }
+            (Sort::Milestone, text)
+        }
+        Event::WarRoomOpened { name, .. } => {
+            (Sort::Housekeeping, format!("Opened the war room #{name}"))
+        }
+        Event::WarRoomFailed { why } => (
+            Sort::Housekeeping,
+            format!(
+                "Could not open a war room: {why}. The thread under the announcement serves instead."
+            ),
+        ),
+        Event::CardPosted { .. } => (Sort::Housekeeping, "Posted the summary card".to_owned()),
+        Event::Announced { .. } => (Sort::Housekeeping, "Announced the incident".to_owned()),
+        Event::Acknowledged { by } => (Sort::Milestone, format!("Acknowledged by @{}", by.name)),
+        Event::StatusChanged { from, to } => (Sort::Status, format!("Status: {from} → {to}")),
+        Event::UpdatePosted {
+            number,
+            status,
+            update,
+        } => (
+            Sort::Status,
+            told_update(*number, &status.to_string(), update),
+        ),
+        Event::UpdateOverdue(overdue) => {
+            let whom = match &overdue.reminded {
+                Some(who) => format!("@{} was reminded", who.name),
+                None => "the war room was reminded".to_owned(),
+            };
+            let mut text = format!("No update in time: {whom} (reminder {})", overdue.reminder);
+            if overdue.late > SignedDuration::ZERO {
+                let _ = write!(text, ", {} late", show_duration(overdue.late));
+            }
+            (Sort::Status, text)
+        }
+        Event::SeverityChanged {
+            from, to, reason, ..
+        } => {
+            let mut text = format!("Severity: {from} → {}", to.name);
+            if let Some(reason) = reason {
+                let _ = write!(text, "\nReason: {reason}");
+            }
+            (Sort::Status, text)
+        }
+        Event::RoleAssigned { role, to, from } => {
+            let mut text = format!("{role}: @{}", to.name);
+            if let Some(from) = from {
+                let _ = write!(text, " (before: @{})", from.name);
+            }
+            (Sort::Role, text)
+        }
+        Event::NoteAdded { text } => (Sort::Note, text.clone()),
+        Event::MessageKept(kept) => {
+            let how = match kept.mark {
+                Mark::Pin => "pinned",
+                Mark::Reaction => "marked with :pushpin:",
+                Mark::Shortcut => "added",
+                Mark::Check => "marked with :white_check_mark:",
+            };
+            let text = format!(
+                "@{}: {}\n({how} by @{})",
+                kept.author.name, kept.text, kept.marked_by.name
+            );
+            (Sort::Note, text)
+        }
+        Event::MessageMarked { mark, by, .. } => {
+            let what = match mark {
+                Mark::Pin | Mark::Reaction | Mark::Shortcut => "the timeline",
+                Mark::Check => "a follow-up",
+            };
+            (
+                Sort::Housekeeping,
+                format!("@{} marked a message for {what}", by.name),
+            )
+        }
+        Event::FollowUpAdded(follow_up) => {
+            let mut text = format!("Follow-up {}: {}", follow_up.number, follow_up.text);
+            if let Some(owner) = &follow_up.owner {
+                let _ = write!(text, " (owner @{})", owner.name);
+            }
+            if let Some(due) = &follow_up.due {
+                let _ = write!(text, " (due {due})");
+            }
+            (Sort::FollowUp, text)
+        }
+        Event::FollowUpCompleted { number } => {
+            (Sort::FollowUp, format!("Follow-up {number} is done"))
+        }
+        Event::Resolved(resolution) => (Sort::Milestone, told_resolution(resolution)),
+        Event::Reopened { reason } => {
+            let mut text = "Reopened".to_owned();
+            if let Some(reason) = reason {
+                let _ = write!(text, ": {reason}");
+            }
+            (Sort::Milestone, text)
+        }
+        Event::Closed => (
+            Sort::Milestone,
+            "Closed: the post-mortem is done".to_owned(),
+        ),
+        Event::ExportRequested { format } => (
+            Sort::Housekeeping,
+            format!("Asked for the record as {}", format.word()),
+        ),
+        Event::EffectFailed { what, why } => {
+            (Sort::Housekeeping, format!("Could not {what}: {why}"))
+        }
+    }
+}
+
+fn told_update(number: u32, status: &str, update: &Update) -> String {
+    let mut text = format!("Update {number} ({status}): {}", update.text);
+    let lines = [
+        ("Actions taken", &update.actions_taken),
+        ("Next steps", &update.next_steps),
+        ("ETA", &update.eta),
+    ];
+    for (label, said) in lines {
+        if let Some(said) = said {
+            let _ = write!(text, "\n{label}: {said}");
+        }
+    }
+    text
+}
+
+fn told_resolution(resolution: &Resolution) -> String {
+    let mut text = "Resolved".to_owned();
+    let lines = [
+        ("Root cause", &resolution.root_cause),
+        ("Resolution", &resolution.resolution),
+        ("Impact", &resolution.impact),
+    ];
+    for (label, said) in lines {
+        if let Some(said) = said {
+            let _ = write!(text, "\n{label}: {said}");
+        }
+    }
+    text
+}

@@ -1,0 +1,67 @@
+//! Whether the bot lives, whether it can work, and its figures.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{Rooms, fault};
+
+/// `GET /healthz`: the process answers.
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the database answers; what is degraded is told. Slack being away is no reason to take the bot out
+/// of service: it keeps what is to be said until Slack is back.
+pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
+    let store = &rooms.desk.store;
+    if let Err(cause) = store.ping().await {
+        let body = json!({ "ready": false, "database": format!("does not answer: {cause}") });
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
+    }
+    let slack = match (&rooms.slack, rooms.dispatcher.trouble()) {
+        (None, _) => "not configured: SLACK_BOT_TOKEN is not set".to_owned(),
+        (Some(_), None) => "ok".to_owned(),
+        (Some(_), Some(why)) => format!("degraded: {why}"),
+    };
+    let counted = match (store.counts().await, store.waiting(rooms.clock.now()).await) {
+        (Ok(counts), Ok(waiting)) => (counts, waiting),
+        (Err(cause), _) | (_, Err(cause)) => {
+            let body = json!({ "ready": false, "database": format!("does not answer: {cause:#}") });
+            return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
+        }
+    };
+    let ((incidents, open), waiting) = counted;
+    Json(json!({
+        "ready": true,
+        "database": "ok",
+        "slack": slack,
+        "incidents": { "all": incidents, "open": open },
+        "outbox": { "due": waiting.due, "later": waiting.later, "given_up": waiting.buried },
+    }))
+    .into_response()
+}
+
+/// `GET /metrics`, in the text form of Prometheus.
+pub async fn metrics(State(rooms): State<Arc<Rooms>>) -> Response {
+    let Some(handle) = &rooms.metrics else {
+        return fault(StatusCode::NOT_FOUND, "No figures are kept here.");
+    };
+    if let Ok(waiting) = rooms.desk.store.waiting(rooms.clock.now()).await {
+        metrics::gauge!("firebell_outbox_due").set(waiting.due as f64);
+        metrics::gauge!("firebell_outbox_later").set(waiting.later as f64);
+        metrics::gauge!("firebell_outbox_given_up").set(waiting.buried as f64);
+    }
+    if let Ok((_, open)) = rooms.desk.store.counts().await {
+        metrics::gauge!("firebell_incidents_open").set(open as f64);
+    }
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        handle.render(),
+    )
+        .into_response()
+}

@@ -1,0 +1,88 @@
+//! The HTTP server: who may come in, how large, and where to.
+
+pub mod health;
+pub mod pages;
+pub mod slack;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use minijinja::Environment;
+use secrecy::SecretString;
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+
+use crate::clock::Clock;
+use crate::desk::Desk;
+use crate::dispatcher::Dispatcher;
+use crate::slack::client::Slack;
+
+/// The largest body that is read: ten times the largest that Slack sends.
+const BODY_LIMIT: usize = 1_000_000;
+
+/// What the handlers work with.
+#[derive(Debug)]
+pub struct Rooms {
+    /// Answers lines.
+    pub desk: Desk,
+    /// Does orders; asked for its health.
+    pub dispatcher: Arc<Dispatcher>,
+    /// Replies to clicks.
+    pub slack: Option<Arc<Slack>>,
+    /// The clock.
+    pub clock: Clock,
+    /// What Slack signs with; none: Slack's requests are refused.
+    pub signing_secret: Option<SecretString>,
+    /// What opens the protected pages; none: they stay closed.
+    pub api_token: Option<SecretString>,
+    /// The words of pages and exports.
+    pub templates: Arc<Environment<'static>>,
+    /// What `/metrics` shows.
+    pub metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
+}
+
+/// The server's routes.
+pub fn router(rooms: Arc<Rooms>) -> Router {
+    let slack = Router::new()
+        .route("/slack/commands", post(slack::command))
+        .route("/slack/interactions", post(slack::interaction))
+        .route("/slack/events", post(slack::event))
+        // Outermost first: whoever is turned away is turned away before a byte of the body is read.
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(axum::middleware::from_fn_with_state(
+            rooms.clone(),
+            slack::admit,
+        ));
+    Router::new()
+        .merge(slack)
+        .route("/incidents/{id}/{file}", get(pages::postmortem))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || {
+            fault(
+                StatusCode::NOT_FOUND,
+                "There is nothing here. README.md lists the routes.",
+            )
+        })
+        .layer(CatchPanicLayer::custom(
+            |_: Box<dyn std::any::Any + Send>| {
+                fault(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Something is broken; the log says more.",
+                )
+            },
+        ))
+        .with_state(rooms)
+}
+
+/// An error with a reason that a person can act on.
+fn fault(status: StatusCode, reason: &str) -> Response {
+    (status, axum::Json(json!({ "error": reason }))).into_response()
+}

@@ -1,0 +1,549 @@
+//! Every message that is posted or answered: which template, which buttons, cut to Slack's limits.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::value::Serde;
+use minijinja::{Environment, Value as Template, context};
+use serde_json::{Value, json};
+
+use super::client::Outgoing;
+use super::interaction::{Style, button, careful, fits, overflow};
+use super::parse::{SUBCOMMANDS, Subcommand};
+use super::text::cut;
+use crate::domain::catalog::Catalog;
+use crate::domain::event::{Event, Recorded};
+use crate::domain::form::show_duration;
+use crate::domain::incident::{Incident, Room};
+use crate::domain::runbook::Checklist;
+use crate::domain::terms::{Actor, Role, Status, Who};
+use crate::domain::timeline::TimelineEntry;
+use crate::templates::mrkdwn;
+
+/// The most characters of a section's text (slack-contract.md section 8.3).
+const SECTION: usize = 3_000;
+/// Sections that a message may take: what is longer is cut, and says so.
+const SECTIONS: usize = 12;
+/// The most characters of the text beside the blocks; `chat.update` takes no more.
+const FALLBACK: usize = 4_000;
+/// The most characters of a topic or purpose.
+const TOPIC: usize = 250;
+/// Incidents that are offered as buttons: more than a phone shows without scrolling helps nobody.
+const OFFERED: usize = 10;
+
+/// Makes the messages.
+#[derive(Debug)]
+pub struct Composer {
+    templates: Environment<'static>,
+    catalog: Arc<Catalog>,
+}
+
+impl Composer {
+    /// A composer with these words and this configuration.
+    pub fn new(templates: Environment<'static>, catalog: Arc<Catalog>) -> Self {
+        Self { templates, catalog }
+    }
+
+    /// The summary card of a war room, or of a thread.
+    pub fn card(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<Outgoing> {
+        let text = self.render("slack/card.mrkdwn.j2", self.view(incident, now))?;
+        let mut message = said(&text, summary(incident));
+        message
+            .blocks
+            .push(json!({ "type": "actions", "elements": buttons(incident) }));
+        Ok(message)
+    }
+
+    /// The announcement. Without a war room it carries the card's buttons, for its thread is the room.
+    pub fn announcement(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<Outgoing> {
+        let text = self.render("slack/announcement.mrkdwn.j2", self.view(incident, now))?;
+        let mut message = said(&text, summary(incident));
+        if incident.room == Room::Thread {
+            message
+                .blocks
+                .push(json!({ "type": "actions", "elements": buttons(incident) }));
+        }
+        Ok(message)
+    }
+
+    /// What an event says to the people who follow the incident.
+    pub fn notice(&self, incident: &Incident, recorded: &Recorded) -> anyhow::Result<Outgoing> {
+        let template = match &recorded.event {
+            Event::UpdatePosted { .. } => "slack/update.mrkdwn.j2",
+            Event::UpdateOverdue(_) => "slack/reminder.mrkdwn.j2",
+            Event::Resolved(_) => "slack/resolved.mrkdwn.j2",
+            _ => "slack/notice.mrkdwn.j2",
+        };
+        let text = self.render(template, self.event_view(incident, recorded))?;
+        let fallback = format!(
+            "{}: {}",
+            incident.id,
+            crate::domain::timeline::tell(recorded).text
+        );
+        let mut message = said(&text, fallback);
+        if let Event::UpdateOverdue(_) = &recorded.event {
+            message.blocks.push(json!({
+                "type": "actions",
+                "elements": [button("Post update", "update", &incident.id, "update", Style::Primary)],
+            }));
+        }
+        Ok(message)
+    }
+
+    /// A checklist.
+    pub fn checklist(&self, checklist: &Checklist) -> anyhow::Result<Outgoing> {
+        let context = context! {
+            checklist => context! { title => checklist.title.as_str(), items => checklist.items.clone() },
+        };
+        let text = self.render("slack/checklist.mrkdwn.j2", context)?;
+        Ok(said(&text, checklist.title.clone()))
+    }
+
+    /// The topic of a war room.
+    pub fn topic(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<String> {
+        let text = self.render("slack/topic.txt.j2", self.view(incident, now))?;
+        Ok(line(&text))
+    }
+
+    /// The purpose of a war room.
+    pub fn purpose(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<String> {
+        let text = self.render("slack/purpose.txt.j2", self.view(incident, now))?;
+        Ok(line(&text))
+    }
+
+    /// The open incidents.
+    pub fn list(&self, incidents: &[Arc<Incident>], now: Timestamp) -> Outgoing {
+        if incidents.is_empty() {
+            return answer(&format!(
+                "No open incidents. To declare one: `{} declare`",
+                self.catalog.slack.command
+            ));
+        }
+        let lines: Vec<String> = incidents
+            .iter()
+            .map(|incident| {
+                let room = match &incident.room {
+                    Room::Channel { channel, .. } => format!(" · <#{channel}>"),
+                    Room::Wanted { .. } | Room::Thread => String::new(),
+                };
+                format!(
+                    "*{}* · {} · {} · {} · {}{room}",
+                    incident.id,
+                    mrkdwn(&short(&incident.severity.name)),
+                    incident.status,
+                    show_duration(incident.duration(now)),
+                    mrkdwn(&incident.title),
+                )
+            })
+            .collect();
+        answer(&lines.join("\n"))
+    }
+
+    /// How an incident stands, for one person.
+    pub fn status(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<Outgoing> {
+        let text = self.render("slack/card.mrkdwn.j2", self.view(incident, now))?;
+        Ok(said(&text, summary(incident)))
+    }
+
+    /// The last entries of a timeline, for one person.
+    pub fn timeline(
+        &self,
+        incident: &Incident,
+        entries: &[TimelineEntry],
+        earlier: u64,
+    ) -> Outgoing {
+        let mut lines = vec![format!(
+            "*Timeline of {}: {}*",
+            incident.id,
+            mrkdwn(&incident.title)
+        )];
+        if earlier > 0 {
+            lines.push(format!(
+                "_{earlier} earlier entries are left out here; `{} export` gives them all._",
+                self.catalog.slack.command
+            ));
+        }
+        lines.extend(entries.iter().map(|entry| {
+            let unix = entry.happened_at.as_second();
+            let utc = entry.happened_at.strftime("%H:%M UTC");
+            format!(
+                "<!date^{unix}^{{time}}|{utc}> {} _{}_",
+                mrkdwn(&entry.text),
+                mrkdwn(&entry.actor)
+            )
+        }));
+        said(&lines.join("\n"), format!("Timeline of {}", incident.id))
+    }
+
+    /// Whom to call.
+    pub fn contacts(&self) -> Outgoing {
+        let people = &self.catalog.people;
+        if people.is_empty() {
+            return answer("No contacts yet: `[[people]]` in firebell.toml names them.");
+        }
+        let lines: Vec<String> = people
+            .iter()
+            .map(|person| {
+                let mut parts = vec![format!("*{}*", mrkdwn(&person.name))];
+                if !person.roles.is_empty() {
+                    parts.push(mrkdwn(&person.roles.join(", ")));
+                }
+                if let Some(slack) = person.who().slack {
+                    parts.push(format!("<@{slack}>"));
+                }
+                parts.extend(
+                    person
+                        .email
+                        .iter()
+                        .chain(&person.phone)
+                        .map(|way| mrkdwn(way)),
+                );
+                parts.join(" · ")
+            })
+            .collect();
+        answer(&lines.join("\n"))
+    }
+
+    /// What can be typed.
+    pub fn help(&self, about: Option<&Subcommand>) -> Outgoing {
+        let command = &self.catalog.slack.command;
+        let row = |subcommand: &Subcommand| {
+            format!("`{command} {}` {}", subcommand.form(), subcommand.about)
+        };
+        let text = match about {
+            Some(subcommand) => {
+                let mut text = row(subcommand);
+                if let [_, also @ ..] = subcommand.words
+                    && !also.is_empty()
+                {
+                    text = format!("{text} (also: {})", also.join(", "));
+                }
+                text
+            }
+            None => SUBCOMMANDS.iter().map(row).collect::<Vec<_>>().join("\n"),
+        };
+        answer(&text)
+    }
+
+    /// Offers the open incidents for a line that was typed where no incident is meant.
+    pub fn choose(&self, incidents: &[Arc<Incident>], typed: &str) -> Outgoing {
+        let command = &self.catalog.slack.command;
+        if incidents.is_empty() {
+            return answer(&format!(
+                "There is no open incident. To declare one: `{command} declare`"
+            ));
+        }
+        let typed = typed.trim();
+        if incidents.iter().any(|incident| !fits(&incident.id, typed)) {
+            return answer(&format!(
+                "Type this in the war room of the incident. `{command} list` shows them."
+            ));
+        }
+        let buttons: Vec<Value> = incidents
+            .iter()
+            .take(OFFERED)
+            .enumerate()
+            .map(|(n, incident)| {
+                let label = format!("{} {}", incident.id, incident.title);
+                button(
+                    &label,
+                    &format!("choose-{n}"),
+                    &incident.id,
+                    typed,
+                    Style::Plain,
+                )
+            })
+            .collect();
+        let first = typed.split_whitespace().next().unwrap_or_default();
+        let mut message = answer(&format!(
+            "Which incident is `{command} {}` for?",
+            mrkdwn(first)
+        ));
+        message
+            .blocks
+            .push(json!({ "type": "actions", "elements": buttons }));
+        message
+    }
+
+    /// Renders every message once, with everything in it that can be: a template that an operator broke is told at
+    /// the start, not in the first incident.
+    pub fn prove(&self) -> anyhow::Result<()> {
+        for (incident, record) in super::message_samples::samples(&self.catalog) {
+            let now = incident.milestones.declared;
+            self.card(&incident, now)?;
+            self.announcement(&incident, now)?;
+            self.topic(&incident, now)?;
+            self.purpose(&incident, now)?;
+            for recorded in &record {
+                self.notice(&incident, recorded)?;
+            }
+        }
+        self.checklist(&super::message_samples::checklist())?;
+        Ok(())
+    }
+
+    fn render(&self, name: &str, context: Template) -> anyhow::Result<String> {
+        self.templates
+            .get_template(name)
+            .and_then(|template| template.render(context))
+            .with_context(|| format!("rendering the template {name}"))
+    }
+
+    /// An incident as templates see it.
+    fn view(&self, incident: &Incident, now: Timestamp) -> Template {
+        let roles: Vec<Template> = Role::ALL
+            .into_iter()
+            .filter_map(|role| {
+                let who = incident.roles.get(&role)?;
+                Some(context! { title => role.title(), who => person(who) })
+            })
+            .collect();
+        let follow_ups: Vec<Template> = incident
+            .follow_ups
+            .iter()
+            .map(|tracked| {
+                context! {
+                    number => tracked.follow_up.number,
+                    text => tracked.follow_up.text.as_str(),
+                    owner => tracked.follow_up.owner.as_ref().map(person),
+                    due => tracked.follow_up.due.map(|due| due.to_string()),
+                    done => tracked.done_at.is_some(),
+                }
+            })
+            .collect();
+        let (room, room_name) = match &incident.room {
+            Room::Channel { channel, name } => (Some(channel.as_str()), Some(name)),
+            Room::Wanted { name } => (None, Some(name)),
+            Room::Thread => (None, None),
+        };
+        let service = incident.service.as_ref().map(|id| {
+            let known = self.catalog.service(id);
+            known.map_or_else(|| id.to_string(), |service| service.name.clone())
+        });
+        let postmortem_due = incident.milestones.resolved.and_then(|resolved| {
+            let severity = self.catalog.severity(&incident.severity.id)?;
+            resolved.checked_add(severity.postmortem_within?).ok()
+        });
+        let last = incident.last_update.as_ref();
+        let milestones = &incident.milestones;
+        context! {
+            id => incident.id.as_str(),
+            title => incident.title.as_str(),
+            description => incident.description.as_deref(),
+            status => incident.status.word(),
+            is_open => incident.status.is_open(),
+            severity => context! {
+                id => incident.severity.id.as_str(),
+                name => incident.severity.name.as_str(),
+                short => short(&incident.severity.name),
+            },
+            service => service,
+            commander => incident.commander().map(person),
+            acknowledged_by => incident.acknowledged_by.as_ref().map(person),
+            roles => roles,
+            room => room,
+            room_name => room_name,
+            started => moment(milestones.started),
+            declared => moment(milestones.declared),
+            resolved => moment(milestones.resolved.unwrap_or(now)),
+            duration => show_duration(incident.duration(now)),
+            last_update => last.map(|update| context! { text => update.text.as_str() }),
+            eta => last.and_then(|update| update.eta.clone()),
+            next_update => incident.update_clock.as_ref().map(|clock| moment(clock.due_at)),
+            root_cause => incident.resolution.root_cause.as_deref(),
+            resolution => incident.resolution.resolution.as_deref(),
+            impact => incident.resolution.impact.as_deref(),
+            postmortem_due => postmortem_due.map(moment),
+            follow_ups => follow_ups,
+            organization => self.catalog.organization.name.as_str(),
+        }
+    }
+
+    /// An event of an incident as templates see it.
+    fn event_view(&self, incident: &Incident, recorded: &Recorded) -> Template {
+        let at = recorded.recorded_at;
+        let words = match &recorded.event {
+            Event::StatusChanged { from, to } => context! { from => from.word(), to => to.word() },
+            Event::RoleAssigned { role, .. } => context! { role => role.title() },
+            _ => context! {},
+        };
+        let (due, late) = match &recorded.event {
+            Event::UpdateOverdue(overdue) => (
+                Some(moment(overdue.due_at)),
+                (!overdue.late.is_zero()).then(|| show_duration(overdue.late)),
+            ),
+            _ => (None, None),
+        };
+        let mut event = serde_json::to_value(&recorded.event).unwrap_or_default();
+        if let Event::UpdatePosted { status, update, .. } = &recorded.event {
+            event["status"] = json!(status.word());
+            // A template may ask for any of them: what was not said is none, not undefined.
+            for (name, said) in [
+                ("actions_taken", &update.actions_taken),
+                ("next_steps", &update.next_steps),
+                ("eta", &update.eta),
+            ] {
+                event["update"][name] = json!(said);
+            }
+        }
+        for name in ["reason", "owner", "due", "from", "reminded"] {
+            if event.get(name).is_none() {
+                event[name] = Value::Null;
+            }
+        }
+        context! {
+            event => Template::from(Serde(event)),
+            words => words,
+            actor => match &recorded.actor {
+                Actor::Person(who) => person(who),
+                Actor::Alert { .. } | Actor::Firebell => context! { slack => (), name => recorded.actor.name() },
+            },
+            at => moment(at),
+            since_start => show_duration(at.duration_since(incident.milestones.started)),
+            due => due,
+            late => late,
+            ..self.view(incident, at)
+        }
+    }
+}
+
+/// A plain answer: mrkdwn of our own making, in which everything from outside is escaped already.
+pub fn answer(text: &str) -> Outgoing {
+    said(text, text.to_owned())
+}
+
+/// An answer in plain words that may hold anything: a refusal, an error. What stands between back-ticks stays code.
+pub fn words(text: &str) -> Outgoing {
+    let shown: Vec<String> = text.split('`').map(mrkdwn).collect();
+    answer(&shown.join("`"))
+}
+
+/// Sections of a text, cut at line ends, and the text beside them.
+fn said(text: &str, fallback: String) -> Outgoing {
+    let mut sections: Vec<String> = vec![String::new()];
+    for line in text.trim().lines() {
+        let line = cut(line, SECTION);
+        let full = sections
+            .last()
+            .is_some_and(|section| section.chars().count() + line.chars().count() + 1 > SECTION);
+        if full {
+            sections.push(String::new());
+        }
+        if let Some(section) = sections.last_mut() {
+            if !section.is_empty() {
+                section.push('\n');
+            }
+            section.push_str(&line);
+        }
+    }
+    let too_long = sections.len() > SECTIONS;
+    sections.truncate(SECTIONS);
+    let mut blocks: Vec<Value> = sections
+        .iter()
+        .filter(|section| !section.trim().is_empty())
+        .map(|section| {
+            json!({ "type": "section", "text": { "type": "mrkdwn", "text": section, "verbatim": true } })
+        })
+        .collect();
+    if too_long {
+        let text = "… cut here: Slack shows no more. The export has it whole.";
+        blocks.push(
+            json!({ "type": "context", "elements": [{ "type": "plain_text", "text": text }] }),
+        );
+    }
+    let fallback = cut(&mrkdwn(&fallback), FALLBACK);
+    Outgoing {
+        text: if fallback.is_empty() {
+            "Firebell".to_owned()
+        } else {
+            fallback
+        },
+        blocks,
+    }
+}
+
+/// One line about an incident, for notifications.
+fn summary(incident: &Incident) -> String {
+    format!(
+        "{} {} ({}): {}",
+        incident.id,
+        short(&incident.severity.name),
+        incident.status,
+        incident.title
+    )
+}
+
+/// One line of plain text, cut to what a topic may hold. A topic knows no escapes, so brackets become look-alikes.
+fn line(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| match c {
+            '<' => '‹',
+            '>' => '›',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    cut(text.trim(), TOPIC)
+}
+
+/// `P1` of `P1 - Critical`.
+fn short(severity: &str) -> String {
+    severity.split(" - ").next().unwrap_or(severity).to_owned()
+}
+
+/// The buttons of a card: what one wants next, and the rest in a menu.
+fn buttons(incident: &Incident) -> Vec<Value> {
+    let id = &incident.id;
+    let mut buttons = Vec::new();
+    match incident.status {
+        Status::Investigating | Status::Identified | Status::Mitigating | Status::Monitoring => {
+            if incident.acknowledged_by.is_none() {
+                buttons.push(button("Acknowledge", "ack", id, "ack", Style::Primary));
+            }
+            buttons.push(button("Update", "update", id, "update", Style::Plain));
+            buttons.push(careful(
+                button("Resolve", "resolve", id, "resolve", Style::Danger),
+                "Resolve the incident?",
+                "Everybody is told that the effect on users is over, and the reminders stop. If it comes back: /incident reopen.",
+                "Resolve",
+            ));
+        }
+        Status::Resolved => {
+            buttons.push(button("Reopen", "reopen", id, "reopen", Style::Plain));
+            buttons.push(careful(
+                button("Close", "close", id, "close", Style::Plain),
+                "Close the incident?",
+                "The post-mortem is done and the record is complete. A closed incident cannot be reopened.",
+                "Close",
+            ));
+        }
+        Status::Closed => {}
+    }
+    buttons.push(overflow(
+        "more",
+        id,
+        &[
+            ("Take the lead", "lead me"),
+            ("Timeline", "timeline"),
+            ("Export the record", "export"),
+            ("Help", "help"),
+        ],
+    ));
+    buttons
+}
+
+fn person(who: &Who) -> Template {
+    context! { slack => who.slack.as_ref().map(|id| id.as_str()), name => who.name.as_str() }
+}
+
+/// A moment as the filter `time` wants it.
+fn moment(at: Timestamp) -> Template {
+    let utc = at
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M UTC")
+        .to_string();
+    context! { unix => at.as_second(), utc => utc }
+}

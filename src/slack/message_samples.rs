@@ -1,0 +1,180 @@
+//! An incident with everything in it, to render every template once before anybody needs it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::catalog::Catalog;
+use crate::domain::event::{
+    Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark, MessageRef, Overdue, Recorded,
+    Resolution, SeverityTerms, Update,
+};
+use crate::domain::incident::{Incident, fold};
+use crate::domain::runbook::Checklist;
+use crate::domain::terms::{
+    Actor, ChannelId, IncidentId, MessageTs, Role, SeverityId, SlackUserId, Status, Who,
+};
+
+/// Two incidents with their records: one that knows everything, and one that knows as little as can be.
+pub(super) fn samples(catalog: &Catalog) -> Vec<(Incident, Vec<Recorded>)> {
+    let ana = Who::slack(SlackUserId::new("U0ANA"), "ana");
+    let full = Actor::Person(ana.clone());
+    let said = || Some("said".to_owned());
+    vec![
+        live(
+            &full,
+            declared(catalog, Some(ana.clone()), said()),
+            events(&ana, said),
+        ),
+        live(
+            &Actor::Firebell,
+            declared(catalog, None, None),
+            events(&Who::named("ana"), || None),
+        ),
+    ]
+}
+
+pub(super) fn checklist() -> Checklist {
+    Checklist {
+        id: "sample".to_owned(),
+        title: "Sample".to_owned(),
+        items: vec!["Item".to_owned()],
+    }
+}
+
+fn live(actor: &Actor, declared: Event, events: Vec<Event>) -> (Incident, Vec<Recorded>) {
+    let mut record = Vec::new();
+    let mut state = None;
+    for (seq, event) in (1..).zip(std::iter::once(declared).chain(events)) {
+        let recorded = Recorded {
+            seq,
+            event,
+            actor: actor.clone(),
+            happened_at: Timestamp::UNIX_EPOCH,
+            recorded_at: Timestamp::UNIX_EPOCH,
+        };
+        state = fold(state, &recorded);
+        record.push(recorded);
+    }
+    // The first event is a declaration, so there is a state.
+    let incident = state.unwrap_or_else(|| unreachable!("a record begins with its declaration"));
+    (incident, record)
+}
+
+fn declared(catalog: &Catalog, commander: Option<Who>, description: Option<String>) -> Event {
+    Event::Declared(Declared {
+        id: IncidentId::new("INC-1970-0101-001"),
+        title: "sample".to_owned(),
+        description,
+        severity: SeverityTerms {
+            id: SeverityId::new("p1"),
+            name: "P1 - Critical".to_owned(),
+            update_every: Some(SignedDuration::from_mins(15)),
+        },
+        service: catalog.services.first().map(|service| service.id.clone()),
+        started_at: Timestamp::UNIX_EPOCH,
+        commander,
+        war_room: Some("incident-1970-0101-001".to_owned()),
+        announce: "#incidents".to_owned(),
+        invite: vec![],
+        checklists: vec![],
+    })
+}
+
+/// One event of every kind; `said` fills what may be left unsaid.
+fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
+    let message = MessageRef {
+        channel: ChannelId::new("C0SAMPLE"),
+        ts: MessageTs::new("0000000000.000001"),
+    };
+    let follow_up = FollowUp {
+        number: 1,
+        text: "sample".to_owned(),
+        owner: said().map(|_| who.clone()),
+        due: said().map(|_| jiff::civil::date(1970, 1, 1)),
+    };
+    vec![
+        Event::WarRoomFailed {
+            why: "sample".to_owned(),
+        },
+        Event::WarRoomOpened {
+            channel: message.channel.clone(),
+            name: "sample".to_owned(),
+        },
+        Event::CardPosted {
+            message: message.clone(),
+        },
+        Event::Announced {
+            message: message.clone(),
+        },
+        Event::Acknowledged { by: who.clone() },
+        Event::RoleAssigned {
+            role: Role::Scribe,
+            to: who.clone(),
+            from: said().map(|_| who.clone()),
+        },
+        Event::UpdatePosted {
+            number: 1,
+            status: Status::Investigating,
+            update: Update {
+                text: "sample".to_owned(),
+                actions_taken: said(),
+                next_steps: said(),
+                eta: said(),
+                next_update_in: None,
+            },
+        },
+        Event::UpdateOverdue(Overdue {
+            due_at: Timestamp::UNIX_EPOCH,
+            reminder: 2,
+            reminded: said().map(|_| who.clone()),
+            next_at: Timestamp::UNIX_EPOCH,
+            late: SignedDuration::from_mins(said().map_or(0, |_| 1)),
+        }),
+        Event::StatusChanged {
+            from: Status::Investigating,
+            to: Status::Monitoring,
+        },
+        Event::SeverityChanged {
+            from: SeverityId::new("p2"),
+            to: SeverityTerms {
+                id: SeverityId::new("p1"),
+                name: "P1 - Critical".to_owned(),
+                update_every: None,
+            },
+            reason: said(),
+            invite: vec![],
+        },
+        Event::NoteAdded {
+            text: "sample".to_owned(),
+        },
+        Event::MessageMarked {
+            message: message.clone(),
+            mark: Mark::Check,
+            by: who.clone(),
+        },
+        Event::MessageKept(KeptMessage {
+            message,
+            author: who.clone(),
+            text: "sample".to_owned(),
+            written_at: Timestamp::UNIX_EPOCH,
+            mark: Mark::Pin,
+            marked_by: who.clone(),
+        }),
+        Event::FollowUpAdded(follow_up),
+        Event::FollowUpCompleted { number: 1 },
+        Event::Resolved(Resolution {
+            root_cause: said(),
+            resolution: said(),
+            impact: said(),
+        }),
+        Event::Reopened { reason: said() },
+        Event::Resolved(Resolution::default()),
+        Event::Closed,
+        Event::ExportRequested {
+            format: ExportFormat::Markdown,
+        },
+        Event::EffectFailed {
+            what: "sample".to_owned(),
+            why: "sample".to_owned(),
+        },
+    ]
+}

@@ -1,0 +1,717 @@
+//! `/incident …`, understood. One table: parser, help and errors come from it, for Slack and for the command line.
+//!
+//! ```text
+//! /incident <subcommand> [INC-2025-0914-001] [arguments…]
+//! ```
+
+use jiff::civil::Date;
+
+use super::text::unescape;
+use crate::domain::catalog::Catalog;
+use crate::domain::command::{Command, Declaration};
+use crate::domain::decide::Refusal;
+use crate::domain::event::{ExportFormat, Resolution, Update};
+use crate::domain::form::nearest;
+use crate::domain::terms::{IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who};
+
+/// A line, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What is asked for.
+    pub request: Request,
+    /// The incident, if the line names one; else the war room tells.
+    pub incident: Option<IncidentId>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A new incident.
+    Declare(Declaration),
+    /// Something of an incident.
+    Pursue(Command),
+    /// How an incident stands.
+    ShowStatus,
+    /// What happened so far.
+    ShowTimeline,
+    /// Which incidents are open.
+    ListIncidents,
+    /// Whom to call.
+    ShowContacts,
+    /// What can be typed; about one subcommand, if it is named.
+    Help(Option<&'static Subcommand>),
+}
+
+impl Request {
+    /// Whether it is about one incident.
+    pub fn needs_incident(&self) -> bool {
+        match self {
+            Request::Pursue(_) | Request::ShowStatus | Request::ShowTimeline => true,
+            Request::Declare(_)
+            | Request::ListIncidents
+            | Request::ShowContacts
+            | Request::Help(_) => false,
+        }
+    }
+}
+
+/// What the parser may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The configuration: severities and services are known by it.
+    pub catalog: &'a Catalog,
+    /// Who typed: "me".
+    pub typist: &'a Who,
+}
+
+/// A line that was not understood, in words for the one who typed it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotUnderstood(pub String);
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Subcommand {
+    /// The words that it is known by; the first is the one shown.
+    pub words: &'static [&'static str],
+    /// Its arguments: `<text…>`, `[@user]`.
+    pub usage: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    parse: fn(&str, Context<'_>) -> Result<Request, NotUnderstood>,
+}
+
+impl PartialEq for Subcommand {
+    fn eq(&self, other: &Self) -> bool {
+        self.words == other.words
+    }
+}
+
+impl Eq for Subcommand {}
+
+impl Subcommand {
+    /// The word that is shown.
+    pub fn word(&self) -> &'static str {
+        self.words[0]
+    }
+
+    /// How it is typed after the slash command: `role <role> [@user]`.
+    pub fn form(&self) -> String {
+        format!("{} {}", self.word(), self.usage)
+            .trim_end()
+            .to_owned()
+    }
+
+    fn wrong(&self, what: &str, command: &str) -> NotUnderstood {
+        NotUnderstood(format!("{what} Like this: `{command} {}`", self.form()))
+    }
+}
+
+/// Every subcommand, in the order in which help shows them.
+pub const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand {
+        words: &["declare", "new", "create"],
+        usage: "[severity] <title…>",
+        about: "declare an incident and open its war room",
+        parse: declare,
+    },
+    Subcommand {
+        words: &["list"],
+        usage: "",
+        about: "the open incidents",
+        parse: |rest, context| nothing(rest, "list", context, Request::ListIncidents),
+    },
+    Subcommand {
+        words: &["status"],
+        usage: "[investigating|identified|mitigating|monitoring]",
+        about: "how the incident stands, or where it stands now",
+        parse: status,
+    },
+    Subcommand {
+        words: &["ack", "acknowledge"],
+        usage: "",
+        about: "take the incident on: “I have it”",
+        parse: |rest, context| nothing(rest, "ack", context, Request::Pursue(Command::Acknowledge)),
+    },
+    Subcommand {
+        words: &["update"],
+        usage: "<text…>",
+        about: "tell everybody how things stand",
+        parse: update,
+    },
+    Subcommand {
+        words: &["severity", "sev"],
+        usage: "<severity> [reason…]",
+        about: "weigh the incident anew",
+        parse: severity,
+    },
+    Subcommand {
+        words: &["lead"],
+        usage: "[@user]",
+        about: "hand the lead to somebody, or take it",
+        parse: lead,
+    },
+    Subcommand {
+        words: &["role"],
+        usage: "<commander|operations|communications|scribe> [@user]",
+        about: "give a role to somebody, or take it",
+        parse: role,
+    },
+    Subcommand {
+        words: &["note"],
+        usage: "<text…>",
+        about: "write something on the timeline",
+        parse: note,
+    },
+    Subcommand {
+        words: &["followup", "follow-up", "todo"],
+        usage: "<text…> [@owner] [due:2025-09-30] | done <number>",
+        about: "note work that outlives the incident, or tick it off",
+        parse: follow_up,
+    },
+    Subcommand {
+        words: &["timeline"],
+        usage: "",
+        about: "what happened so far",
+        parse: |rest, context| nothing(rest, "timeline", context, Request::ShowTimeline),
+    },
+    Subcommand {
+        words: &["export"],
+        usage: "[markdown|json|html|csv]",
+        about: "put the whole record as a file into the war room",
+        parse: export,
+    },
+    Subcommand {
+        words: &["contacts"],
+        usage: "",
+        about: "whom to call",
+        parse: |rest, context| nothing(rest, "contacts", context, Request::ShowContacts),
+    },
+    Subcommand {
+        words: &["resolve"],
+        usage: "[root cause…]",
+        about: "say that the effect on users is over",
+        parse: resolve,
+    },
+    Subcommand {
+        words: &["reopen"],
+        usage: "[reason…]",
+        about: "say that it was not over",
+        parse: |rest, _| Ok(Request::Pursue(Command::Reopen { reason: text(rest) })),
+    },
+    Subcommand {
+        words: &["close"],
+        usage: "",
+        about: "say that the post-mortem is done",
+        parse: |rest, context| nothing(rest, "close", context, Request::Pursue(Command::Close)),
+    },
+    Subcommand {
+        words: &["help", "?"],
+        usage: "[subcommand]",
+        about: "this list",
+        parse: help,
+    },
+];
+
+/// Understands a line: everything behind the slash command.
+pub fn parse(line: &str, context: Context<'_>) -> Result<Line, NotUnderstood> {
+    let (word, rest) = split(line);
+    if word.is_empty() {
+        return Ok(Line {
+            request: Request::Help(None),
+            incident: None,
+        });
+    }
+    let Some(subcommand) = find(&word) else {
+        return Err(unknown(&word, context));
+    };
+    // An incident may be named first: `/incident ack INC-2025-0914-001`.
+    let (first, behind) = split(rest);
+    let (incident, rest) = match looks_like_id(&first, context.catalog) {
+        true => (Some(IncidentId::new(first.to_uppercase())), behind),
+        false => (None, rest),
+    };
+    let request = (subcommand.parse)(rest.trim(), context)?;
+    Ok(Line { request, incident })
+}
+
+/// The subcommand of a word.
+pub fn find(word: &str) -> Option<&'static Subcommand> {
+    SUBCOMMANDS.iter().find(|subcommand| {
+        subcommand
+            .words
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(word))
+    })
+}
+
+fn unknown(word: &str, context: Context<'_>) -> NotUnderstood {
+    let command = &context.catalog.slack.command;
+    let known = SUBCOMMANDS
+        .iter()
+        .flat_map(|subcommand| subcommand.words.iter().copied());
+    match nearest(&word.to_lowercase(), known) {
+        Some(near) => NotUnderstood(format!(
+            "There is no `{command} {word}`. Did you mean `{command} {near}`? `{command} help` lists everything."
+        )),
+        None => NotUnderstood(format!(
+            "There is no `{command} {word}`. `{command} help` lists everything."
+        )),
+    }
+}
+
+/// The first word and the rest. The rest keeps its spaces and lines.
+fn split(line: &str) -> (String, &str) {
+    let line = line.trim_start();
+    match line.split_once(char::is_whitespace) {
+        Some((word, rest)) => (word.to_owned(), rest),
+        None => (line.to_owned(), ""),
+    }
+}
+
+/// Whether a word is the id of an incident: as long as one of today's pattern and begun like it.
+fn looks_like_id(word: &str, catalog: &Catalog) -> bool {
+    let pattern = catalog.incidents.id.as_str();
+    let prefix = pattern.split('{').next().unwrap_or_default();
+    !prefix.is_empty()
+        && word.len() > prefix.len()
+        && word
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        && word[prefix.len()..].starts_with(|c: char| c.is_ascii_digit())
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn subcommand(word: &str) -> &'static Subcommand {
+    find(word).unwrap_or(&SUBCOMMANDS[SUBCOMMANDS.len() - 1])
+}
+
+fn wrong(word: &str, what: &str, context: Context<'_>) -> NotUnderstood {
+    subcommand(word).wrong(what, &context.catalog.slack.command)
+}
+
+/// Plain text, if there is any. Names that Slack gives by id alone stay ids: nobody is asked while a command is read.
+fn text(rest: &str) -> Option<String> {
+    let text = unescape(rest, |_| None);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn nothing(
+    rest: &str,
+    word: &str,
+    context: Context<'_>,
+    request: Request,
+) -> Result<Request, NotUnderstood> {
+    match rest.is_empty() {
+        true => Ok(request),
+        false => Err(wrong(
+            word,
+            &format!("`{word}` takes no further words."),
+            context,
+        )),
+    }
+}
+
+fn declare(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let (first, behind) = split(rest);
+    let known = context.catalog.find_severity(&first);
+    let (severity, rest) = match known {
+        Some(severity) => (Some(severity.id.clone()), behind),
+        None => (None, rest),
+    };
+    let mut service = None;
+    let mut words = Vec::new();
+    for word in rest.split_inclusive(char::is_whitespace) {
+        match word.trim_end().strip_prefix("service:") {
+            Some(name) if service.is_none() => service = Some(find_service(name, context)?),
+            Some(_) | None => words.push(word),
+        }
+    }
+    let title = text(&words.concat()).ok_or_else(|| wrong("declare", "What is wrong?", context))?;
+    // A title is one line; what follows it is the description.
+    let (title, description) = match title.split_once('\n') {
+        Some((title, more)) => (title.trim().to_owned(), text(more)),
+        None => (title, None),
+    };
+    Ok(Request::Declare(Declaration {
+        title,
+        severity,
+        service,
+        description,
+        started_at: None,
+    }))
+}
+
+fn find_service(name: &str, context: Context<'_>) -> Result<ServiceId, NotUnderstood> {
+    let services = &context.catalog.services;
+    context
+        .catalog
+        .find_service(name)
+        .map(|service| service.id.clone())
+        .ok_or_else(|| {
+            let known: Vec<_> = services
+                .iter()
+                .map(|service| format!("`{}`", service.id))
+                .collect();
+            NotUnderstood(match known.is_empty() {
+                true => format!("There is no service “{name}”: firebell.toml names none yet."),
+                false => format!(
+                    "There is no service “{name}”. Use one of {}.",
+                    known.join(", ")
+                ),
+            })
+        })
+}
+
+fn status(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    if rest.is_empty() {
+        return Ok(Request::ShowStatus);
+    }
+    let status: Status = rest
+        .parse()
+        .map_err(|()| wrong("status", &format!("“{rest}” is no status."), context))?;
+    Ok(Request::Pursue(match status {
+        Status::Resolved => Command::Resolve(Resolution::default()),
+        Status::Closed => Command::Close,
+        status => Command::SetStatus(status),
+    }))
+}
+
+fn update(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let text = text(rest).ok_or_else(|| wrong("update", "How do things stand?", context))?;
+    Ok(Request::Pursue(Command::PostUpdate {
+        update: Update {
+            text,
+            ..Update::default()
+        },
+        status: None,
+        severity: None,
+    }))
+}
+
+fn severity(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let (word, reason) = split(rest);
+    if word.is_empty() {
+        return Err(wrong("severity", "Which severity?", context));
+    }
+    let Some(severity) = context.catalog.find_severity(&word) else {
+        let known = context
+            .catalog
+            .severities
+            .iter()
+            .map(|severity| severity.id.clone());
+        let refusal = Refusal::NoSuchSeverity {
+            wanted: SeverityId::new(word),
+            known: known.collect(),
+        };
+        return Err(NotUnderstood(refusal.to_string()));
+    };
+    Ok(Request::Pursue(Command::ChangeSeverity {
+        to: severity.id.clone(),
+        reason: text(reason),
+    }))
+}
+
+fn lead(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let to = user(rest, "lead", context)?;
+    Ok(Request::Pursue(Command::AssignRole {
+        role: Role::IncidentCommander,
+        to,
+    }))
+}
+
+fn role(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let (word, rest) = split(rest);
+    if word.is_empty() {
+        return Err(wrong("role", "Which role?", context));
+    }
+    let role: Role = word
+        .parse()
+        .map_err(|()| wrong("role", &format!("“{word}” is no role."), context))?;
+    Ok(Request::Pursue(Command::AssignRole {
+        role,
+        to: user(rest.trim(), "role", context)?,
+    }))
+}
+
+fn note(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let text = text(rest).ok_or_else(|| wrong("note", "What shall be written down?", context))?;
+    Ok(Request::Pursue(Command::AddNote { text }))
+}
+
+fn follow_up(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let (first, behind) = split(rest);
+    if first.eq_ignore_ascii_case("done") {
+        let number = behind
+            .trim()
+            .trim_start_matches('#')
+            .parse()
+            .map_err(|_| wrong("followup", "Which number is done?", context))?;
+        return Ok(Request::Pursue(Command::CompleteFollowUp { number }));
+    }
+    let (mut owner, mut due) = (None, None);
+    let mut words: Vec<&str> = rest.split_inclusive(char::is_whitespace).collect();
+    // Owner and date stand at the end, in either order; in the middle of the text they are text.
+    while let Some(last) = words.last().map(|word| word.trim()) {
+        if due.is_none()
+            && let Some(date) = last.strip_prefix("due:")
+        {
+            let date: Date = date
+                .parse()
+                .map_err(|_| wrong("followup", &format!("“{date}” is no date."), context))?;
+            due = Some(date);
+        } else if owner.is_none()
+            && let Some(who) = mention(last, context)
+        {
+            owner = Some(who);
+        } else {
+            break;
+        }
+        words.pop();
+    }
+    let text =
+        text(&words.concat()).ok_or_else(|| wrong("followup", "What is to be done?", context))?;
+    Ok(Request::Pursue(Command::AddFollowUp { text, owner, due }))
+}
+
+fn export(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let format = match rest {
+        "" => ExportFormat::Markdown,
+        word => word.parse().map_err(|()| {
+            wrong(
+                "export",
+                &format!("“{word}” is no form of the record."),
+                context,
+            )
+        })?,
+    };
+    Ok(Request::Pursue(Command::RequestExport { format }))
+}
+
+fn resolve(rest: &str, _: Context<'_>) -> Result<Request, NotUnderstood> {
+    let resolution = Resolution {
+        root_cause: text(rest),
+        ..Resolution::default()
+    };
+    Ok(Request::Pursue(Command::Resolve(resolution)))
+}
+
+fn help(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    match rest {
+        "" => Ok(Request::Help(None)),
+        word => find(word)
+            .map(|subcommand| Request::Help(Some(subcommand)))
+            .ok_or_else(|| unknown(word, context)),
+    }
+}
+
+/// A person: nobody named, or "me", is the typist.
+fn user(rest: &str, word: &str, context: Context<'_>) -> Result<Who, NotUnderstood> {
+    if rest.is_empty() || rest.eq_ignore_ascii_case("me") {
+        return Ok(context.typist.clone());
+    }
+    mention(rest, context).ok_or_else(|| {
+        wrong(
+            word,
+            &format!("I do not know who “{}” is.", unescape(rest, |_| None)),
+            context,
+        )
+    })
+}
+
+/// A mention: `<@U012|ana>` as Slack sends it, or `@ana` where it does not escape, or on the command line.
+fn mention(word: &str, context: Context<'_>) -> Option<Who> {
+    if let Some(token) = word
+        .strip_prefix("<@")
+        .and_then(|token| token.strip_suffix('>'))
+    {
+        let (id, label) = token.split_once('|').unwrap_or((token, ""));
+        let id = SlackUserId::parse(id)?;
+        let known = context
+            .catalog
+            .person_by_slack(&id)
+            .map(|person| person.name.clone());
+        let name = Some(label.to_owned())
+            .filter(|label| !label.is_empty())
+            .or(known);
+        return Some(Who {
+            name: name.unwrap_or_else(|| id.to_string()),
+            slack: Some(id),
+        });
+    }
+    let name = word.strip_prefix('@')?;
+    let person = context.catalog.people.iter().find(|person| {
+        person.id.as_str().eq_ignore_ascii_case(name) || person.name.eq_ignore_ascii_case(name)
+    });
+    person.map(|person| person.who())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Line, String> {
+        let catalog = Catalog::default();
+        let typist = Who::slack(SlackUserId::new("U0ANA"), "ana");
+        parse(
+            line,
+            Context {
+                catalog: &catalog,
+                typist: &typist,
+            },
+        )
+        .map_err(|error| error.0)
+    }
+
+    fn request(line: &str) -> Request {
+        read(line).unwrap().request
+    }
+
+    fn bo() -> Who {
+        Who::slack(SlackUserId::new("U0BO"), "bo")
+    }
+
+    #[test]
+    fn a_declaration_may_begin_with_its_severity() {
+        let declared = |severity: Option<&str>, title: &str| {
+            Request::Declare(Declaration {
+                severity: severity.map(SeverityId::new),
+                ..Declaration::titled(title)
+            })
+        };
+        assert_eq!(
+            request("declare p1 checkout is down"),
+            declared(Some("p1"), "checkout is down")
+        );
+        assert_eq!(
+            request("new SEV2 checkout is slow"),
+            declared(Some("p2"), "checkout is slow")
+        );
+        assert_eq!(
+            request("declare checkout is down"),
+            declared(None, "checkout is down")
+        );
+        assert_eq!(
+            request("declare p1 &lt;b&gt; &amp; <@U0BO|bo>"),
+            declared(Some("p1"), "<b> & @bo")
+        );
+    }
+
+    #[test]
+    fn what_follows_the_first_line_of_a_declaration_describes_it() {
+        let Request::Declare(declaration) =
+            request("declare p1 checkout is down\n5xx since 14:30\nfrom the API")
+        else {
+            panic!("a declaration");
+        };
+        assert_eq!(declaration.title, "checkout is down");
+        assert_eq!(
+            declaration.description.as_deref(),
+            Some("5xx since 14:30\nfrom the API")
+        );
+    }
+
+    #[test]
+    fn an_incident_may_be_named_first() {
+        let line = read("ack inc-2025-0914-001").unwrap();
+        assert_eq!(line.incident, Some(IncidentId::new("INC-2025-0914-001")));
+        assert_eq!(line.request, Request::Pursue(Command::Acknowledge));
+        assert_eq!(read("note incredible").unwrap().incident, None);
+    }
+
+    #[test]
+    fn a_role_goes_to_somebody_or_to_the_typist() {
+        let assigned = |role, to| Request::Pursue(Command::AssignRole { role, to });
+        let me = Who::slack(SlackUserId::new("U0ANA"), "ana");
+        assert_eq!(
+            request("lead"),
+            assigned(Role::IncidentCommander, me.clone())
+        );
+        assert_eq!(request("lead me"), assigned(Role::IncidentCommander, me));
+        assert_eq!(
+            request("role ops <@U0BO|bo>"),
+            assigned(Role::OperationsLead, bo())
+        );
+        assert!(read("lead <@u0bo>").is_err());
+        assert!(read("role janitor").is_err());
+    }
+
+    #[test]
+    fn a_follow_up_may_end_with_its_owner_and_its_date() {
+        let added = |text: &str, owner, due: Option<&str>| {
+            Request::Pursue(Command::AddFollowUp {
+                text: text.into(),
+                owner,
+                due: due.map(|due| due.parse().unwrap()),
+            })
+        };
+        assert_eq!(
+            request("followup add an alarm"),
+            added("add an alarm", None, None)
+        );
+        assert_eq!(
+            request("followup add an alarm <@U0BO|bo>"),
+            added("add an alarm", Some(bo()), None)
+        );
+        assert_eq!(
+            request("followup add an alarm due:2025-09-30 <@U0BO|bo>"),
+            added("add an alarm", Some(bo()), Some("2025-09-30"))
+        );
+        assert_eq!(
+            request("followup ask <@U0BO|bo> about it"),
+            added("ask @bo about it", None, None)
+        );
+        assert_eq!(
+            request("todo done 2"),
+            Request::Pursue(Command::CompleteFollowUp { number: 2 })
+        );
+    }
+
+    #[test]
+    fn an_unknown_word_is_answered_with_the_nearest() {
+        assert_eq!(
+            read("delcare p1 x").unwrap_err(),
+            "There is no `/incident delcare`. Did you mean `/incident declare`? `/incident help` lists everything."
+        );
+        assert!(
+            read("xyzzy")
+                .unwrap_err()
+                .starts_with("There is no `/incident xyzzy`.")
+        );
+        assert_eq!(read("").unwrap().request, Request::Help(None));
+    }
+
+    #[test]
+    fn a_missing_argument_is_answered_with_the_form() {
+        assert_eq!(
+            read("note").unwrap_err(),
+            "What shall be written down? Like this: `/incident note <text…>`"
+        );
+        assert!(read("declare p1").is_err());
+        assert!(
+            read("close now")
+                .unwrap_err()
+                .contains("takes no further words")
+        );
+    }
+
+    #[test]
+    fn no_line_makes_the_parser_stumble() {
+        for line in [
+            "<",
+            "<@",
+            "<@>",
+            "declare <!channel>",
+            "followup due:",
+            "followup done",
+            "role <@U0BO>",
+            "é",
+            "note \u{202e}x",
+        ] {
+            let _ = read(line);
+        }
+    }
+}

@@ -1,0 +1,599 @@
+//! The one way to write: deliveries, states, events and orders of any number of commands, in one transaction.
+//!
+//! Nothing is read first. Whoever commits has decided on a state that may have grown old meanwhile; the unique keys
+//! of the tables are the proof that it had not: two events of one number, two incidents of one number or a delivery
+//! made twice break the whole commit, which is then decided again on a fresh state.
+//!
+//! On PostgreSQL the rows go as arrays in a single statement, so that a commit is one round trip; on SQLite, where a
+//! round trip costs nothing, they go one by one in a transaction.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use super::chain::Link;
+use super::database::Database;
+use super::incidents::Held;
+use super::outbox::Lease;
+use super::{Store, ms};
+use crate::domain::effect::{Effect, Order};
+use crate::domain::event::Recorded;
+use crate::domain::incident::{Incident, Room};
+use crate::domain::terms::{DeliveryId, IncidentId};
+
+/// Orders of one event stand in their queue behind each other, and before those of the next event.
+const PLACES_PER_EVENT: i64 = 1_000;
+
+/// What is to be written together.
+#[derive(Debug, Default)]
+pub struct Commit {
+    states: BTreeMap<IncidentId, Written>,
+    events: Vec<Cell>,
+    deliveries: Vec<Cell>,
+    orders: Vec<NewOrder>,
+    cancelled: Vec<Cell>,
+    finished: Vec<Lease>,
+}
+
+/// The newest state of an incident within a commit.
+#[derive(Debug)]
+struct Written {
+    held: Held,
+    is_new: bool,
+}
+
+#[derive(Debug)]
+struct NewOrder {
+    incident: IncidentId,
+    position: i64,
+    effect: Effect,
+    ordered_at: Timestamp,
+    due: Timestamp,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else was faster, or a delivery was made twice: look again, decide again.
+    #[error("the state has moved on")]
+    Conflict,
+    /// A lease was lost: somebody else does that order now.
+    #[error("the lease was lost")]
+    LeaseLost,
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// An event could not be put into JSON.
+    #[error("an event cannot be stored")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Commit {
+    /// Whether there is anything to write.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.deliveries.is_empty() && self.finished.is_empty()
+    }
+
+    /// Remembers that a delivery was made, until then or for ever.
+    pub fn deliver(
+        &mut self,
+        id: &DeliveryId,
+        incident: &IncidentId,
+        expires_at: Option<Timestamp>,
+    ) {
+        self.deliveries.extend([
+            Cell::text(id.as_str()),
+            Cell::text(incident.as_str()),
+            Cell::Int(expires_at.map(ms)),
+        ]);
+    }
+
+    /// Writes an event down, chained to the one before it, and the state after it. `held` is the state before and
+    /// becomes the state after.
+    pub fn append(
+        &mut self,
+        held: &mut Held,
+        recorded: &Recorded,
+        after: Incident,
+    ) -> Result<(), serde_json::Error> {
+        let is_new = recorded.seq == 1;
+        let actor = serde_json::to_string(&recorded.actor)?;
+        let payload = serde_json::to_string(&recorded.event)?;
+        let hash = Link {
+            incident_id: after.id.as_str(),
+            seq: recorded.seq as i64,
+            kind: recorded.event.kind(),
+            happened_at_ms: ms(recorded.happened_at),
+            recorded_at_ms: ms(recorded.recorded_at),
+            actor: &actor,
+            payload: &payload,
+        }
+        .hash(&held.head);
+        self.events.extend([
+            Cell::text(after.id.as_str()),
+            Cell::int(recorded.seq as i64),
+            Cell::text(recorded.event.kind()),
+            Cell::int(ms(recorded.happened_at)),
+            Cell::int(ms(recorded.recorded_at)),
+            Cell::Text(Some(actor)),
+            Cell::Text(Some(payload)),
+            Cell::text(&hash),
+        ]);
+        held.head = hash;
+        held.incident = after.into();
+        let id = held.incident.id.clone();
+        let written = Written {
+            held: held.clone(),
+            is_new: is_new || self.states.get(&id).is_some_and(|earlier| earlier.is_new),
+        };
+        self.states.insert(id, written);
+        Ok(())
+    }
+
+    /// Puts the orders of the incident's newest event into the outbox.
+    pub fn order(&mut self, incident: &Incident, orders: Vec<Order>, now: Timestamp) {
+        for (place, order) in (0..).zip(orders) {
+            let key = match &order {
+                Order::Do { effect, .. } => effect.key(),
+                Order::Cancel { key } => Some(*key),
+            };
+            if let Some(key) = key {
+                self.cancel(&incident.id, key);
+            }
+            if let Order::Do { effect, due } = order {
+                self.orders.push(NewOrder {
+                    incident: incident.id.clone(),
+                    position: incident.version as i64 * PLACES_PER_EVENT + place,
+                    effect,
+                    ordered_at: now,
+                    due,
+                });
+            }
+        }
+    }
+
+    /// Takes an order off the outbox in the same breath: it is done, and what it brought back is in this commit.
+    pub fn finish(&mut self, lease: Lease) {
+        self.finished.push(lease);
+    }
+
+    fn cancel(&mut self, incident: &IncidentId, key: &'static str) {
+        // An order of this very commit is not in the table yet.
+        self.orders
+            .retain(|order| order.incident != *incident || order.effect.key() != Some(key));
+        self.cancelled
+            .extend([Cell::text(incident.as_str()), Cell::text(key)]);
+    }
+
+    /// The rows, in the order of [`WRITES`].
+    fn rows(&self) -> Result<[Vec<Cell>; WRITES.len()], serde_json::Error> {
+        let mut declared = Vec::new();
+        let mut moved = Vec::new();
+        for (id, Written { held, is_new }) in &self.states {
+            let incident = &*held.incident;
+            let state = serde_json::to_string(incident)?;
+            let channel = match &incident.room {
+                Room::Channel { channel, .. } => Some(channel.as_str().to_owned()),
+                Room::Wanted { .. } | Room::Thread => None,
+            };
+            let common = [
+                Cell::text(id.as_str()),
+                Cell::int(incident.version as i64),
+                Cell::text(&word(&incident.status)?),
+                Cell::text(incident.severity.id.as_str()),
+                Cell::Text(channel),
+                Cell::Text(Some(state)),
+                Cell::text(&held.head),
+            ];
+            if *is_new {
+                declared.extend(common);
+                declared.extend([
+                    Cell::text(&held.day),
+                    Cell::int(held.number),
+                    Cell::int(ms(incident.milestones.declared)),
+                ]);
+            } else {
+                moved.extend(common);
+            }
+        }
+        let mut orders = Vec::new();
+        for order in &self.orders {
+            orders.extend([
+                Cell::Text(Some(format!("{}/{}", order.incident, order.position))),
+                Cell::text(order.incident.as_str()),
+                Cell::text(order.effect.lane().word()),
+                Cell::Text(order.effect.queue().map(str::to_owned)),
+                Cell::int(order.position),
+                Cell::Text(order.effect.key().map(str::to_owned)),
+                Cell::Text(Some(serde_json::to_string(&order.effect)?)),
+                Cell::int(ms(order.ordered_at)),
+                Cell::int(ms(order.due)),
+                Cell::int(0),
+            ]);
+        }
+        Ok([
+            self.deliveries.clone(),
+            declared,
+            moved,
+            self.events.clone(),
+            self.cancelled.clone(),
+            orders,
+        ])
+    }
+}
+
+/// The word under which serde stores a unit variant.
+fn word<T: serde::Serialize>(value: &T) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_value(value)?
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
+}
+
+impl Store {
+    /// Writes a commit, all of it or nothing.
+    pub async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        let rows = commit.rows()?;
+        match &self.database {
+            Database::Sqlite { writer, .. } => {
+                let mut tx = Database::begin_sqlite(writer).await?;
+                finish_sqlite(&mut tx, &commit.finished).await?;
+                write_sqlite(&mut tx, &rows).await.map_err(conflict)?;
+                tx.commit().await?;
+            }
+            Database::Postgres(pool) if commit.finished.is_empty() => {
+                write_postgres(&mut *pool.acquire().await?, rows)
+                    .await
+                    .map_err(conflict)?;
+            }
+            Database::Postgres(pool) => {
+                let mut tx = Database::begin_postgres(pool).await?;
+                finish_postgres(&mut tx, &commit.finished).await?;
+                write_postgres(&mut *tx, rows).await.map_err(conflict)?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn conflict(error: sqlx::Error) -> CommitError {
+    match &error {
+        sqlx::Error::Database(cause) if cause.is_unique_violation() => CommitError::Conflict,
+        _ => CommitError::Database(error),
+    }
+}
+
+/// Takes done orders off the outbox; the lease is the fence: whoever lost it changes nothing.
+const FINISH: &str = "DELETE FROM outbox WHERE id = $1 AND lease_owner = $2 AND attempts = $3";
+
+async fn finish_sqlite(
+    tx: &mut Transaction<'_, Sqlite>,
+    leases: &[Lease],
+) -> Result<(), CommitError> {
+    for lease in leases {
+        let done = sqlx::query(FINISH)
+            .bind(&lease.id)
+            .bind(&lease.owner)
+            .bind(lease.attempts)
+            .execute(&mut **tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(CommitError::LeaseLost);
+        }
+    }
+    Ok(())
+}
+
+async fn finish_postgres(
+    tx: &mut Transaction<'_, Postgres>,
+    leases: &[Lease],
+) -> Result<(), CommitError> {
+    for lease in leases {
+        let done = sqlx::query(FINISH)
+            .bind(&lease.id)
+            .bind(&lease.owner)
+            .bind(lease.attempts)
+            .execute(&mut **tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(CommitError::LeaseLost);
+        }
+    }
+    Ok(())
+}
+
+/// A value in a row.
+#[derive(Debug, Clone)]
+enum Cell {
+    Text(Option<String>),
+    Int(Option<i64>),
+}
+
+impl Cell {
+    fn text(text: &str) -> Self {
+        Cell::Text(Some(text.to_owned()))
+    }
+
+    fn int(number: i64) -> Self {
+        Cell::Int(Some(number))
+    }
+}
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Text,
+    Int,
+}
+
+/// A write of any number of rows of one shape, in the words of both engines.
+struct Statement {
+    verb: Verb,
+    table: &'static str,
+    columns: &'static [(&'static str, Kind)],
+}
+
+enum Verb {
+    /// Adds the rows.
+    Insert,
+    /// Sets all columns of the row whose first column is equal.
+    Update,
+    /// Removes the rows in which all columns are equal and which nobody is working on.
+    DeleteWaiting,
+}
+
+use Kind::{Int, Text};
+
+/// All that a commit writes, in this order.
+const WRITES: [Statement; 6] = [
+    Statement {
+        verb: Verb::Insert,
+        table: "deliveries",
+        columns: &[("id", Text), ("incident_id", Text), ("expires_at_ms", Int)],
+    },
+    Statement {
+        verb: Verb::Insert,
+        table: "incidents",
+        columns: &[
+            ("id", Text),
+            ("version", Int),
+            ("status", Text),
+            ("severity", Text),
+            ("channel", Text),
+            ("state", Text),
+            ("head", Text),
+            ("day", Text),
+            ("number", Int),
+            ("declared_at_ms", Int),
+        ],
+    },
+    Statement {
+        verb: Verb::Update,
+        table: "incidents",
+        columns: &[
+            ("id", Text),
+            ("version", Int),
+            ("status", Text),
+            ("severity", Text),
+            ("channel", Text),
+            ("state", Text),
+            ("head", Text),
+        ],
+    },
+    Statement {
+        verb: Verb::Insert,
+        table: "events",
+        columns: &[
+            ("incident_id", Text),
+            ("seq", Int),
+            ("kind", Text),
+            ("happened_at_ms", Int),
+            ("recorded_at_ms", Int),
+            ("actor", Text),
+            ("payload", Text),
+            ("hash", Text),
+        ],
+    },
+    Statement {
+        verb: Verb::DeleteWaiting,
+        table: "outbox",
+        columns: &[("incident_id", Text), ("key", Text)],
+    },
+    Statement {
+        verb: Verb::Insert,
+        table: "outbox",
+        columns: &[
+            ("id", Text),
+            ("incident_id", Text),
+            ("lane", Text),
+            ("queue", Text),
+            ("position", Int),
+            ("key", Text),
+            ("effect", Text),
+            ("ordered_at_ms", Int),
+            ("due_at_ms", Int),
+            ("attempts", Int),
+        ],
+    },
+];
+
+impl Statement {
+    /// The statement for one row: `INSERT INTO t (a, b) VALUES ($1, $2)`.
+    fn sqlite(&self) -> String {
+        let Statement { verb, table, .. } = self;
+        let names = self.names();
+        match verb {
+            Verb::Insert => {
+                let places: Vec<_> = (1..=names.len()).map(|n| format!("${n}")).collect();
+                format!(
+                    "INSERT INTO {table} ({}) VALUES ({})",
+                    names.join(", "),
+                    places.join(", ")
+                )
+            }
+            Verb::Update => {
+                let sets: Vec<_> = (2..)
+                    .zip(&names[1..])
+                    .map(|(n, name)| format!("{name} = ${n}"))
+                    .collect();
+                format!(
+                    "UPDATE {table} SET {} WHERE {} = $1",
+                    sets.join(", "),
+                    names[0]
+                )
+            }
+            Verb::DeleteWaiting => {
+                let equal: Vec<_> = (1..)
+                    .zip(&names)
+                    .map(|(n, name)| format!("{name} = ${n}"))
+                    .collect();
+                format!(
+                    "DELETE FROM {table} WHERE {} AND lease_until_ms IS NULL AND buried_at_ms IS NULL",
+                    equal.join(" AND ")
+                )
+            }
+        }
+    }
+
+    /// The statement for any number of rows, whose columns are the arrays from `$first` on:
+    /// `INSERT INTO t (a, b) SELECT * FROM UNNEST($1::text[], $2::bigint[])`.
+    fn postgres(&self, first: usize) -> String {
+        let Statement {
+            verb,
+            table,
+            columns,
+        } = self;
+        let names = self.names();
+        let arrays: Vec<_> = (first..)
+            .zip(*columns)
+            .map(|(n, (_, kind))| match kind {
+                Text => format!("${n}::text[]"),
+                Int => format!("${n}::bigint[]"),
+            })
+            .collect();
+        let (all, arrays) = (names.join(", "), arrays.join(", "));
+        match verb {
+            Verb::Insert => format!("INSERT INTO {table} ({all}) SELECT * FROM UNNEST({arrays})"),
+            Verb::Update => {
+                let sets: Vec<_> = names[1..]
+                    .iter()
+                    .map(|name| format!("{name} = new.{name}"))
+                    .collect();
+                format!(
+                    "UPDATE {table} SET {} FROM UNNEST({arrays}) AS new ({all}) WHERE {table}.{key} = new.{key}",
+                    sets.join(", "),
+                    key = names[0],
+                )
+            }
+            Verb::DeleteWaiting => {
+                let equal: Vec<_> = names
+                    .iter()
+                    .map(|name| format!("{table}.{name} = old.{name}"))
+                    .collect();
+                format!(
+                    "DELETE FROM {table} USING UNNEST({arrays}) AS old ({all}) \
+                     WHERE {} AND lease_until_ms IS NULL AND buried_at_ms IS NULL",
+                    equal.join(" AND ")
+                )
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|(name, _)| *name).collect()
+    }
+}
+
+static SQLITE: LazyLock<[String; WRITES.len()]> =
+    LazyLock::new(|| WRITES.each_ref().map(Statement::sqlite));
+
+/// All writes as one statement: PostgreSQL carries out every part of a `WITH` that changes rows, all on the rows as
+/// they were before, and fails as one if a unique key is hurt.
+static POSTGRES: LazyLock<String> = LazyLock::new(|| {
+    let mut sql = String::new();
+    let mut first = 1;
+    for (n, write) in WRITES.iter().enumerate() {
+        let text = write.postgres(first);
+        first += write.columns.len();
+        let _ = match n {
+            0 => write!(sql, "WITH w0 AS ({text})"),
+            n if n + 1 < WRITES.len() => write!(sql, ", w{n} AS ({text})"),
+            _ => write!(sql, " {text}"),
+        };
+    }
+    sql
+});
+
+async fn write_sqlite(
+    tx: &mut Transaction<'_, Sqlite>,
+    rows: &[Vec<Cell>; WRITES.len()],
+) -> sqlx::Result<()> {
+    for ((write, sql), cells) in WRITES.iter().zip(SQLITE.iter()).zip(rows) {
+        for row in cells.chunks(write.columns.len()) {
+            row.iter()
+                .fold(sqlx::query(sql.as_str()), |query, cell| match cell {
+                    Cell::Text(text) => query.bind(text.as_deref()),
+                    Cell::Int(number) => query.bind(*number),
+                })
+                .execute(&mut **tx)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_postgres(
+    connection: &mut sqlx::PgConnection,
+    rows: [Vec<Cell>; WRITES.len()],
+) -> sqlx::Result<()> {
+    let mut query = sqlx::query(POSTGRES.as_str());
+    for (write, mut cells) in WRITES.iter().zip(rows) {
+        let width = write.columns.len();
+        for (n, (_, kind)) in write.columns.iter().enumerate() {
+            let column = cells.iter_mut().skip(n).step_by(width);
+            query = match kind {
+                Text => query.bind(
+                    column
+                        .map(|cell| match cell {
+                            Cell::Text(text) => text.take(),
+                            Cell::Int(_) => None,
+                        })
+                        .collect::<Vec<Option<String>>>(),
+                ),
+                Int => query.bind(
+                    column
+                        .map(|cell| match cell {
+                            Cell::Int(number) => *number,
+                            Cell::Text(_) => None,
+                        })
+                        .collect::<Vec<Option<i64>>>(),
+                ),
+            };
+        }
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_says_the_same_to_both_engines() {
+        let write = Statement {
+            verb: Verb::Update,
+            table: "t",
+            columns: &[("id", Text), ("n", Int)],
+        };
+        assert_eq!(write.sqlite(), "UPDATE t SET n = $2 WHERE id = $1");
+        assert_eq!(
+            write.postgres(3),
+            "UPDATE t SET n = new.n FROM UNNEST($3::text[], $4::bigint[]) AS new (id, n) WHERE t.id = new.id"
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! The two engines and the one way to ask them: the databases differ in this file and nowhere else.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{FromRow, Postgres, Sqlite, Transaction};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How long a statement waits for another process's lock on an SQLite file (`firebell incident` beside `serve`).
+const SQLITE_BUSY: Duration = Duration::from_secs(5);
+/// Reads beside the one writer.
+const SQLITE_READERS: u32 = 4;
+/// One writer, the lanes, and a few readers; a small server's default limit is 100.
+const POSTGRES_CONNECTIONS: u32 = 8;
+/// How long a query waits for a free connection before it is an error: under Slack's 3 s.
+const ACQUIRE: Duration = Duration::from_secs(2);
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub(super) enum Database {
+    /// One connection that writes, a few that read.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// A value for a placeholder.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Arg<'a> {
+    Text(&'a str),
+    OptText(Option<&'a str>),
+    Int(i64),
+}
+
+impl<'a> From<&'a str> for Arg<'a> {
+    fn from(text: &'a str) -> Self {
+        Arg::Text(text)
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Arg<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Arg::OptText(text)
+    }
+}
+
+impl From<i64> for Arg<'_> {
+    fn from(number: i64) -> Self {
+        Arg::Int(number)
+    }
+}
+
+/// A row that either engine can give.
+pub(super) trait Row:
+    Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
+{
+}
+
+impl<T> Row for T where T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
+{}
+
+/// A statement in the words of each engine; the same words wherever both understand them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sql {
+    pub sqlite: &'static str,
+    pub postgres: &'static str,
+}
+
+impl From<&'static str> for Sql {
+    fn from(sql: &'static str) -> Self {
+        Sql {
+            sqlite: sql,
+            postgres: sql,
+        }
+    }
+}
+
+/// Binds the arguments of a query, whatever the engine.
+macro_rules! bound {
+    ($query:expr, $args:expr) => {
+        $args.iter().fold($query, |query, arg| match *arg {
+            Arg::Text(text) => query.bind(text),
+            Arg::OptText(text) => query.bind(text),
+            Arg::Int(number) => query.bind(number),
+        })
+    };
+}
+
+impl Database {
+    /// Opens the database at an address and brings its tables up to date.
+    pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
+        if url.starts_with("sqlite:") {
+            Self::open_sqlite(url).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::open_postgres(url).await
+        } else {
+            bail!("DATABASE_URL must begin with sqlite:// or postgres://")
+        }
+    }
+
+    async fn open_sqlite(url: &str) -> anyhow::Result<Self> {
+        let options = SqliteConnectOptions::from_str(url)
+            .context("reading DATABASE_URL")?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: an answered command survives a power cut, not only a crash of the process.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(SQLITE_BUSY)
+            .statement_cache_capacity(64);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await
+            .context("opening the SQLite database")?;
+        MIGRATIONS
+            .run(&writer)
+            .await
+            .context("bringing the tables up to date")?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(ACQUIRE)
+            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        Ok(Database::Sqlite { writer, readers })
+    }
+
+    async fn open_postgres(url: &str) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(url)
+            .context("reading DATABASE_URL")?
+            .application_name("firebell");
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE)
+            // A connection that died is noticed by the query that meets it, and that is tried again; asking each
+            // time before use would cost every command a round trip.
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await
+            .context("connecting to PostgreSQL")?;
+        MIGRATIONS
+            .run(&pool)
+            .await
+            .context("bringing the tables up to date")?;
+        Ok(Database::Postgres(pool))
+    }
+
+    /// Asks for rows without changing anything.
+    pub(super) async fn rows<T: Row>(
+        &self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
+    ) -> sqlx::Result<Vec<T>> {
+        let sql = sql.into();
+        match self {
+            Database::Sqlite { readers, .. } => {
+                bound!(sqlx::query_as(sql.sqlite), args)
+                    .fetch_all(readers)
+                    .await
+            }
+            Database::Postgres(pool) => {
+                bound!(sqlx::query_as(sql.postgres), args)
+                    .fetch_all(pool)
+                    .await
+            }
+        }
+    }
+
+    /// Asks for one row without changing anything.
+    pub(super) async fn row<T: Row>(
+        &self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
+    ) -> sqlx::Result<Option<T>> {
+        let sql = sql.into();
+        match self {
+            Database::Sqlite { readers, .. } => {
+                bound!(sqlx::query_as(sql.sqlite), args)
+                    .fetch_optional(readers)
+                    .await
+            }
+            Database::Postgres(pool) => {
+                bound!(sqlx::query_as(sql.postgres), args)
+                    .fetch_optional(pool)
+                    .await
+            }
+        }
+    }
+
+    /// Changes rows in one statement and gives them back.
+    pub(super) async fn change<T: Row>(
+        &self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
+    ) -> sqlx::Result<Vec<T>> {
+        let sql = sql.into();
+        match self {
+            Database::Sqlite { writer, .. } => {
+                bound!(sqlx::query_as(sql.sqlite), args)
+                    .fetch_all(writer)
+                    .await
+            }
+            Database::Postgres(pool) => {
+                bound!(sqlx::query_as(sql.postgres), args)
+                    .fetch_all(pool)
+                    .await
+            }
+        }
+    }
+
+    /// Changes rows in one statement and says how many.
+    pub(super) async fn execute(&self, sql: impl Into<Sql>, args: &[Arg<'_>]) -> sqlx::Result<u64> {
+        let sql = sql.into();
+        match self {
+            Database::Sqlite { writer, .. } => bound!(sqlx::query(sql.sqlite), args)
+                .execute(writer)
+                .await
+                .map(|done| done.rows_affected()),
+            Database::Postgres(pool) => bound!(sqlx::query(sql.postgres), args)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected()),
+        }
+    }
+
+    /// Begins to write. On SQLite as the writer at once: to read first and ask for the lock later fails with
+    /// "database is locked" whenever somebody else wrote in between.
+    pub(super) async fn begin_sqlite(
+        writer: &SqlitePool,
+    ) -> sqlx::Result<Transaction<'static, Sqlite>> {
+        writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Begins to write on PostgreSQL.
+    pub(super) async fn begin_postgres(
+        pool: &PgPool,
+    ) -> sqlx::Result<Transaction<'static, Postgres>> {
+        pool.begin().await
+    }
+
+    /// Lets go of every connection, finishing what is being written.
+    pub(super) async fn close(&self) {
+        match self {
+            Database::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Database::Postgres(pool) => pool.close().await,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Incidents as they are read: their state, their events page by page, and which there are.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use super::chain::{self, Link};
+use super::{Store, moment, ms};
+use crate::domain::event::Recorded;
+use crate::domain::incident::Incident;
+use crate::domain::terms::{ChannelId, DeliveryId, IncidentId};
+
+/// An incident as it is held between two commits: its state, and where its record stands.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The state.
+    pub incident: Arc<Incident>,
+    /// The hash of its last event.
+    pub head: String,
+    /// The day of its declaration in the organization's zone.
+    pub day: String,
+    /// Which incident of that day it is, from 1.
+    pub number: i64,
+}
+
+/// An event as it is stored, byte for byte.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct EventRow {
+    /// The incident.
+    pub incident_id: String,
+    /// Its number, from 1.
+    pub seq: i64,
+    /// Its kind.
+    pub kind: String,
+    /// When it happened, in milliseconds since 1970.
+    pub happened_at_ms: i64,
+    /// When it was written down, in milliseconds since 1970.
+    pub recorded_at_ms: i64,
+    /// Who made it happen, as JSON.
+    pub actor: String,
+    /// The event, as JSON.
+    pub payload: String,
+    /// The hash over all this and the hash before it.
+    pub hash: String,
+}
+
+impl EventRow {
+    /// Reads the event.
+    pub fn recorded(&self) -> anyhow::Result<Recorded> {
+        let place = || format!("event {} of {}", self.seq, self.incident_id);
+        Ok(Recorded {
+            seq: self.seq as u64,
+            event: serde_json::from_str(&self.payload).with_context(place)?,
+            actor: serde_json::from_str(&self.actor).with_context(place)?,
+            happened_at: moment(self.happened_at_ms),
+            recorded_at: moment(self.recorded_at_ms),
+        })
+    }
+
+    /// What of it is hashed.
+    pub fn link(&self) -> Link<'_> {
+        Link {
+            incident_id: &self.incident_id,
+            seq: self.seq,
+            kind: &self.kind,
+            happened_at_ms: self.happened_at_ms,
+            recorded_at_ms: self.recorded_at_ms,
+            actor: &self.actor,
+            payload: &self.payload,
+        }
+    }
+
+    /// The payload as JSON that is passed on byte for byte.
+    pub fn raw_payload(&self) -> serde_json::Result<&RawValue> {
+        serde_json::from_str(&self.payload)
+    }
+}
+
+/// Which incidents to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those on which people still work.
+    Open,
+    /// All, the newest first.
+    All,
+}
+
+/// How many events are read at a time when a whole record is walked through: memory stays bounded, however long it is.
+const EVENTS_PER_PAGE: i64 = 2_000;
+
+const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $1";
+const OPEN: &str = "SELECT state, head, day, number FROM incidents \
+     WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
+const NEWEST: &str = "SELECT state, head, day, number FROM incidents \
+     ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
+const EVENTS: &str = "SELECT incident_id, seq, kind, happened_at_ms, recorded_at_ms, actor, payload, hash \
+     FROM events WHERE incident_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+
+impl Store {
+    /// An incident's state, with where its record stands.
+    pub async fn held(&self, id: &IncidentId) -> anyhow::Result<Option<Held>> {
+        self.database
+            .row::<HeldRow>(STATE, &[id.as_str().into()])
+            .await
+            .with_context(|| format!("reading {id}"))?
+            .map(HeldRow::held)
+            .transpose()
+    }
+
+    /// An incident's state.
+    pub async fn incident(&self, id: &IncidentId) -> anyhow::Result<Option<Arc<Incident>>> {
+        Ok(self.held(id).await?.map(|held| held.incident))
+    }
+
+    /// The newest incidents.
+    pub async fn list(&self, which: Which, limit: i64) -> anyhow::Result<Vec<Arc<Incident>>> {
+        let sql = match which {
+            Which::Open => OPEN,
+            Which::All => NEWEST,
+        };
+        let rows: Vec<HeldRow> = self
+            .database
+            .rows(sql, &[limit.into()])
+            .await
+            .context("listing incidents")?;
+        rows.into_iter()
+            .map(|row| row.held().map(|held| held.incident))
+            .collect()
+    }
+
+    /// The incident whose war room this channel is.
+    pub async fn incident_in(&self, channel: &ChannelId) -> anyhow::Result<Option<Arc<Incident>>> {
+        self.database
+            .row::<HeldRow>(
+                "SELECT state, head, day, number FROM incidents WHERE channel = $1 ORDER BY id LIMIT 1",
+                &[channel.as_str().into()],
+            )
+            .await
+            .with_context(|| format!("looking for the incident of {channel}"))?
+            .map(|row| row.held().map(|held| held.incident))
+            .transpose()
+    }
+
+    /// How many incidents there are, and how many are open.
+    pub async fn counts(&self) -> anyhow::Result<(i64, i64)> {
+        let (all,): (i64,) = self
+            .database
+            .row("SELECT CAST(COUNT(*) AS BIGINT) FROM incidents", &[])
+            .await?
+            .unwrap_or_default();
+        let (open,): (i64,) = self
+            .database
+            .row(
+                "SELECT CAST(COUNT(*) AS BIGINT) FROM incidents WHERE status <> 'resolved' AND status <> 'closed'",
+                &[],
+            )
+            .await?
+            .unwrap_or_default();
+        Ok((all, open))
+    }
+
+    /// The highest number given out on a day; 0 if none was.
+    pub async fn last_number(&self, day: &str) -> anyhow::Result<i64> {
+        let row: Option<(Option<i64>,)> = self
+            .database
+            .row(
+                "SELECT CAST(MAX(number) AS BIGINT) FROM incidents WHERE day = $1",
+                &[day.into()],
+            )
+            .await
+            .context("looking for the last incident of the day")?;
+        Ok(row.and_then(|(number,)| number).unwrap_or(0))
+    }
+
+    /// The incident that a delivery led to, if that delivery was made before.
+    pub async fn delivered(&self, id: &DeliveryId) -> anyhow::Result<Option<IncidentId>> {
+        let row: Option<(String,)> = self
+            .database
+            .row(
+                "SELECT incident_id FROM deliveries WHERE id = $1",
+                &[id.as_str().into()],
+            )
+            .await
+            .context("looking for an earlier delivery")?;
+        Ok(row.map(|(id,)| IncidentId::new(id)))
+    }
+
+    /// Forgets deliveries that nobody will repeat any more. Says how many.
+    pub async fn forget_deliveries(&self, now: Timestamp) -> anyhow::Result<u64> {
+        self.database
+            .execute(
+                "DELETE FROM deliveries WHERE expires_at_ms < $1",
+                &[ms(now).into()],
+            )
+            .await
+            .context("forgetting old deliveries")
+    }
+
+    /// One event.
+    pub async fn event(&self, id: &IncidentId, seq: u64) -> anyhow::Result<Option<Recorded>> {
+        self.page(id, seq as i64 - 1, 1)
+            .await?
+            .first()
+            .map(EventRow::recorded)
+            .transpose()
+    }
+
+    /// The next page of an incident's events after a number; empty at the end.
+    pub async fn events_after(&self, id: &IncidentId, seq: i64) -> anyhow::Result<Vec<EventRow>> {
+        self.page(id, seq, EVENTS_PER_PAGE).await
+    }
+
+    async fn page(&self, id: &IncidentId, after: i64, limit: i64) -> anyhow::Result<Vec<EventRow>> {
+        self.database
+            .rows(EVENTS, &[id.as_str().into(), after.into(), limit.into()])
+            .await
+            .with_context(|| format!("reading the record of {id}"))
+    }
+
+    /// Walks through the whole record of an incident and says where it does not hold, in words. Empty: it holds.
+    pub async fn audit(&self, id: &IncidentId) -> anyhow::Result<Vec<String>> {
+        let Some(held) = self.held(id).await? else {
+            return Ok(vec![format!("{id}: there is no such incident")]);
+        };
+        let mut faults = Vec::new();
+        let mut head = chain::BEGINNING.to_owned();
+        let mut last = 0;
+        loop {
+            let page = self.events_after(id, last).await?;
+            if page.is_empty() {
+                break;
+            }
+            for row in page {
+                if row.seq != last + 1 {
+                    faults.push(format!(
+                        "{id}: after event {last} comes event {}: what stood between is gone",
+                        row.seq
+                    ));
+                }
+                if row.link().hash(&head) != row.hash {
+                    faults.push(format!(
+                        "{id}: event {} ({}) is not what was written down",
+                        row.seq, row.kind
+                    ));
+                }
+                last = row.seq;
+                head = row.hash;
+            }
+        }
+        if last != held.incident.version as i64 || head != held.head {
+            faults.push(format!(
+                "{id}: the record ends at event {last}, but the incident stands at event {}",
+                held.incident.version
+            ));
+        }
+        Ok(faults)
+    }
+
+    /// The ids of all incidents, oldest first.
+    pub async fn all_ids(&self) -> anyhow::Result<Vec<IncidentId>> {
+        let rows: Vec<(String,)> = self
+            .database
+            .rows("SELECT id FROM incidents ORDER BY day, number", &[])
+            .await
+            .context("listing incidents")?;
+        Ok(rows.into_iter().map(|(id,)| IncidentId::new(id)).collect())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct HeldRow {
+    state: String,
+    head: String,
+    day: String,
+    number: i64,
+}
+
+impl HeldRow {
+    fn held(self) -> anyhow::Result<Held> {
+        let incident: Incident =
+            serde_json::from_str(&self.state).context("reading an incident's state")?;
+        Ok(Held {
+            incident: Arc::new(incident),
+            head: self.head,
+            day: self.day,
+            number: self.number,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! What is kept, and the only room that speaks SQL: incidents with their events, deliveries, and the outbox.
+
+pub mod chain;
+pub mod commit;
+mod database;
+pub mod incidents;
+pub mod outbox;
+
+use database::Database;
+use jiff::Timestamp;
+
+/// The store. Copies share their connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the store at a `DATABASE_URL` (`sqlite://…` or `postgres://…`), making and migrating its tables.
+    pub async fn open(url: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            database: Database::open(url).await?,
+        })
+    }
+
+    /// Lets go of the database, finishing what is being written.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> sqlx::Result<()> {
+        self.database
+            .row::<(i64,)>("SELECT CAST(1 AS BIGINT)", &[])
+            .await
+            .map(drop)
+    }
+}
+
+/// The moment as it is stored.
+fn ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// The moment as it was stored.
+fn moment(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}

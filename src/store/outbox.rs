@@ -1,0 +1,240 @@
+//! The outbox: orders that wait for their time, claimed by lease, done at least once.
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use super::database::Sql;
+use super::{Store, moment, ms};
+use crate::domain::effect::{Effect, Lane};
+use crate::domain::terms::IncidentId;
+
+/// The right to do an order, until the lease runs out. The number of attempts is its fence: whoever comes back after
+/// somebody else has claimed the order finds another number there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The order.
+    pub id: String,
+    /// Who holds the lease.
+    pub owner: String,
+    /// The number of this attempt, from 1.
+    pub attempts: i64,
+}
+
+/// An order that is to be done now.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The right to do it.
+    pub lease: Lease,
+    /// The incident that ordered it.
+    pub incident: IncidentId,
+    /// What to do.
+    pub effect: Effect,
+    /// When it was ordered.
+    pub ordered_at: Timestamp,
+    /// When it was due.
+    pub due_at: Timestamp,
+}
+
+/// How much waits in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Orders whose time has come, or that are being done.
+    pub due: i64,
+    /// Orders with a later date.
+    pub later: i64,
+    /// Orders that were given up.
+    pub buried: i64,
+}
+
+/// Claims due orders, the head of each queue only.
+///
+/// The select stands in a `WITH … AS MATERIALIZED`: as a sub-select in the `WHERE`, PostgreSQL's planner may run it
+/// anew for each row and claim more than was asked for. `FOR UPDATE SKIP LOCKED` keeps workers off each other's rows;
+/// SQLite has one writer and needs nothing.
+macro_rules! claim {
+    ($locking:literal) => {
+        concat!(
+            "WITH ready AS MATERIALIZED (SELECT id FROM outbox AS o ",
+            "WHERE lane = $1 AND due_at_ms <= $2 AND buried_at_ms IS NULL ",
+            "AND (lease_until_ms IS NULL OR lease_until_ms <= $2) ",
+            "AND (queue IS NULL OR NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.incident_id = o.incident_id ",
+            "AND e.queue = o.queue AND e.position < o.position AND e.buried_at_ms IS NULL)) ",
+            "ORDER BY due_at_ms, id LIMIT $3",
+            $locking,
+            ") UPDATE outbox SET lease_owner = $4, lease_until_ms = $5, attempts = attempts + 1 ",
+            "FROM ready WHERE outbox.id = ready.id ",
+            "RETURNING outbox.id, outbox.incident_id, outbox.effect, outbox.ordered_at_ms, outbox.due_at_ms, ",
+            "outbox.attempts"
+        )
+    };
+}
+
+const CLAIM: Sql = Sql {
+    sqlite: claim!(""),
+    postgres: claim!(" FOR UPDATE SKIP LOCKED"),
+};
+
+impl Store {
+    /// Takes the lease on up to `limit` orders of a lane that are due, until `lease_until`.
+    pub async fn claim(
+        &self,
+        lane: Lane,
+        owner: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: i64,
+    ) -> anyhow::Result<Vec<Claimed>> {
+        let rows: Vec<ClaimedRow> = self
+            .database
+            .change(
+                CLAIM,
+                &[
+                    lane.word().into(),
+                    ms(now).into(),
+                    limit.into(),
+                    owner.into(),
+                    ms(lease_until).into(),
+                ],
+            )
+            .await
+            .with_context(|| format!("claiming orders of the lane {}", lane.word()))?;
+        rows.into_iter().map(|row| row.claimed(owner)).collect()
+    }
+
+    /// When the next order of a lane wants to be looked at: due, or its lease over.
+    pub async fn next_due(&self, lane: Lane) -> anyhow::Result<Option<Timestamp>> {
+        let row: Option<(Option<i64>,)> = self
+            .database
+            .row(
+                "SELECT CAST(MIN(CASE WHEN lease_until_ms IS NULL OR lease_until_ms < due_at_ms \
+                 THEN due_at_ms ELSE lease_until_ms END) AS BIGINT) \
+                 FROM outbox WHERE lane = $1 AND buried_at_ms IS NULL",
+                &[lane.word().into()],
+            )
+            .await
+            .context("looking for the next order")?;
+        Ok(row.and_then(|(at,)| at).map(moment))
+    }
+
+    /// Takes a done order off the outbox. False: the lease was lost, and somebody else does it.
+    pub async fn finish(&self, lease: &Lease) -> anyhow::Result<bool> {
+        self.with_lease(
+            "DELETE FROM outbox WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
+            lease,
+            &[],
+        )
+        .await
+    }
+
+    /// Keeps an order for longer.
+    pub async fn renew(&self, lease: &Lease, until: Timestamp) -> anyhow::Result<bool> {
+        self.with_lease(
+            "UPDATE outbox SET lease_until_ms = $4 WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
+            lease,
+            &[ms(until).into()],
+        )
+        .await
+    }
+
+    /// Gives an order back to be tried again later.
+    pub async fn postpone(
+        &self,
+        lease: &Lease,
+        until: Timestamp,
+        error: &str,
+    ) -> anyhow::Result<bool> {
+        self.with_lease(
+            "UPDATE outbox SET lease_owner = NULL, lease_until_ms = NULL, due_at_ms = $4, last_error = $5 \
+             WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
+            lease,
+            &[ms(until).into(), error.into()],
+        )
+        .await
+    }
+
+    /// Gives an order back that was not even begun: this was no attempt.
+    pub async fn put_back(&self, lease: &Lease, until: Timestamp) -> anyhow::Result<bool> {
+        self.with_lease(
+            "UPDATE outbox SET lease_owner = NULL, lease_until_ms = NULL, due_at_ms = $4, attempts = attempts - 1 \
+             WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
+            lease,
+            &[ms(until).into()],
+        )
+        .await
+    }
+
+    /// Gives an order up; it stays for the operator to see.
+    pub async fn bury(&self, lease: &Lease, at: Timestamp, error: &str) -> anyhow::Result<bool> {
+        self.with_lease(
+            "UPDATE outbox SET lease_owner = NULL, lease_until_ms = NULL, buried_at_ms = $4, last_error = $5 \
+             WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
+            lease,
+            &[ms(at).into(), error.into()],
+        )
+        .await
+    }
+
+    async fn with_lease(
+        &self,
+        sql: &'static str,
+        lease: &Lease,
+        more: &[super::database::Arg<'_>],
+    ) -> anyhow::Result<bool> {
+        let mut args = vec![
+            lease.id.as_str().into(),
+            lease.owner.as_str().into(),
+            lease.attempts.into(),
+        ];
+        args.extend_from_slice(more);
+        let changed = self
+            .database
+            .execute(sql, &args)
+            .await
+            .with_context(|| format!("giving back the order {}", lease.id))?;
+        Ok(changed == 1)
+    }
+
+    /// How much waits.
+    pub async fn waiting(&self, now: Timestamp) -> anyhow::Result<Waiting> {
+        let row: Option<(i64, i64, i64)> = self
+            .database
+            .row(
+                "SELECT CAST(COUNT(CASE WHEN buried_at_ms IS NULL AND due_at_ms <= $1 THEN 1 END) AS BIGINT), \
+                 CAST(COUNT(CASE WHEN buried_at_ms IS NULL AND due_at_ms > $1 THEN 1 END) AS BIGINT), \
+                 CAST(COUNT(buried_at_ms) AS BIGINT) FROM outbox",
+                &[ms(now).into()],
+            )
+            .await
+            .context("counting the outbox")?;
+        let (due, later, buried) = row.unwrap_or_default();
+        Ok(Waiting { due, later, buried })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ClaimedRow {
+    id: String,
+    incident_id: String,
+    effect: String,
+    ordered_at_ms: i64,
+    due_at_ms: i64,
+    attempts: i64,
+}
+
+impl ClaimedRow {
+    fn claimed(self, owner: &str) -> anyhow::Result<Claimed> {
+        let effect = serde_json::from_str(&self.effect)
+            .with_context(|| format!("reading the order {}", self.id))?;
+        Ok(Claimed {
+            lease: Lease {
+                id: self.id,
+                owner: owner.to_owned(),
+                attempts: self.attempts,
+            },
+            incident: IncidentId::new(self.incident_id),
+            effect,
+            ordered_at: moment(self.ordered_at_ms),
+            due_at: moment(self.due_at_ms),
+        })
+    }
+}
