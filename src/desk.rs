@@ -227,6 +227,7 @@ fn confirmation(outcome: &Outcome) -> String {
         | Event::CardPosted { .. }
         | Event::Announced { .. }
         | Event::UpdateOverdue(_)
+        | Event::NamesLearned { .. }
         | Event::EffectFailed { .. } => format!("{id}: done."),
     }
 }

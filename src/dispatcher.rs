@@ -28,9 +28,9 @@ use crate::store::Store;
 use crate::store::outbox::{Claimed, Lease};
 
 /// How long an order is ours. Short, so that after a crash nothing waits long; renewed while the order is being done.
-const LEASE: SignedDuration = SignedDuration::from_secs(15);
+const LEASE: SignedDuration = SignedDuration::from_secs(5);
 /// How often a lease is renewed: two renewals may fail before it is lost.
-const RENEW: Duration = Duration::from_secs(5);
+const RENEW: Duration = Duration::from_millis(1_500);
 /// Orders of one lane that are done at the same time. Slack takes about one message a second in each channel, so this
 /// is about how many war rooms are served side by side.
 const AT_ONCE: usize = 8;
@@ -482,6 +482,26 @@ impl Task<'_> {
             },
             Effect::Post { to, seq } => self.tell(*to, *seq).await,
             Effect::FetchMessage { message, mark, by } => self.fetch(message, *mark, by).await,
+            Effect::LearnNames { users } => {
+                let mut names = Vec::new();
+                for user in users {
+                    let ticket = format!("{}/{user}", call.ticket);
+                    let name = self
+                        .slack
+                        .name_of(
+                            user,
+                            Call {
+                                ticket: &ticket,
+                                ..call
+                            },
+                        )
+                        .await?;
+                    if name != user.as_str() {
+                        names.push((user.clone(), name));
+                    }
+                }
+                Ok(Done::With(Report::NamesLearned(names)))
+            }
             Effect::UploadExport { format, seq } => self.upload(*format, *seq).await,
         }
     }
@@ -813,6 +833,7 @@ impl Effect {
                 to: Audience::Room, ..
             } => "post into the war room".to_owned(),
             Effect::FetchMessage { .. } => "put a marked message on the timeline".to_owned(),
+            Effect::LearnNames { .. } => "ask Slack for names".to_owned(),
             Effect::UploadExport { .. } => "upload the record".to_owned(),
             Effect::Ring { .. } => "ring a clock".to_owned(),
         }

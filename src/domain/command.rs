@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::event::{ExportFormat, KeptMessage, Mark, MessageRef, Resolution, Update};
-use super::terms::{ChannelId, IncidentId, Role, ServiceId, SeverityId, Status, Who};
+use super::terms::{ChannelId, IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who};
 
 /// A wish, already understood: every word in it was checked against the grammar, none against the incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +158,8 @@ pub enum Report {
     Announced(MessageRef),
     /// A marked message was fetched.
     MessageFetched(KeptMessage),
+    /// Slack said who is who.
+    NamesLearned(Vec<(SlackUserId, String)>),
     /// Something could not be done, for good.
     Failed {
         /// What was to be done.

@@ -390,7 +390,7 @@ fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
     };
     let late = world.now.duration_since(at);
     vec![Event::UpdateOverdue(Overdue {
-        due_at: at,
+        due_at: clock.since,
         reminder,
         reminded,
         next_at: world
@@ -466,6 +466,12 @@ fn record(incident: &Incident, report: &Report) -> Vec<Event> {
                 owner: None,
                 due: None,
             })],
+        },
+        (Report::NamesLearned(names), _) => match names.is_empty() {
+            true => vec![],
+            false => vec![Event::NamesLearned {
+                names: names.iter().cloned().collect(),
+            }],
         },
         // What fails every time is told once.
         (Report::Failed { what, why }, _) => {

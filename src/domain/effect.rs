@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::command::Timer;
 use super::event::{Event, ExportFormat, Invitee, Mark, MessageRef};
 use super::incident::{Incident, Room};
-use super::terms::Who;
+use super::terms::{SlackUserId, Who};
+use super::timeline::nameless;
 
 /// An order to the world. It is stored beside the event that caused it and carried out later, at least once.
 ///
@@ -61,6 +62,11 @@ pub enum Effect {
         mark: Mark,
         /// Who marked it.
         by: Who,
+    },
+    /// Ask Slack who people are whom it mentioned by id alone.
+    LearnNames {
+        /// Whom.
+        users: Vec<SlackUserId>,
     },
     /// Upload the record as a file.
     UploadExport {
@@ -146,6 +152,7 @@ impl Effect {
             | Effect::RefreshAnnouncement
             | Effect::Post { .. }
             | Effect::FetchMessage { .. }
+            | Effect::LearnNames { .. }
             | Effect::UploadExport { .. } => Lane::Chat,
         }
     }
@@ -155,7 +162,7 @@ impl Effect {
     /// read: nobody waits for it.
     pub fn queue(&self) -> Option<&'static str> {
         match self {
-            Effect::Ring { .. } | Effect::FetchMessage { .. } => None,
+            Effect::Ring { .. } | Effect::FetchMessage { .. } | Effect::LearnNames { .. } => None,
             Effect::Announce
             | Effect::RefreshAnnouncement
             | Effect::Post {
@@ -197,6 +204,7 @@ impl Effect {
             | Effect::Announce
             | Effect::Post { .. }
             | Effect::FetchMessage { .. }
+            | Effect::LearnNames { .. }
             | Effect::UploadExport { .. } => None,
         }
     }
@@ -313,7 +321,15 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             format: *format,
             seq,
         }),
+        Event::NamesLearned { .. } => orders.refresh(),
         Event::EffectFailed { .. } => orders.post(Audience::Room, seq),
+    }
+    let users: Vec<SlackUserId> = nameless(event)
+        .into_iter()
+        .filter(|user| !after.names.contains_key(user))
+        .collect();
+    if !users.is_empty() {
+        orders.now(Effect::LearnNames { users });
     }
     orders.orders
 }

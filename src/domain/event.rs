@@ -1,5 +1,7 @@
 //! What has happened to an incident: the only thing that is kept for ever.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -121,6 +123,11 @@ pub enum Event {
     ExportRequested {
         /// The form of the file.
         format: ExportFormat,
+    },
+    /// Slack said who the people are whom it had mentioned by id alone.
+    NamesLearned {
+        /// The names, by id.
+        names: BTreeMap<SlackUserId, String>,
     },
     /// Something that the incident ordered could not be done, for good.
     EffectFailed {
@@ -376,6 +383,7 @@ impl Event {
             Event::Reopened { .. } => "reopened",
             Event::Closed => "closed",
             Event::ExportRequested { .. } => "export_requested",
+            Event::NamesLearned { .. } => "names_learned",
             Event::EffectFailed { .. } => "effect_failed",
         }
     }

@@ -84,6 +84,15 @@ pub fn unknown_word(
 /// The longest clock that is believed: a year. A longer one is a slip of the pen.
 const DURATION_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 
+/// Writes a duration as people say it: to the minute, once it is more than one: `45m`, `1h5m`; `40s`.
+pub fn show_roughly(duration: SignedDuration) -> String {
+    let minutes = duration.as_mins();
+    match minutes {
+        0 => show_duration(SignedDuration::from_secs(duration.as_secs())),
+        _ => show_duration(SignedDuration::from_mins(minutes)),
+    }
+}
+
 /// The units of a clock, in seconds; the letter is what is written, the words are what people write instead.
 const UNITS: [(&str, i64, &[&str]); 5] = [
     ("w", 7 * 86_400, &["week", "weeks"]),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{
     Declared, Event, FollowUp, Invitee, MessageRef, Recorded, Resolution, SeverityTerms, Update,
 };
-use super::terms::{ChannelId, IncidentId, Role, ServiceId, Status, Who};
+use super::terms::{ChannelId, IncidentId, Role, ServiceId, SlackUserId, Status, Who};
 
 /// The state of one incident. It does not grow with the timeline: what is told there is not kept here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct Incident {
     pub follow_ups: Vec<TrackedFollowUp>,
     /// Cause, resolution and impact, as far as they were said.
     pub resolution: Resolution,
+    /// The names of people whom Slack mentions by id alone, by that id.
+    pub names: BTreeMap<SlackUserId, String>,
     /// What could not be done, and why: told once each. The newest [`FAILURES_KEPT`].
     pub failures: Vec<(String, String)>,
 }
@@ -113,6 +115,8 @@ pub struct Brings {
 pub struct UpdateClock {
     /// When somebody is reminded.
     pub due_at: Timestamp,
+    /// When the update itself was due, or is: the first reminder comes then.
+    pub since: Timestamp,
     /// How often somebody was reminded since the last update.
     pub reminders: u32,
 }
@@ -155,6 +159,23 @@ impl Incident {
                 thread: Some(message.clone()),
             }),
         }
+    }
+
+    /// A text with the names of people for their ids: `@U012AB` becomes `@bo`, as far as names are known.
+    pub fn named(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (id, name) in &self.names {
+            text = text.replace(&format!("@{id}"), &format!("@{name}"));
+        }
+        text
+    }
+
+    /// The name of a person, for those who read outside Slack.
+    pub fn name_of<'a>(&'a self, who: &'a Who) -> &'a str {
+        let learned = who.slack.as_ref().and_then(|id| self.names.get(id));
+        learned
+            .filter(|_| who.is_nameless())
+            .map_or(&who.name, |name| name)
     }
 
     /// How long it has lasted, or did last: from its start to its resolution.
@@ -215,6 +236,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
         updates: 0,
         follow_ups: Vec::new(),
         resolution: Resolution::default(),
+        names: BTreeMap::new(),
         failures: Vec::new(),
     };
     if let Some(commander) = &declared.commander {
@@ -257,6 +279,7 @@ impl Incident {
             Event::UpdateOverdue(overdue) => {
                 self.update_clock = Some(UpdateClock {
                     due_at: overdue.next_at,
+                    since: overdue.due_at,
                     reminders: overdue.reminder,
                 });
             }
@@ -273,6 +296,10 @@ impl Incident {
             | Event::MessageMarked { .. }
             | Event::MessageKept(_)
             | Event::ExportRequested { .. } => {}
+            Event::NamesLearned { names } => {
+                self.names
+                    .extend(names.iter().map(|(id, name)| (id.clone(), name.clone())));
+            }
             Event::EffectFailed { what, why } => {
                 if self.failures.len() == FAILURES_KEPT {
                     self.failures.remove(0);
@@ -331,6 +358,7 @@ impl Incident {
             .and_then(|every| at.checked_add(every).ok())
             .map(|due_at| UpdateClock {
                 due_at,
+                since: due_at,
                 reminders: 0,
             });
     }

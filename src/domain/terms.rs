@@ -237,6 +237,13 @@ impl Who {
         }
     }
 
+    /// Whether the name is only the id: Slack mentioned somebody without saying who it is.
+    pub fn is_nameless(&self) -> bool {
+        self.slack
+            .as_ref()
+            .is_some_and(|id| id.as_str() == self.name)
+    }
+
     /// Whether both mean the same person: by Slack id where both have one, else by name.
     pub fn is(&self, other: &Who) -> bool {
         match (&self.slack, &other.slack) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Mark, Recorded, Resolution, Update};
 use super::form::show_duration;
+use super::terms::SlackUserId;
 
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,25 @@ pub fn tell(recorded: &Recorded) -> TimelineEntry {
         sort,
         text,
     }
+}
+
+/// The people whom an event mentions by id alone, `@U012AB`.
+pub fn nameless(event: &Event) -> Vec<SlackUserId> {
+    let (_, text) = words(event);
+    let mut found = Vec::new();
+    for token in text.split('@').skip(1) {
+        let end = token
+            .find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit())
+            .unwrap_or(token.len());
+        // Slack's ids have nine characters and more; `@US` is no id.
+        if let Some(id) = SlackUserId::parse(&token[..end])
+            && id.as_str().len() >= 9
+            && !found.contains(&id)
+        {
+            found.push(id);
+        }
+    }
+    found
 }
 
 fn words(event: &Event) -> (Sort, String) {
@@ -196,6 +216,13 @@ fn words(event: &Event) -> (Sort, String) {
             Sort::Housekeeping,
             format!("Asked for the record as {}", format.word()),
         ),
+        Event::NamesLearned { names } => {
+            let names: Vec<_> = names.values().map(|name| format!("@{name}")).collect();
+            (
+                Sort::Housekeeping,
+                format!("Asked Slack for names: {}", names.join(", ")),
+            )
+        }
         Event::EffectFailed { what, why } => {
             (Sort::Housekeeping, format!("Could not {what}: {why}"))
         }

@@ -15,7 +15,7 @@ use super::parse::{SUBCOMMANDS, Subcommand};
 use super::text::cut;
 use crate::domain::catalog::Catalog;
 use crate::domain::event::{Event, Recorded};
-use crate::domain::form::show_duration;
+use crate::domain::form::show_roughly;
 use crate::domain::incident::{Incident, Room};
 use crate::domain::runbook::Checklist;
 use crate::domain::terms::{Actor, Role, Status, Who};
@@ -133,7 +133,7 @@ impl Composer {
                     incident.id,
                     mrkdwn(&short(&incident.severity.name)),
                     incident.status,
-                    show_duration(incident.duration(now)),
+                    show_roughly(incident.duration(now)),
                     mrkdwn(&incident.title),
                 )
             })
@@ -170,7 +170,7 @@ impl Composer {
             let utc = entry.happened_at.strftime("%H:%M UTC");
             format!(
                 "<!date^{unix}^{{time}}|{utc}> {} _{}_",
-                mrkdwn(&entry.text),
+                mrkdwn(&incident.named(&entry.text)),
                 mrkdwn(&entry.actor)
             )
         }));
@@ -293,6 +293,7 @@ impl Composer {
 
     /// An incident as templates see it.
     fn view(&self, incident: &Incident, now: Timestamp) -> Template {
+        let person = |who: &Who| person_of(incident, who);
         let roles: Vec<Template> = Role::ALL
             .into_iter()
             .filter_map(|role| {
@@ -348,7 +349,7 @@ impl Composer {
             started => moment(milestones.started),
             declared => moment(milestones.declared),
             resolved => moment(milestones.resolved.unwrap_or(now)),
-            duration => show_duration(incident.duration(now)),
+            duration => show_roughly(incident.duration(now)),
             last_update => last.map(|update| context! { text => update.text.as_str() }),
             eta => last.and_then(|update| update.eta.clone()),
             next_update => incident.update_clock.as_ref().map(|clock| moment(clock.due_at)),
@@ -372,7 +373,7 @@ impl Composer {
         let (due, late) = match &recorded.event {
             Event::UpdateOverdue(overdue) => (
                 Some(moment(overdue.due_at)),
-                (!overdue.late.is_zero()).then(|| show_duration(overdue.late)),
+                (!overdue.late.is_zero()).then(|| show_roughly(overdue.late)),
             ),
             _ => (None, None),
         };
@@ -397,11 +398,11 @@ impl Composer {
             event => Template::from(Serde(event)),
             words => words,
             actor => match &recorded.actor {
-                Actor::Person(who) => person(who),
+                Actor::Person(who) => person_of(incident, who),
                 Actor::Alert { .. } | Actor::Firebell => context! { slack => (), name => recorded.actor.name() },
             },
             at => moment(at),
-            since_start => show_duration(at.duration_since(incident.milestones.started)),
+            since_start => show_roughly(at.duration_since(incident.milestones.started)),
             due => due,
             late => late,
             ..self.view(incident, at)
@@ -535,8 +536,11 @@ fn buttons(incident: &Incident) -> Vec<Value> {
     buttons
 }
 
-fn person(who: &Who) -> Template {
-    context! { slack => who.slack.as_ref().map(|id| id.as_str()), name => who.name.as_str() }
+fn person_of(incident: &Incident, who: &Who) -> Template {
+    context! {
+        slack => who.slack.as_ref().map(|id| id.as_str()),
+        name => incident.name_of(who),
+    }
 }
 
 /// A moment as the filter `time` wants it.

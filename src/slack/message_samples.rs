@@ -172,6 +172,9 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         Event::ExportRequested {
             format: ExportFormat::Markdown,
         },
+        Event::NamesLearned {
+            names: [(SlackUserId::new("U0BO"), "bo".to_owned())].into(),
+        },
         Event::EffectFailed {
             what: "sample".to_owned(),
             why: "sample".to_owned(),

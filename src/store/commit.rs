@@ -252,7 +252,7 @@ impl Store {
             Database::Postgres(pool) => {
                 let mut tx = Database::begin_postgres(pool).await?;
                 finish_postgres(&mut tx, &commit.finished).await?;
-                write_postgres(&mut *tx, rows).await.map_err(conflict)?;
+                write_postgres(&mut tx, rows).await.map_err(conflict)?;
                 tx.commit().await?;
             }
         }

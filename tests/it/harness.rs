@@ -148,10 +148,9 @@ impl TestBot {
 
     /// The `ts` of the pinned card of a war room.
     pub fn card(&self, channel: &str) -> String {
-        let pinned = self
-            .channel(channel)
+        let channel = self.channel(channel);
+        let pinned = channel
             .pinned()
-            .into_iter()
             .map(|message| message.ts.clone())
             .collect::<Vec<_>>();
         assert_eq!(pinned.len(), 1, "one card is pinned");

@@ -20,7 +20,7 @@ async fn holds(program: PathBuf, script: &str) {
     let mut peer = Command::new(program);
     peer.arg(root().join("tests/peers").join(script))
         .arg(slack.origin())
-        .env("FIREBELL_PEERS", root().join("target/peers"))
+        .env("FIREBELL_PEERS", root().join("target/peers/node"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let output = tokio::task::spawn_blocking(move || peer.output())
         .await
@@ -42,7 +42,7 @@ fn python() -> PathBuf {
 }
 
 fn node() -> PathBuf {
-    let installed = root().join("target/peers/node_modules/@slack/web-api");
+    let installed = root().join("target/peers/node/node_modules/@slack/web-api");
     assert!(
         installed.exists(),
         "{} is not there: run `make test`, which installs the peers under target/peers",
