@@ -53,10 +53,9 @@ CREATE TABLE outbox (
     key TEXT,                       -- a newer row of the same incident and key replaces a waiting one
     effect TEXT NOT NULL,           -- JSON
     ordered_at_ms BIGINT NOT NULL,
-    due_at_ms BIGINT NOT NULL,
+    due_at_ms BIGINT NOT NULL,      -- when to look at it; while it is being done, when its lease runs out
     attempts BIGINT NOT NULL,       -- how often it was begun; with the owner, the fence of its lease
-    lease_owner TEXT,
-    lease_until_ms BIGINT,
+    lease_owner TEXT,               -- who is doing it; null: it waits
     buried_at_ms BIGINT,            -- given up: kept for the operator, never done
     last_error TEXT
 );

@@ -3,6 +3,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,11 @@ const AT_ONCE: usize = 8;
 const REST: Duration = Duration::from_secs(1);
 /// The first pause after a failure; doubled each time, up to [`PAUSE_MAX`].
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+/// The shortest time between two looks at a lane: under a storm of commits one look serves many of them.
+const LOOK: Duration = Duration::from_millis(5);
+/// The pause after orders had to be put back because a method has its pace: the next ones would most likely be put
+/// back too, and each costs a write.
+const PACED: Duration = Duration::from_millis(25);
 /// The longest pause: when Slack is back after an hour, nothing waits longer than this.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(60);
 /// How long a message waits when the room that it goes to is not there yet.
@@ -68,6 +74,7 @@ pub struct Dispatcher {
     templates: Arc<Environment<'static>>,
     owner: String,
     trouble: Mutex<Option<String>>,
+    paced: AtomicBool,
 }
 
 /// What the dispatcher works with.
@@ -122,6 +129,7 @@ impl Dispatcher {
             templates,
             owner,
             trouble: Mutex::default(),
+            paced: AtomicBool::new(false),
         }
     }
 
@@ -181,6 +189,11 @@ impl Dispatcher {
                 let dispatcher = self.clone();
                 tasks.spawn(async move { dispatcher.perform(claimed).await });
             }
+            tokio::time::sleep(match self.paced.swap(false, Ordering::Relaxed) {
+                true => PACED,
+                false => LOOK,
+            })
+            .await;
             while tasks.try_join_next().is_some() {}
         }
         tasks.join_all().await;
@@ -262,6 +275,7 @@ impl Dispatcher {
                 self.report(claimed, Command::Record(report)).await?;
             }
             Err(Failure::Later { at }) => {
+                self.paced.store(true, Ordering::Relaxed);
                 self.store.put_back(lease, at.max(now)).await?;
             }
             Err(Failure::Retry { after, why }) => {

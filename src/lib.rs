@@ -1,4 +1,78 @@
 //! Firebell: a self-hosted Slack incident bot.
+//!
+//! A pure core decides; a shell does. Data goes one way round:
+//!
+//! ```text
+//!  Slack ──┐                                                             ┌─► Slack
+//!          ├─► parse ─► ENGINE ─► store: events + outbox ─► dispatcher ──┤
+//!  CLI ────┘             ▲  │  (one transaction)                         └─► clocks
+//!                        │  └─ decide · fold · effects_of                      │
+//!                        └────── what came of an order, as a command ◄─────────┘
+//! ```
+//!
+//! 1. The edge turns the outside into a [`domain::command::Command`].
+//! 2. [`domain::decide::decide`] says which [`domain::event::Event`]s follow, or refuses in words for a person.
+//! 3. [`domain::incident::fold`] makes the new state, [`domain::effect::effects_of`] says what the world must be told.
+//! 4. The [`engine`] writes events and orders in one transaction, many commands at a time.
+//! 5. The [`dispatcher`] claims each due order by lease, does it, and brings what came of it back through the same
+//!    door. A clock is an order with a later date, so a restart, a crash or a second replica changes nothing.
+//!
+//! # The rooms
+//!
+//! | floor | room | what it is for | may import |
+//! |---|---|---|---|
+//! | 6 | [`cli`] (`main`) | the command line | all |
+//! | 5 | [`app`] | wires the bot: the same for `serve`, `demo` and the tests | all below but `simulator` |
+//! | 4 | [`http`] | who may come in, how large, and where to | `desk`, `dispatcher`, engine, store, adapters, templates, domain |
+//! | 4 | [`dispatcher`] | does what the outbox orders | engine, store, adapters, templates, domain |
+//! | 4 | [`desk`] | takes a person's line and answers it | engine, store, slack, templates, domain |
+//! | 3 | [`engine`] | the one door | store, clock, domain |
+//! | 3 | [`export`] | the record as a file | store, domain |
+//! | 2 | [`store`] | what is kept; the only room that speaks SQL | domain |
+//! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates |
+//! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
+//! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
+//! | 1 | [`domain`] | the core: no clock, no randomness, no IO, no async | nothing of ours |
+//! | 1 | [`templates`] | the words of messages and pages; where text from outside is made harmless | nothing of ours |
+//! | 1 | [`clock`] | the one source of "now" | nothing of ours |
+//!
+//! Adapters know the domain and not each other. Only `store` speaks SQL, only `engine` appends events, only
+//! `dispatcher` calls out; the replies to a click are the one exception, and `http::slack` says why. A test
+//! (`tests/it/layers.rs`) holds the table.
+//!
+//! # The walk of `/incident declare p1 checkout is down`
+//!
+//! 1. `http::slack::command`: turned away at once if too many wait; the signature is proved over the raw bytes
+//!    (`slack::signature`), then the form is read (`slack::inbound`).
+//! 2. `desk::Desk::ask` → `slack::parse::parse`: the table of subcommands makes it a `Declaration`.
+//! 3. `engine::Engine::handle`: waits for the writer, who gives out the number of the day, asks
+//!    `domain::decide` (→ `Declared`), folds, and asks `effects_of` (→ `OpenWarRoom`, `Announce`, the update clock).
+//! 4. `store::commit`: delivery, state, event (chained by hash) and orders, in one transaction with whatever else
+//!    was waiting. Only then is the typist answered.
+//! 5. `dispatcher`: claims `OpenWarRoom` → `slack::client` (`conversations.create`) → back through the engine as
+//!    `Record(WarRoomOpened)` → `WarRoomOpened` → topic, purpose, card, invitations, checklists. So nothing is posted
+//!    into a channel that is not there: order by cause, not by luck. The card's `ts` comes back the same way and
+//!    orders the pin.
+//! 6. Each order is safe to repeat: whoever repeats one looks first whether the earlier attempt had got through (by
+//!    our own metadata in the channel's history, by the creator of a channel, by what is pinned and bookmarked).
+//! 7. The update clock is due: `Ring` → `Fire(UpdateDue)` → `UpdateOverdue` → a reminder, and the clock for the next
+//!    in line. If an update had come, the clock had been replaced in the same transaction; an older ringing finds
+//!    another setting there and says nothing.
+//!
+//! # Where a change lands
+//!
+//! | I want | I touch |
+//! |---|---|
+//! | another wording | `templates/slack/…` (or the same file beside the configuration) |
+//! | a new subcommand | a row in `slack::parse::SUBCOMMANDS` (help comes with it), a `Command`, its arm in `decide` |
+//! | a new fact | `Event`, its arms in `fold`, `effects_of`, `timeline`; the compiler shows them all |
+//! | a new button | one line in `slack::message`: a button carries the words that one would type |
+//! | a new order to the world | `Effect`, its arm in `dispatcher` |
+//! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
+//! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |
+
+#![warn(missing_docs)]
+
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -1,5 +1,6 @@
 //! The command line. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod demo;
 mod incident;
 mod manifest;
 mod record;
@@ -28,9 +29,9 @@ struct Arguments {
 enum Command {
     /// Run the bot: answer Slack, do what the outbox orders.
     Serve,
-    /// Try the bot without Slack, AWS or a database: a workspace of our own, in this process.
+    /// Try the bot without Slack, AWS or a database: type in a workspace of our own.
     Demo {
-        /// The port of the workspace; the bot listens on the next one.
+        /// The port of the workspace; 0: any free one.
         #[arg(long, default_value_t = 3100)]
         port: u16,
     },
@@ -119,7 +120,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env(|name| std::env::var(name).ok())?;
     match command {
         Command::Serve => serve::serve(settings).await,
-        Command::Demo { port } => serve::demo(port).await,
+        Command::Demo { port } => demo::run(port).await,
         Command::Check => check(&settings),
         Command::Migrate => {
             let store = open(&settings).await?;

@@ -4,14 +4,14 @@
 //! of the tables are the proof that it had not: two events of one number, two incidents of one number or a delivery
 //! made twice break the whole commit, which is then decided again on a fresh state.
 //!
-//! On PostgreSQL the rows go as arrays in a single statement, so that a commit is one round trip; on SQLite, where a
-//! round trip costs nothing, they go one by one in a transaction.
+//! However many commands share a commit, each table is written once: on PostgreSQL the rows go as arrays in a single
+//! statement for all tables, so that a commit is one round trip; on SQLite as JSON, one statement for each table.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::chain::Link;
@@ -30,19 +30,12 @@ const PLACES_PER_EVENT: i64 = 1_000;
 /// What is to be written together.
 #[derive(Debug, Default)]
 pub struct Commit {
-    states: BTreeMap<IncidentId, Written>,
+    states: BTreeMap<IncidentId, Held>,
     events: Vec<Cell>,
     deliveries: Vec<Cell>,
     orders: Vec<NewOrder>,
     cancelled: Vec<Cell>,
     finished: Vec<Lease>,
-}
-
-/// The newest state of an incident within a commit.
-#[derive(Debug)]
-struct Written {
-    held: Held,
-    is_new: bool,
 }
 
 #[derive(Debug)]
@@ -99,7 +92,6 @@ impl Commit {
         recorded: &Recorded,
         after: Incident,
     ) -> Result<(), serde_json::Error> {
-        let is_new = recorded.seq == 1;
         let actor = serde_json::to_string(&recorded.actor)?;
         let payload = serde_json::to_string(&recorded.event)?;
         let hash = Link {
@@ -124,12 +116,7 @@ impl Commit {
         ]);
         held.head = hash;
         held.incident = after.into();
-        let id = held.incident.id.clone();
-        let written = Written {
-            held: held.clone(),
-            is_new: is_new || self.states.get(&id).is_some_and(|earlier| earlier.is_new),
-        };
-        self.states.insert(id, written);
+        self.states.insert(held.incident.id.clone(), held.clone());
         Ok(())
     }
 
@@ -140,7 +127,10 @@ impl Commit {
                 Order::Do { effect, .. } => effect.key(),
                 Order::Cancel { key } => Some(*key),
             };
-            if let Some(key) = key {
+            // The first event of an incident finds nothing waiting.
+            if let Some(key) = key
+                && incident.version > 1
+            {
                 self.cancel(&incident.id, key);
             }
             if let Order::Do { effect, due } = order {
@@ -170,34 +160,25 @@ impl Commit {
 
     /// The rows, in the order of [`WRITES`].
     fn rows(&self) -> Result<[Vec<Cell>; WRITES.len()], serde_json::Error> {
-        let mut declared = Vec::new();
-        let mut moved = Vec::new();
-        for (id, Written { held, is_new }) in &self.states {
+        let mut states = Vec::new();
+        for (id, held) in &self.states {
             let incident = &*held.incident;
-            let state = serde_json::to_string(incident)?;
             let channel = match &incident.room {
                 Room::Channel { channel, .. } => Some(channel.as_str().to_owned()),
                 Room::Wanted { .. } | Room::Thread => None,
             };
-            let common = [
+            states.extend([
                 Cell::text(id.as_str()),
+                Cell::text(&held.day),
+                Cell::int(held.number),
+                Cell::int(ms(incident.milestones.declared)),
                 Cell::int(incident.version as i64),
                 Cell::text(&word(&incident.status)?),
                 Cell::text(incident.severity.id.as_str()),
                 Cell::Text(channel),
-                Cell::Text(Some(state)),
+                Cell::Text(Some(serde_json::to_string(incident)?)),
                 Cell::text(&held.head),
-            ];
-            if *is_new {
-                declared.extend(common);
-                declared.extend([
-                    Cell::text(&held.day),
-                    Cell::int(held.number),
-                    Cell::int(ms(incident.milestones.declared)),
-                ]);
-            } else {
-                moved.extend(common);
-            }
+            ]);
         }
         let mut orders = Vec::new();
         for order in &self.orders {
@@ -216,8 +197,7 @@ impl Commit {
         }
         Ok([
             self.deliveries.clone(),
-            declared,
-            moved,
+            states,
             self.events.clone(),
             self.cancelled.clone(),
             orders,
@@ -241,18 +221,16 @@ impl Store {
             Database::Sqlite { writer, .. } => {
                 let mut tx = Database::begin_sqlite(writer).await?;
                 finish_sqlite(&mut tx, &commit.finished).await?;
-                write_sqlite(&mut tx, &rows).await.map_err(conflict)?;
+                write_sqlite(&mut tx, &rows).await?;
                 tx.commit().await?;
             }
             Database::Postgres(pool) if commit.finished.is_empty() => {
-                write_postgres(&mut *pool.acquire().await?, rows)
-                    .await
-                    .map_err(conflict)?;
+                write_postgres(&mut *pool.acquire().await?, rows).await?;
             }
             Database::Postgres(pool) => {
                 let mut tx = Database::begin_postgres(pool).await?;
                 finish_postgres(&mut tx, &commit.finished).await?;
-                write_postgres(&mut tx, rows).await.map_err(conflict)?;
+                write_postgres(&mut tx, rows).await?;
                 tx.commit().await?;
             }
         }
@@ -307,7 +285,8 @@ async fn finish_postgres(
 }
 
 /// A value in a row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
 enum Cell {
     Text(Option<String>),
     Int(Option<i64>),
@@ -330,8 +309,10 @@ enum Kind {
     Int,
 }
 
+use Kind::{Int, Text};
+
 /// A write of any number of rows of one shape, in the words of both engines.
-struct Statement {
+struct Write {
     verb: Verb,
     table: &'static str,
     columns: &'static [(&'static str, Kind)],
@@ -340,42 +321,28 @@ struct Statement {
 enum Verb {
     /// Adds the rows.
     Insert,
-    /// Sets all columns of the row whose first column is equal.
-    Update,
+    /// Adds the rows, or takes their place where the first column is there already.
+    Put,
     /// Removes the rows in which all columns are equal and which nobody is working on.
     DeleteWaiting,
 }
 
-use Kind::{Int, Text};
-
 /// All that a commit writes, in this order.
-const WRITES: [Statement; 6] = [
-    Statement {
+const WRITES: [Write; 5] = [
+    Write {
         verb: Verb::Insert,
         table: "deliveries",
         columns: &[("id", Text), ("incident_id", Text), ("expires_at_ms", Int)],
     },
-    Statement {
-        verb: Verb::Insert,
+    // That an incident of this id is there already is no conflict here: if it is another one, it has a first event too.
+    Write {
+        verb: Verb::Put,
         table: "incidents",
         columns: &[
             ("id", Text),
-            ("version", Int),
-            ("status", Text),
-            ("severity", Text),
-            ("channel", Text),
-            ("state", Text),
-            ("head", Text),
             ("day", Text),
             ("number", Int),
             ("declared_at_ms", Int),
-        ],
-    },
-    Statement {
-        verb: Verb::Update,
-        table: "incidents",
-        columns: &[
-            ("id", Text),
             ("version", Int),
             ("status", Text),
             ("severity", Text),
@@ -384,7 +351,7 @@ const WRITES: [Statement; 6] = [
             ("head", Text),
         ],
     },
-    Statement {
+    Write {
         verb: Verb::Insert,
         table: "events",
         columns: &[
@@ -398,12 +365,12 @@ const WRITES: [Statement; 6] = [
             ("hash", Text),
         ],
     },
-    Statement {
+    Write {
         verb: Verb::DeleteWaiting,
         table: "outbox",
         columns: &[("incident_id", Text), ("key", Text)],
     },
-    Statement {
+    Write {
         verb: Verb::Insert,
         table: "outbox",
         columns: &[
@@ -421,85 +388,64 @@ const WRITES: [Statement; 6] = [
     },
 ];
 
-impl Statement {
-    /// The statement for one row: `INSERT INTO t (a, b) VALUES ($1, $2)`.
+impl Write {
+    /// The statement for SQLite, whose rows are one JSON array of arrays:
+    /// `INSERT INTO t (a, b) SELECT value ->> 0, value ->> 1 FROM json_each($1)`.
     fn sqlite(&self) -> String {
-        let Statement { verb, table, .. } = self;
-        let names = self.names();
-        match verb {
-            Verb::Insert => {
-                let places: Vec<_> = (1..=names.len()).map(|n| format!("${n}")).collect();
-                format!(
-                    "INSERT INTO {table} ({}) VALUES ({})",
-                    names.join(", "),
-                    places.join(", ")
-                )
-            }
-            Verb::Update => {
-                let sets: Vec<_> = (2..)
-                    .zip(&names[1..])
-                    .map(|(n, name)| format!("{name} = ${n}"))
-                    .collect();
-                format!(
-                    "UPDATE {table} SET {} WHERE {} = $1",
-                    sets.join(", "),
-                    names[0]
-                )
-            }
-            Verb::DeleteWaiting => {
-                let equal: Vec<_> = (1..)
-                    .zip(&names)
-                    .map(|(n, name)| format!("{name} = ${n}"))
-                    .collect();
-                format!(
-                    "DELETE FROM {table} WHERE {} AND lease_until_ms IS NULL AND buried_at_ms IS NULL",
-                    equal.join(" AND ")
-                )
-            }
-        }
+        let values: Vec<_> = (0..self.columns.len())
+            .map(|n| format!("value ->> {n}"))
+            .collect();
+        // `WHERE true` keeps SQLite from reading what follows as a join.
+        self.statement(&values.join(", "), "json_each($1) AS rows", " WHERE true")
     }
 
-    /// The statement for any number of rows, whose columns are the arrays from `$first` on:
-    /// `INSERT INTO t (a, b) SELECT * FROM UNNEST($1::text[], $2::bigint[])`.
+    /// The statement for PostgreSQL, whose columns are the arrays from `$first` on:
+    /// `INSERT INTO t (a, b) SELECT a, b FROM UNNEST($1::text[], $2::bigint[]) AS rows (a, b)`.
     fn postgres(&self, first: usize) -> String {
-        let Statement {
-            verb,
-            table,
-            columns,
-        } = self;
-        let names = self.names();
         let arrays: Vec<_> = (first..)
-            .zip(*columns)
+            .zip(self.columns)
             .map(|(n, (_, kind))| match kind {
                 Text => format!("${n}::text[]"),
                 Int => format!("${n}::bigint[]"),
             })
             .collect();
-        let (all, arrays) = (names.join(", "), arrays.join(", "));
-        match verb {
-            Verb::Insert => format!("INSERT INTO {table} ({all}) SELECT * FROM UNNEST({arrays})"),
-            Verb::Update => {
+        let names = self.names().join(", ");
+        let values: Vec<_> = self
+            .names()
+            .iter()
+            .map(|name| format!("rows.{name}"))
+            .collect();
+        let rows = format!("UNNEST({}) AS rows ({names})", arrays.join(", "));
+        self.statement(&values.join(", "), &rows, "")
+    }
+
+    fn statement(&self, values: &str, rows: &str, always: &str) -> String {
+        let table = self.table;
+        let names = self.names();
+        let insert = format!(
+            "INSERT INTO {table} ({}) SELECT {values} FROM {rows}{always}",
+            names.join(", ")
+        );
+        match self.verb {
+            Verb::Insert => insert,
+            Verb::Put => {
                 let sets: Vec<_> = names[1..]
                     .iter()
-                    .map(|name| format!("{name} = new.{name}"))
+                    .map(|name| format!("{name} = excluded.{name}"))
                     .collect();
                 format!(
-                    "UPDATE {table} SET {} FROM UNNEST({arrays}) AS new ({all}) WHERE {table}.{key} = new.{key}",
-                    sets.join(", "),
-                    key = names[0],
+                    "{insert} ON CONFLICT ({}) DO UPDATE SET {}",
+                    names[0],
+                    sets.join(", ")
                 )
             }
-            Verb::DeleteWaiting => {
-                let equal: Vec<_> = names
-                    .iter()
-                    .map(|name| format!("{table}.{name} = old.{name}"))
-                    .collect();
-                format!(
-                    "DELETE FROM {table} USING UNNEST({arrays}) AS old ({all}) \
-                     WHERE {} AND lease_until_ms IS NULL AND buried_at_ms IS NULL",
-                    equal.join(" AND ")
-                )
-            }
+            // `OFFSET 0` holds PostgreSQL to looking each row up by its index: joined freely, it reads the whole table
+            // while its statistics still say that the table is small.
+            Verb::DeleteWaiting => format!(
+                "DELETE FROM {table} WHERE id IN (SELECT (SELECT id FROM {table} WHERE ({}) = ({values}) \
+                 AND lease_owner IS NULL AND buried_at_ms IS NULL LIMIT 1 OFFSET 0) FROM {rows}{always})",
+                names.join(", "),
+            ),
         }
     }
 
@@ -509,39 +455,53 @@ impl Statement {
 }
 
 static SQLITE: LazyLock<[String; WRITES.len()]> =
-    LazyLock::new(|| WRITES.each_ref().map(Statement::sqlite));
+    LazyLock::new(|| WRITES.each_ref().map(Write::sqlite));
 
-/// All writes as one statement: PostgreSQL carries out every part of a `WITH` that changes rows, all on the rows as
-/// they were before, and fails as one if a unique key is hurt.
-static POSTGRES: LazyLock<String> = LazyLock::new(|| {
-    let mut sql = String::new();
-    let mut first = 1;
-    for (n, write) in WRITES.iter().enumerate() {
-        let text = write.postgres(first);
-        first += write.columns.len();
-        let _ = match n {
-            0 => write!(sql, "WITH w0 AS ({text})"),
-            n if n + 1 < WRITES.len() => write!(sql, ", w{n} AS ({text})"),
-            _ => write!(sql, " {text}"),
-        };
-    }
-    sql
-});
+/// The writes of a commit as one statement, for every choice of those that have rows: PostgreSQL carries out every
+/// part of a `WITH` that changes rows, all on the rows as they were before, and fails as one if a unique key is hurt.
+static POSTGRES: [OnceLock<String>; 1 << WRITES.len()] =
+    [const { OnceLock::new() }; 1 << WRITES.len()];
+
+fn postgres_statement(rows: &[Vec<Cell>; WRITES.len()]) -> &'static str {
+    let chosen = rows.iter().enumerate().fold(0, |chosen, (n, cells)| {
+        chosen | usize::from(!cells.is_empty()) << n
+    });
+    POSTGRES[chosen].get_or_init(|| {
+        let mut parts = Vec::new();
+        let mut first = 1;
+        for (n, write) in WRITES.iter().enumerate() {
+            if chosen & (1 << n) != 0 {
+                parts.push(write.postgres(first));
+                first += write.columns.len();
+            }
+        }
+        let last = parts.pop().unwrap_or_else(|| "SELECT 1".to_owned());
+        let with: Vec<_> = parts
+            .iter()
+            .enumerate()
+            .map(|(n, part)| format!("w{n} AS ({part})"))
+            .collect();
+        match with.is_empty() {
+            true => last,
+            false => format!("WITH {} {last}", with.join(", ")),
+        }
+    })
+}
 
 async fn write_sqlite(
     tx: &mut Transaction<'_, Sqlite>,
     rows: &[Vec<Cell>; WRITES.len()],
-) -> sqlx::Result<()> {
+) -> Result<(), CommitError> {
     for ((write, sql), cells) in WRITES.iter().zip(SQLITE.iter()).zip(rows) {
-        for row in cells.chunks(write.columns.len()) {
-            row.iter()
-                .fold(sqlx::query(sql.as_str()), |query, cell| match cell {
-                    Cell::Text(text) => query.bind(text.as_deref()),
-                    Cell::Int(number) => query.bind(*number),
-                })
-                .execute(&mut **tx)
-                .await?;
+        if cells.is_empty() {
+            continue;
         }
+        let rows: Vec<&[Cell]> = cells.chunks(write.columns.len()).collect();
+        sqlx::query(sql.as_str())
+            .bind(serde_json::to_string(&rows)?)
+            .execute(&mut **tx)
+            .await
+            .map_err(conflict)?;
     }
     Ok(())
 }
@@ -549,9 +509,12 @@ async fn write_sqlite(
 async fn write_postgres(
     connection: &mut sqlx::PgConnection,
     rows: [Vec<Cell>; WRITES.len()],
-) -> sqlx::Result<()> {
-    let mut query = sqlx::query(POSTGRES.as_str());
+) -> Result<(), CommitError> {
+    let mut query = sqlx::query(postgres_statement(&rows));
     for (write, mut cells) in WRITES.iter().zip(rows) {
+        if cells.is_empty() {
+            continue;
+        }
         let width = write.columns.len();
         for (n, (_, kind)) in write.columns.iter().enumerate() {
             let column = cells.iter_mut().skip(n).step_by(width);
@@ -575,7 +538,7 @@ async fn write_postgres(
             };
         }
     }
-    query.execute(connection).await?;
+    query.execute(connection).await.map_err(conflict)?;
     Ok(())
 }
 
@@ -585,15 +548,20 @@ mod tests {
 
     #[test]
     fn a_write_says_the_same_to_both_engines() {
-        let write = Statement {
-            verb: Verb::Update,
+        let write = Write {
+            verb: Verb::Put,
             table: "t",
             columns: &[("id", Text), ("n", Int)],
         };
-        assert_eq!(write.sqlite(), "UPDATE t SET n = $2 WHERE id = $1");
+        assert_eq!(
+            write.sqlite(),
+            "INSERT INTO t (id, n) SELECT value ->> 0, value ->> 1 FROM json_each($1) AS rows WHERE true \
+             ON CONFLICT (id) DO UPDATE SET n = excluded.n"
+        );
         assert_eq!(
             write.postgres(3),
-            "UPDATE t SET n = new.n FROM UNNEST($3::text[], $4::bigint[]) AS new (id, n) WHERE t.id = new.id"
+            "INSERT INTO t (id, n) SELECT rows.id, rows.n FROM UNNEST($3::text[], $4::bigint[]) AS rows (id, n) \
+             ON CONFLICT (id) DO UPDATE SET n = excluded.n"
         );
     }
 }

@@ -31,8 +31,6 @@ pub struct Claimed {
     pub effect: Effect,
     /// When it was ordered.
     pub ordered_at: Timestamp,
-    /// When it was due.
-    pub due_at: Timestamp,
 }
 
 /// How much waits in the outbox.
@@ -46,7 +44,8 @@ pub struct Waiting {
     pub buried: i64,
 }
 
-/// Claims due orders, the head of each queue only.
+/// Claims due orders, the head of each queue only. A claimed order is due again when its lease runs out, so that the
+/// one index by lane and due time finds everything that wants to be looked at.
 ///
 /// The select stands in a `WITH … AS MATERIALIZED`: as a sub-select in the `WHERE`, PostgreSQL's planner may run it
 /// anew for each row and claim more than was asked for. `FOR UPDATE SKIP LOCKED` keeps workers off each other's rows;
@@ -56,15 +55,13 @@ macro_rules! claim {
         concat!(
             "WITH ready AS MATERIALIZED (SELECT id FROM outbox AS o ",
             "WHERE lane = $1 AND due_at_ms <= $2 AND buried_at_ms IS NULL ",
-            "AND (lease_until_ms IS NULL OR lease_until_ms <= $2) ",
             "AND (queue IS NULL OR NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.incident_id = o.incident_id ",
             "AND e.queue = o.queue AND e.position < o.position AND e.buried_at_ms IS NULL)) ",
-            "ORDER BY due_at_ms, id LIMIT $3",
+            "ORDER BY due_at_ms LIMIT $3",
             $locking,
-            ") UPDATE outbox SET lease_owner = $4, lease_until_ms = $5, attempts = attempts + 1 ",
+            ") UPDATE outbox SET lease_owner = $4, due_at_ms = $5, attempts = attempts + 1 ",
             "FROM ready WHERE outbox.id = ready.id ",
-            "RETURNING outbox.id, outbox.incident_id, outbox.effect, outbox.ordered_at_ms, outbox.due_at_ms, ",
-            "outbox.attempts"
+            "RETURNING outbox.id, outbox.incident_id, outbox.effect, outbox.ordered_at_ms, outbox.attempts"
         )
     };
 }
@@ -103,17 +100,16 @@ impl Store {
 
     /// When the next order of a lane wants to be looked at: due, or its lease over.
     pub async fn next_due(&self, lane: Lane) -> anyhow::Result<Option<Timestamp>> {
-        let row: Option<(Option<i64>,)> = self
+        let row: Option<(i64,)> = self
             .database
             .row(
-                "SELECT CAST(MIN(CASE WHEN lease_until_ms IS NULL OR lease_until_ms < due_at_ms \
-                 THEN due_at_ms ELSE lease_until_ms END) AS BIGINT) \
-                 FROM outbox WHERE lane = $1 AND buried_at_ms IS NULL",
+                "SELECT due_at_ms FROM outbox WHERE lane = $1 AND buried_at_ms IS NULL \
+                 ORDER BY due_at_ms LIMIT 1",
                 &[lane.word().into()],
             )
             .await
             .context("looking for the next order")?;
-        Ok(row.and_then(|(at,)| at).map(moment))
+        Ok(row.map(|(at,)| moment(at)))
     }
 
     /// Takes a done order off the outbox. False: the lease was lost, and somebody else does it.
@@ -129,7 +125,7 @@ impl Store {
     /// Keeps an order for longer.
     pub async fn renew(&self, lease: &Lease, until: Timestamp) -> anyhow::Result<bool> {
         self.with_lease(
-            "UPDATE outbox SET lease_until_ms = $4 WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
+            "UPDATE outbox SET due_at_ms = $4 WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
             lease,
             &[ms(until).into()],
         )
@@ -144,7 +140,7 @@ impl Store {
         error: &str,
     ) -> anyhow::Result<bool> {
         self.with_lease(
-            "UPDATE outbox SET lease_owner = NULL, lease_until_ms = NULL, due_at_ms = $4, last_error = $5 \
+            "UPDATE outbox SET lease_owner = NULL, due_at_ms = $4, last_error = $5 \
              WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
             lease,
             &[ms(until).into(), error.into()],
@@ -155,7 +151,7 @@ impl Store {
     /// Gives an order back that was not even begun: this was no attempt.
     pub async fn put_back(&self, lease: &Lease, until: Timestamp) -> anyhow::Result<bool> {
         self.with_lease(
-            "UPDATE outbox SET lease_owner = NULL, lease_until_ms = NULL, due_at_ms = $4, attempts = attempts - 1 \
+            "UPDATE outbox SET lease_owner = NULL, due_at_ms = $4, attempts = attempts - 1 \
              WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
             lease,
             &[ms(until).into()],
@@ -166,7 +162,7 @@ impl Store {
     /// Gives an order up; it stays for the operator to see.
     pub async fn bury(&self, lease: &Lease, at: Timestamp, error: &str) -> anyhow::Result<bool> {
         self.with_lease(
-            "UPDATE outbox SET lease_owner = NULL, lease_until_ms = NULL, buried_at_ms = $4, last_error = $5 \
+            "UPDATE outbox SET lease_owner = NULL, buried_at_ms = $4, last_error = $5 \
              WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
             lease,
             &[ms(at).into(), error.into()],
@@ -217,7 +213,6 @@ struct ClaimedRow {
     incident_id: String,
     effect: String,
     ordered_at_ms: i64,
-    due_at_ms: i64,
     attempts: i64,
 }
 
@@ -234,7 +229,6 @@ impl ClaimedRow {
             incident: IncidentId::new(self.incident_id),
             effect,
             ordered_at: moment(self.ordered_at_ms),
-            due_at: moment(self.due_at_ms),
         })
     }
 }
