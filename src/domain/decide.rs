@@ -1,5 +1,6 @@
 //! What follows from a command: events, or a refusal in words for a person. A table of wish × status.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -82,14 +83,20 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
             Investigating | Identified | Mitigating | Monitoring,
         ) => post_update(incident, update, *status, severity.as_ref(), world),
         // After the resolution there is still something to say, but the status moves by `reopen` and `close` only.
+        // The form for it comes prefilled: what stands there already asks for nothing.
         (
             Command::PostUpdate {
                 update,
-                status: None,
-                severity: None,
+                status: None | Some(Resolved),
+                severity,
             },
             Resolved,
-        ) => Ok(vec![updated(incident, update, Resolved)]),
+        ) if severity
+            .as_ref()
+            .is_none_or(|it| *it == incident.severity.id) =>
+        {
+            Ok(vec![updated(incident, update, Resolved)])
+        }
         (Command::PostUpdate { .. }, Resolved | Closed) => Err(Refusal::Over {
             id: id(),
             status: incident.status,
@@ -467,12 +474,17 @@ fn record(incident: &Incident, report: &Report) -> Vec<Event> {
                 due: None,
             })],
         },
-        (Report::NamesLearned(names), _) => match names.is_empty() {
-            true => vec![],
-            false => vec![Event::NamesLearned {
-                names: names.iter().cloned().collect(),
-            }],
-        },
+        (Report::NamesLearned(names), _) => {
+            let names: BTreeMap<_, _> = names
+                .iter()
+                .filter(|(id, name)| incident.names.get(id) != Some(name))
+                .cloned()
+                .collect();
+            match names.is_empty() {
+                true => vec![],
+                false => vec![Event::NamesLearned { names }],
+            }
+        }
         // What fails every time is told once.
         (Report::Failed { what, why }, _) => {
             let failure = (what.clone(), why.clone());
@@ -690,3 +702,6 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests;

@@ -238,6 +238,7 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
         }
         Event::WarRoomFailed { .. } => {
             orders.post(Audience::Room, seq);
+            orders.checklists(after);
             orders.now(Effect::RefreshAnnouncement);
         }
         Event::CardPosted { .. } => {
@@ -384,3 +385,6 @@ impl Orders {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -283,8 +283,9 @@ impl Incident {
                     reminders: overdue.reminder,
                 });
             }
-            Event::SeverityChanged { to, .. } => {
+            Event::SeverityChanged { to, invite, .. } => {
                 self.severity = to.clone();
+                self.brings.invite.extend_from_slice(invite);
                 if self.status.is_open() {
                     self.wind_clock(to.update_every, at);
                 }

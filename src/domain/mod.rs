@@ -10,10 +10,14 @@ pub mod effect;
 pub mod escalation;
 pub mod event;
 pub mod form;
+#[cfg(test)]
+mod given;
 pub mod hours;
 pub mod id_pattern;
 pub mod incident;
 pub mod oncall;
+#[cfg(test)]
+mod properties;
 pub mod runbook;
 pub mod terms;
 pub mod timeline;

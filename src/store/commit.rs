@@ -4,18 +4,18 @@
 //! of the tables are the proof that it had not: two events of one number, two incidents of one number or a delivery
 //! made twice break the whole commit, which is then decided again on a fresh state.
 //!
-//! However many commands share a commit, each table is written once: on PostgreSQL the rows go as arrays in a single
-//! statement for all tables, so that a commit is one round trip; on SQLite as JSON, one statement for each table.
+//! However many commands share a commit, it is one statement: on PostgreSQL the rows go as arrays in a `WITH` over all
+//! tables, on SQLite as JSON through a trigger (see [`sqlite_door`]). So a commit is one round trip.
 
 use std::collections::BTreeMap;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite, SqliteConnection, Transaction};
 
 use super::chain::Link;
-use super::database::Database;
+use super::database::{Database, without_nul};
 use super::incidents::Held;
 use super::outbox::Lease;
 use super::{Store, ms};
@@ -195,18 +195,20 @@ impl Commit {
                 Cell::int(0),
             ]);
         }
-        Ok([
+        let rows = [
             self.deliveries.clone(),
             states,
             self.events.clone(),
             self.cancelled.clone(),
             orders,
-        ])
+        ];
+        let mut writes = WRITES.iter();
+        Ok(rows.map(|cells| writes.next().map_or(vec![], |write| write.in_order(cells))))
     }
 }
 
 /// The word under which serde stores a unit variant.
-fn word<T: serde::Serialize>(value: &T) -> Result<String, serde_json::Error> {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_value(value)?
         .as_str()
         .unwrap_or_default()
@@ -218,6 +220,15 @@ impl Store {
     pub async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let rows = commit.rows()?;
         match &self.database {
+            Database::Sqlite { writer, .. } if commit.finished.is_empty() => {
+                let mut connection = writer.acquire().await?;
+                let written = write_sqlite(&mut connection, &rows).await;
+                if let Err(CommitError::Database(_)) = &written {
+                    // What is wrong with it is not known: the next commit gets a fresh one.
+                    connection.close_on_drop();
+                }
+                written?;
+            }
             Database::Sqlite { writer, .. } => {
                 let mut tx = Database::begin_sqlite(writer).await?;
                 finish_sqlite(&mut tx, &commit.finished).await?;
@@ -238,9 +249,17 @@ impl Store {
     }
 }
 
+/// What PostgreSQL says when two commits wait for each other, or cannot be told apart from one another.
+const DEADLOCK: [&str; 2] = ["40P01", "40001"];
+
 fn conflict(error: sqlx::Error) -> CommitError {
     match &error {
         sqlx::Error::Database(cause) if cause.is_unique_violation() => CommitError::Conflict,
+        sqlx::Error::Database(cause)
+            if cause.code().is_some_and(|code| DEADLOCK.contains(&&*code)) =>
+        {
+            CommitError::Conflict
+        }
         _ => CommitError::Database(error),
     }
 }
@@ -285,7 +304,7 @@ async fn finish_postgres(
 }
 
 /// A value in a row.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 enum Cell {
     Text(Option<String>),
@@ -294,7 +313,7 @@ enum Cell {
 
 impl Cell {
     fn text(text: &str) -> Self {
-        Cell::Text(Some(text.to_owned()))
+        Cell::Text(Some(without_nul(text).into_owned()))
     }
 
     fn int(number: i64) -> Self {
@@ -389,14 +408,34 @@ const WRITES: [Write; 5] = [
 ];
 
 impl Write {
+    /// The rows in one order for everybody, so that two commits which meet wait one after the other, not each for
+    /// the other.
+    fn in_order(&self, mut cells: Vec<Cell>) -> Vec<Cell> {
+        let width = self.columns.len();
+        let row = |n: usize| n * width..(n + 1) * width;
+        let mut order: Vec<usize> = (0..cells.len() / width).collect();
+        if order.is_sorted_by(|a, b| cells[row(*a)] <= cells[row(*b)]) {
+            return cells;
+        }
+        order.sort_unstable_by(|a, b| cells[row(*a)].cmp(&cells[row(*b)]));
+        let places = order.into_iter().flat_map(row);
+        places
+            .map(|place| std::mem::replace(&mut cells[place], Cell::Int(None)))
+            .collect()
+    }
+
     /// The statement for SQLite, whose rows are one JSON array of arrays:
-    /// `INSERT INTO t (a, b) SELECT value ->> 0, value ->> 1 FROM json_each($1)`.
-    fn sqlite(&self) -> String {
+    /// `INSERT INTO t (a, b) SELECT value ->> 0, value ->> 1 FROM json_each(NEW.w0)`.
+    fn sqlite(&self, rows: &str) -> String {
         let values: Vec<_> = (0..self.columns.len())
             .map(|n| format!("value ->> {n}"))
             .collect();
         // `WHERE true` keeps SQLite from reading what follows as a join.
-        self.statement(&values.join(", "), "json_each($1) AS rows", " WHERE true")
+        self.statement(
+            &values.join(", "),
+            &format!("json_each({rows}) AS rows"),
+            " WHERE true",
+        )
     }
 
     /// The statement for PostgreSQL, whose columns are the arrays from `$first` on:
@@ -454,9 +493,6 @@ impl Write {
     }
 }
 
-static SQLITE: LazyLock<[String; WRITES.len()]> =
-    LazyLock::new(|| WRITES.each_ref().map(Write::sqlite));
-
 /// The writes of a commit as one statement, for every choice of those that have rows: PostgreSQL carries out every
 /// part of a `WITH` that changes rows, all on the rows as they were before, and fails as one if a unique key is hurt.
 static POSTGRES: [OnceLock<String>; 1 << WRITES.len()] =
@@ -488,21 +524,36 @@ fn postgres_statement(rows: &[Vec<Cell>; WRITES.len()]) -> &'static str {
     })
 }
 
+/// All writes as one statement on SQLite too: a view of the connection's own, with a column for the rows of each
+/// write, and a trigger that puts them where they belong. One statement is one transaction, and one change to the
+/// thread on which the connection lives and back, which costs more than the writing.
+pub(super) fn sqlite_door() -> [String; 2] {
+    let columns: Vec<_> = (0..WRITES.len()).map(|n| format!("NULL AS w{n}")).collect();
+    let writes: Vec<_> = WRITES
+        .iter()
+        .enumerate()
+        .map(|(n, write)| write.sqlite(&format!("NEW.w{n}")))
+        .collect();
+    [
+        format!("CREATE TEMP VIEW door AS SELECT {}", columns.join(", ")),
+        format!(
+            "CREATE TEMP TRIGGER door_opens INSTEAD OF INSERT ON door BEGIN {}; END",
+            writes.join("; ")
+        ),
+    ]
+}
+
 async fn write_sqlite(
-    tx: &mut Transaction<'_, Sqlite>,
+    connection: &mut SqliteConnection,
     rows: &[Vec<Cell>; WRITES.len()],
 ) -> Result<(), CommitError> {
-    for ((write, sql), cells) in WRITES.iter().zip(SQLITE.iter()).zip(rows) {
-        if cells.is_empty() {
-            continue;
-        }
+    let mut query =
+        sqlx::query("INSERT INTO door (w0, w1, w2, w3, w4) VALUES ($1, $2, $3, $4, $5)");
+    for (write, cells) in WRITES.iter().zip(rows) {
         let rows: Vec<&[Cell]> = cells.chunks(write.columns.len()).collect();
-        sqlx::query(sql.as_str())
-            .bind(serde_json::to_string(&rows)?)
-            .execute(&mut **tx)
-            .await
-            .map_err(conflict)?;
+        query = query.bind(serde_json::to_string(&rows)?);
     }
+    query.execute(connection).await.map_err(conflict)?;
     Ok(())
 }
 
@@ -554,8 +605,8 @@ mod tests {
             columns: &[("id", Text), ("n", Int)],
         };
         assert_eq!(
-            write.sqlite(),
-            "INSERT INTO t (id, n) SELECT value ->> 0, value ->> 1 FROM json_each($1) AS rows WHERE true \
+            write.sqlite("NEW.w0"),
+            "INSERT INTO t (id, n) SELECT value ->> 0, value ->> 1 FROM json_each(NEW.w0) AS rows WHERE true \
              ON CONFLICT (id) DO UPDATE SET n = excluded.n"
         );
         assert_eq!(

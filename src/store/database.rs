@@ -1,5 +1,6 @@
 //! The two engines and the one way to ask them: the databases differ in this file and nowhere else.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{FromRow, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -85,12 +86,20 @@ impl From<&'static str> for Sql {
     }
 }
 
+/// A text that both engines take: PostgreSQL knows no U+0000. (In JSON it stands escaped, and comes back as it was.)
+pub(super) fn without_nul(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => text.replace('\0', "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
 /// Binds the arguments of a query, whatever the engine.
 macro_rules! bound {
     ($query:expr, $args:expr) => {
         $args.iter().fold($query, |query, arg| match *arg {
-            Arg::Text(text) => query.bind(text),
-            Arg::OptText(text) => query.bind(text),
+            Arg::Text(text) => query.bind(without_nul(text)),
+            Arg::OptText(text) => query.bind(text.map(without_nul)),
             Arg::Int(number) => query.bind(number),
         })
     };
@@ -121,6 +130,16 @@ impl Database {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    for statement in super::commit::sqlite_door() {
+                        sqlx::query(AssertSqlSafe(statement))
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
             .connect_with(options.clone())
             .await
             .context("opening the SQLite database")?;

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::chain::{self, Link};
+use super::commit::word;
 use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, Room, fold};
 use crate::domain::terms::{ChannelId, DeliveryId, IncidentId};
 
 /// An incident as it is held between two commits: its state, and where its record stands.
@@ -227,12 +228,16 @@ impl Store {
         let mut faults = Vec::new();
         let mut head = chain::BEGINNING.to_owned();
         let mut last = 0;
+        let mut state = None;
+        // From before the first, where nothing may stand.
+        let mut read_to = i64::MIN;
         loop {
-            let page = self.events_after(id, last).await?;
+            let page = self.events_after(id, read_to).await?;
             if page.is_empty() {
                 break;
             }
             for row in page {
+                read_to = row.seq;
                 if row.seq != last + 1 {
                     faults.push(format!(
                         "{id}: after event {last} comes event {}: what stood between is gone",
@@ -245,6 +250,10 @@ impl Store {
                         row.seq, row.kind
                     ));
                 }
+                match row.recorded() {
+                    Ok(recorded) => state = fold(state, &recorded),
+                    Err(cause) => faults.push(format!("{id}: {cause:#}")),
+                }
                 last = row.seq;
                 head = row.hash;
             }
@@ -253,6 +262,19 @@ impl Store {
             faults.push(format!(
                 "{id}: the record ends at event {last}, but the incident stands at event {}",
                 held.incident.version
+            ));
+        }
+        let columns: Option<(i64, String, String, Option<String>)> = self
+            .database
+            .row(
+                "SELECT version, status, severity, channel FROM incidents WHERE id = $1",
+                &[id.as_str().into()],
+            )
+            .await
+            .with_context(|| format!("reading {id}"))?;
+        if state.as_ref() != Some(&*held.incident) || columns != Some(columns_of(&held.incident)?) {
+            faults.push(format!(
+                "{id}: the incident does not stand as its record says"
             ));
         }
         Ok(faults)
@@ -267,6 +289,21 @@ impl Store {
             .context("listing incidents")?;
         Ok(rows.into_iter().map(|(id,)| IncidentId::new(id)).collect())
     }
+}
+
+/// What of a state is kept in columns of its own, to be looked for: version, status, severity, war room.
+fn columns_of(incident: &Incident) -> serde_json::Result<(i64, String, String, Option<String>)> {
+    let channel = match &incident.room {
+        Room::Channel { channel, .. } => Some(channel.as_str().to_owned()),
+        Room::Wanted { .. } | Room::Thread => None,
+    };
+    let severity = incident.severity.id.as_str().to_owned();
+    Ok((
+        incident.version as i64,
+        word(&incident.status)?,
+        severity,
+        channel,
+    ))
 }
 
 #[derive(sqlx::FromRow)]

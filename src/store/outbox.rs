@@ -44,6 +44,14 @@ pub struct Waiting {
     pub buried: i64,
 }
 
+/// Whether an order `o` is the first of its queue; what stands behind it waits, whatever its own time.
+macro_rules! head_of_its_queue {
+    () => {
+        "(queue IS NULL OR NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.incident_id = o.incident_id \
+         AND e.queue = o.queue AND e.position < o.position AND e.buried_at_ms IS NULL))"
+    };
+}
+
 /// Claims due orders, the head of each queue only. A claimed order is due again when its lease runs out, so that the
 /// one index by lane and due time finds everything that wants to be looked at.
 ///
@@ -55,9 +63,9 @@ macro_rules! claim {
         concat!(
             "WITH ready AS MATERIALIZED (SELECT id FROM outbox AS o ",
             "WHERE lane = $1 AND due_at_ms <= $2 AND buried_at_ms IS NULL ",
-            "AND (queue IS NULL OR NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.incident_id = o.incident_id ",
-            "AND e.queue = o.queue AND e.position < o.position AND e.buried_at_ms IS NULL)) ",
-            "ORDER BY due_at_ms LIMIT $3",
+            "AND ",
+            head_of_its_queue!(),
+            " ORDER BY due_at_ms LIMIT $3",
             $locking,
             ") UPDATE outbox SET lease_owner = $4, due_at_ms = $5, attempts = attempts + 1 ",
             "FROM ready WHERE outbox.id = ready.id ",
@@ -103,8 +111,11 @@ impl Store {
         let row: Option<(i64,)> = self
             .database
             .row(
-                "SELECT due_at_ms FROM outbox WHERE lane = $1 AND buried_at_ms IS NULL \
-                 ORDER BY due_at_ms LIMIT 1",
+                concat!(
+                    "SELECT due_at_ms FROM outbox AS o WHERE lane = $1 AND buried_at_ms IS NULL AND ",
+                    head_of_its_queue!(),
+                    " ORDER BY due_at_ms LIMIT 1",
+                ),
                 &[lane.word().into()],
             )
             .await
@@ -195,8 +206,8 @@ impl Store {
         let row: Option<(i64, i64, i64)> = self
             .database
             .row(
-                "SELECT CAST(COUNT(CASE WHEN buried_at_ms IS NULL AND due_at_ms <= $1 THEN 1 END) AS BIGINT), \
-                 CAST(COUNT(CASE WHEN buried_at_ms IS NULL AND due_at_ms > $1 THEN 1 END) AS BIGINT), \
+                "SELECT CAST(COUNT(CASE WHEN buried_at_ms IS NULL AND (due_at_ms <= $1 OR lease_owner IS NOT NULL) THEN 1 END) AS BIGINT), \
+                 CAST(COUNT(CASE WHEN buried_at_ms IS NULL AND due_at_ms > $1 AND lease_owner IS NULL THEN 1 END) AS BIGINT), \
                  CAST(COUNT(buried_at_ms) AS BIGINT) FROM outbox",
                 &[ms(now).into()],
             )

@@ -1,6 +1,12 @@
-//! The house tests: people type and click in a Slack workspace of our own, and the clock is moved by hand.
+//! The house tests: people type and click in a Slack workspace of our own, and the clock is moved by hand. Under them,
+//! what the store and the engine promise on either database, and the plan of the house.
 
 mod declare;
+mod engine;
 mod harness;
+mod layers;
 mod peers;
+mod scratch;
 mod simulator;
+mod store;
+mod stored;
