@@ -13,6 +13,18 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 /// The templates that ship with the binary.
 const EMBEDDED: &[(&str, &str)] = &[
     (
+        "export/postmortem.css.j2",
+        include_str!("../templates/export/postmortem.css.j2"),
+    ),
+    (
+        "export/postmortem.html.j2",
+        include_str!("../templates/export/postmortem.html.j2"),
+    ),
+    (
+        "export/postmortem.md.j2",
+        include_str!("../templates/export/postmortem.md.j2"),
+    ),
+    (
         "slack/announcement.mrkdwn.j2",
         include_str!("../templates/slack/announcement.mrkdwn.j2"),
     ),

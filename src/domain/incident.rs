@@ -57,7 +57,7 @@ pub struct Incident {
     pub resolution: Resolution,
     /// The names of people whom Slack mentions by id alone, by that id.
     pub names: BTreeMap<SlackUserId, String>,
-    /// What could not be done, and why: told once each. The newest [`FAILURES_KEPT`].
+    /// What could not be done, and why: told once each; the newest few dozen.
     pub failures: Vec<(String, String)>,
 }
 

@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::BytesMut;
+use futures_util::stream::{self, Stream};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+use tokio::io::AsyncReadExt;
 use tracing::error;
 
 use super::{Rooms, fault};
 use crate::domain::event::ExportFormat;
 use crate::domain::terms::IncidentId;
 use crate::export;
+
+/// Bytes of a record that are written and not yet sent.
+const IN_FLIGHT: usize = 64 * 1024;
 
 /// `GET /incidents/{id}/postmortem.{md,json,html,csv}`
 pub async fn postmortem(
@@ -36,42 +43,58 @@ pub async fn postmortem(
         );
     };
     let id = IncidentId::new(id);
-    let desk = &rooms.desk;
-    match desk.store.incident(&id).await {
+    match rooms.desk.store.incident(&id).await {
         Ok(Some(_)) => {}
         Ok(None) => return fault(StatusCode::NOT_FOUND, "There is no such incident."),
         Err(cause) => return broken(&cause),
     }
-    let now = rooms.clock.now();
-    match export::to_bytes(
-        &desk.store,
-        &rooms.templates,
-        &desk.catalog,
-        &id,
-        format,
-        now,
-    )
-    .await
-    {
-        Ok(bytes) => file_response(format, bytes),
-        Err(cause) => broken(&cause),
-    }
-}
-
-fn file_response(format: ExportFormat, bytes: Vec<u8>) -> Response {
-    let kind = match format {
-        ExportFormat::Markdown => "text/markdown; charset=utf-8",
-        ExportFormat::Json => "application/json",
-        ExportFormat::Html => "text/html; charset=utf-8",
-        ExportFormat::Csv => "text/csv; charset=utf-8",
-    };
     let headers = [
-        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_TYPE, export::media_type(format)),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    (headers, bytes).into_response()
+    (headers, Body::from_stream(record(rooms, id, format))).into_response()
+}
+
+/// The file, written while it is sent: a long record is never whole in memory. An error in the middle breaks the
+/// connection, so that nobody takes half a record for a whole one.
+fn record(
+    rooms: Arc<Rooms>,
+    id: IncidentId,
+    format: ExportFormat,
+) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let (mut writer, reader) = tokio::io::duplex(IN_FLIGHT);
+    let writing = tokio::spawn(async move {
+        let desk = &rooms.desk;
+        let now = rooms.clock.now();
+        export::write(
+            &desk.store,
+            &rooms.templates,
+            &desk.catalog,
+            &id,
+            format,
+            now,
+            &mut writer,
+        )
+        .await
+    });
+    stream::unfold(Some((reader, writing)), async |state| {
+        let (mut reader, writing) = state?;
+        let mut chunk = BytesMut::with_capacity(IN_FLIGHT);
+        match reader.read_buf(&mut chunk).await {
+            Ok(0) => match writing.await {
+                Ok(Ok(_)) => None,
+                Ok(Err(cause)) => {
+                    error!("Could not make a record: {cause:#}");
+                    Some((Err(std::io::Error::other("the record is cut off")), None))
+                }
+                Err(cause) => Some((Err(std::io::Error::other(cause)), None)),
+            },
+            Ok(_) => Some((Ok(chunk.freeze()), Some((reader, writing)))),
+            Err(cause) => Some((Err(cause), None)),
+        }
+    })
 }
 
 fn broken(cause: &anyhow::Error) -> Response {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::chain::{self, Link};
 use super::commit::word;
+use super::database::Arg;
 use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
 use crate::domain::incident::{Incident, Room, fold};
@@ -98,6 +99,19 @@ const NEWEST: &str = "SELECT state, head, day, number FROM incidents \
      ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const EVENTS: &str = "SELECT incident_id, seq, kind, happened_at_ms, recorded_at_ms, actor, payload, hash \
      FROM events WHERE incident_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+
+/// How many events an export reads at a time. Its longest rows are long (a note may have forty thousand characters),
+/// and several exports may run at once.
+const EVENTS_PER_EXPORT_PAGE: i64 = 500;
+
+const EVENTS_OF_KIND: &str = "SELECT incident_id, seq, kind, happened_at_ms, recorded_at_ms, actor, payload, hash \
+     FROM events WHERE incident_id = $1 AND kind = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5";
+const EVENTS_IN_PLACE: &str = "SELECT incident_id, seq, kind, happened_at_ms, recorded_at_ms, actor, payload, hash \
+     FROM events WHERE incident_id = $1 AND happened_at_ms = recorded_at_ms AND seq > $2 AND seq <= $3 \
+     ORDER BY seq LIMIT $4";
+const EVENTS_MOVED: &str = "SELECT incident_id, seq, kind, happened_at_ms, recorded_at_ms, actor, payload, hash \
+     FROM events WHERE incident_id = $1 AND happened_at_ms <> recorded_at_ms AND (happened_at_ms, seq) > ($2, $3) \
+     AND seq <= $4 ORDER BY happened_at_ms, seq LIMIT $5";
 
 impl Store {
     /// An incident's state, with where its record stands.
@@ -199,6 +213,16 @@ impl Store {
             .context("forgetting old deliveries")
     }
 
+    /// The hash of one event.
+    pub async fn hash_of(&self, id: &IncidentId, seq: i64) -> anyhow::Result<Option<String>> {
+        Ok(self
+            .page(id, seq - 1, 1)
+            .await?
+            .pop()
+            .filter(|row| row.seq == seq)
+            .map(|row| row.hash))
+    }
+
     /// One event.
     pub async fn event(&self, id: &IncidentId, seq: u64) -> anyhow::Result<Option<Recorded>> {
         self.page(id, seq as i64 - 1, 1)
@@ -211,6 +235,72 @@ impl Store {
     /// The next page of an incident's events after a number; empty at the end.
     pub async fn events_after(&self, id: &IncidentId, seq: i64) -> anyhow::Result<Vec<EventRow>> {
         self.page(id, seq, EVENTS_PER_PAGE).await
+    }
+
+    /// The next page of an incident's events of one kind, in the order of the record, after one number and up to
+    /// another; empty at the end.
+    pub async fn events_of_kind(
+        &self,
+        id: &IncidentId,
+        kind: &str,
+        after: i64,
+        up_to: i64,
+    ) -> anyhow::Result<Vec<EventRow>> {
+        let args = [
+            id.as_str().into(),
+            kind.into(),
+            after.into(),
+            up_to.into(),
+            EVENTS_PER_EXPORT_PAGE.into(),
+        ];
+        self.walk(id, EVENTS_OF_KIND, &args).await
+    }
+
+    /// The next page of those events that were written down as they happened, in the order of the record, after one
+    /// number and up to another; empty at the end.
+    pub async fn events_in_place(
+        &self,
+        id: &IncidentId,
+        after: i64,
+        up_to: i64,
+    ) -> anyhow::Result<Vec<EventRow>> {
+        let args = [
+            id.as_str().into(),
+            after.into(),
+            up_to.into(),
+            EVENTS_PER_EXPORT_PAGE.into(),
+        ];
+        self.walk(id, EVENTS_IN_PLACE, &args).await
+    }
+
+    /// The next page of the other events, in the order in which they happened, after a place in that order (a moment
+    /// in milliseconds, and a number) and up to a number; empty at the end.
+    pub async fn events_moved(
+        &self,
+        id: &IncidentId,
+        after: (i64, i64),
+        up_to: i64,
+    ) -> anyhow::Result<Vec<EventRow>> {
+        let args = [
+            id.as_str().into(),
+            after.0.into(),
+            after.1.into(),
+            up_to.into(),
+            EVENTS_PER_EXPORT_PAGE.into(),
+        ];
+        self.walk(id, EVENTS_MOVED, &args).await
+    }
+
+    async fn walk(
+        &self,
+        id: &IncidentId,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> anyhow::Result<Vec<EventRow>> {
+        self.database
+            .rows(sql, args)
+            .await
+            .with_context(|| format!("reading the record of {id}"))
     }
 
     async fn page(&self, id: &IncidentId, after: i64, limit: i64) -> anyhow::Result<Vec<EventRow>> {

@@ -3,6 +3,7 @@
 
 mod declare;
 mod engine;
+mod export;
 mod harness;
 mod layers;
 mod peers;
