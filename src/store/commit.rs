@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
 use super::chain::Link;
 use super::database::{Database, without_nul};
@@ -219,34 +219,63 @@ impl Store {
     /// Writes a commit, all of it or nothing.
     pub async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let rows = commit.rows()?;
+        let finished = &commit.finished;
         match &self.database {
-            Database::Sqlite { writer, .. } if commit.finished.is_empty() => {
-                let mut connection = writer.acquire().await?;
-                let written = write_sqlite(&mut connection, &rows).await;
-                if let Err(CommitError::Database(_)) = &written {
-                    // What is wrong with it is not known: the next commit gets a fresh one.
-                    connection.close_on_drop();
-                }
-                written?;
-            }
             Database::Sqlite { writer, .. } => {
-                let mut tx = Database::begin_sqlite(writer).await?;
-                finish_sqlite(&mut tx, &commit.finished).await?;
-                write_sqlite(&mut tx, &rows).await?;
-                tx.commit().await?;
+                let mut writer = writer.lock().await;
+                let connection = writer.connection().await?;
+                let written = commit_sqlite(connection, finished, &rows).await;
+                if let Err(CommitError::Database(_)) = &written {
+                    writer.give_up();
+                }
+                written
             }
-            Database::Postgres(pool) if commit.finished.is_empty() => {
-                write_postgres(&mut *pool.acquire().await?, rows).await?;
-            }
-            Database::Postgres(pool) => {
-                let mut tx = Database::begin_postgres(pool).await?;
-                finish_postgres(&mut tx, &commit.finished).await?;
-                write_postgres(&mut tx, rows).await?;
-                tx.commit().await?;
+            Database::Postgres { committer, pool } => {
+                let mut committer = committer.lock().await;
+                let mut connection = match committer.take() {
+                    Some(connection) => connection,
+                    None if pool.is_closed() => return Err(sqlx::Error::PoolClosed.into()),
+                    // Not from the pool: after a restart of the server all of its connections are dead.
+                    None => PgConnection::connect_with(&pool.connect_options()).await?,
+                };
+                let written = commit_postgres(&mut connection, finished, rows).await;
+                if !matches!(&written, Err(CommitError::Database(_))) {
+                    *committer = Some(connection);
+                }
+                written
             }
         }
-        Ok(())
     }
+}
+
+async fn commit_sqlite(
+    connection: &mut SqliteConnection,
+    finished: &[Lease],
+    rows: &[Vec<Cell>; WRITES.len()],
+) -> Result<(), CommitError> {
+    if finished.is_empty() {
+        return write_sqlite(connection, rows).await;
+    }
+    // As the writer at once: to read first and ask for the lock later fails with "database is locked" whenever
+    // another process wrote in between.
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    finish_sqlite(&mut tx, finished).await?;
+    write_sqlite(&mut tx, rows).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn commit_postgres(
+    connection: &mut PgConnection,
+    finished: &[Lease],
+    rows: [Vec<Cell>; WRITES.len()],
+) -> Result<(), CommitError> {
+    if finished.is_empty() {
+        return write_postgres(connection, rows).await;
+    }
+    let mut tx = connection.begin().await?;
+    finish_postgres(&mut tx, finished).await?;
+    write_postgres(&mut tx, rows).await?;
+    Ok(tx.commit().await?)
 }
 
 /// What PostgreSQL says when two commits wait for each other, or cannot be told apart from one another.
@@ -558,7 +587,7 @@ async fn write_sqlite(
 }
 
 async fn write_postgres(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     rows: [Vec<Cell>; WRITES.len()],
 ) -> Result<(), CommitError> {
     let mut query = sqlx::query(postgres_statement(&rows));

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Connection, FromRow};
+use tokio::sync::Mutex;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -24,15 +26,55 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 /// How long a query waits for a free connection before it is an error: under Slack's 3 s.
 const ACQUIRE: Duration = Duration::from_secs(2);
 
-/// An open database.
+/// An open database. What is written goes over a connection that is held, not borrowed from a pool: a pool asks a
+/// connection whether it is alive each time it comes back, and that costs as much as a commit.
 #[derive(Debug, Clone)]
 pub(super) enum Database {
     /// One connection that writes, a few that read.
     Sqlite {
-        writer: SqlitePool,
+        writer: Arc<Mutex<SqliteWriter>>,
         readers: SqlitePool,
     },
-    Postgres(PgPool),
+    /// A connection for commits, and a pool for everything else.
+    Postgres {
+        committer: Arc<Mutex<Option<PgConnection>>>,
+        pool: PgPool,
+    },
+}
+
+/// The one connection that writes to an SQLite file.
+#[derive(Debug)]
+pub(super) struct SqliteWriter {
+    options: SqliteConnectOptions,
+    connection: Option<SqliteConnection>,
+    is_closed: bool,
+}
+
+impl SqliteWriter {
+    /// The connection, opened anew if the last one was given up.
+    pub(super) async fn connection(&mut self) -> sqlx::Result<&mut SqliteConnection> {
+        if self.is_closed {
+            return Err(sqlx::Error::PoolClosed);
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let mut connection = SqliteConnection::connect_with(&self.options).await?;
+                for statement in super::commit::sqlite_door() {
+                    sqlx::query(AssertSqlSafe(statement))
+                        .execute(&mut connection)
+                        .await?;
+                }
+                connection
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Gives the connection up: what is wrong with it is not known.
+    pub(super) fn give_up(&mut self) {
+        self.connection = None;
+    }
 }
 
 /// A value for a placeholder.
@@ -105,6 +147,20 @@ macro_rules! bound {
     };
 }
 
+/// Asks once more for every connection that turns out to be dead: after the server was restarted each of the pool's is.
+/// Only for questions: what changes something may have done so before the connection died.
+macro_rules! ask_again {
+    ($ask:expr) => {{
+        let mut dead = 0;
+        loop {
+            match $ask {
+                Err(error) if is_dead(&error) && dead < POSTGRES_CONNECTIONS => dead += 1,
+                answer => break answer,
+            }
+        }
+    }};
+}
+
 impl Database {
     /// Opens the database at an address and brings its tables up to date.
     pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
@@ -126,32 +182,28 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(SQLITE_BUSY)
             .statement_cache_capacity(64);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    for statement in super::commit::sqlite_door() {
-                        sqlx::query(AssertSqlSafe(statement))
-                            .execute(&mut *connection)
-                            .await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect_with(options.clone())
+        let mut writer = SqliteWriter {
+            options: options.clone(),
+            connection: None,
+            is_closed: false,
+        };
+        let connection = writer
+            .connection()
             .await
             .context("opening the SQLite database")?;
         MIGRATIONS
-            .run(&writer)
+            .run(&mut *connection)
             .await
             .context("bringing the tables up to date")?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
+            .test_before_acquire(false)
             .acquire_timeout(ACQUIRE)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        Ok(Database::Sqlite { writer, readers })
+        Ok(Database::Sqlite {
+            writer: Arc::new(Mutex::new(writer)),
+            readers,
+        })
     }
 
     async fn open_postgres(url: &str) -> anyhow::Result<Self> {
@@ -161,8 +213,8 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE)
-            // A connection that died is noticed by the query that meets it, and that is tried again; asking each
-            // time before use would cost every command a round trip.
+            // A connection that died is noticed by the query that meets it (see `ask_again!`); to ask each time before
+            // use would cost every command a round trip.
             .test_before_acquire(false)
             .connect_with(options)
             .await
@@ -171,7 +223,10 @@ impl Database {
             .run(&pool)
             .await
             .context("bringing the tables up to date")?;
-        Ok(Database::Postgres(pool))
+        Ok(Database::Postgres {
+            committer: Arc::default(),
+            pool,
+        })
     }
 
     /// Asks for rows without changing anything.
@@ -187,10 +242,12 @@ impl Database {
                     .fetch_all(readers)
                     .await
             }
-            Database::Postgres(pool) => {
-                bound!(sqlx::query_as(sql.postgres), args)
-                    .fetch_all(pool)
-                    .await
+            Database::Postgres { pool, .. } => {
+                ask_again!(
+                    bound!(sqlx::query_as(sql.postgres), args)
+                        .fetch_all(pool)
+                        .await
+                )
             }
         }
     }
@@ -208,10 +265,12 @@ impl Database {
                     .fetch_optional(readers)
                     .await
             }
-            Database::Postgres(pool) => {
-                bound!(sqlx::query_as(sql.postgres), args)
-                    .fetch_optional(pool)
-                    .await
+            Database::Postgres { pool, .. } => {
+                ask_again!(
+                    bound!(sqlx::query_as(sql.postgres), args)
+                        .fetch_optional(pool)
+                        .await
+                )
             }
         }
     }
@@ -225,11 +284,12 @@ impl Database {
         let sql = sql.into();
         match self {
             Database::Sqlite { writer, .. } => {
+                let mut writer = writer.lock().await;
                 bound!(sqlx::query_as(sql.sqlite), args)
-                    .fetch_all(writer)
+                    .fetch_all(writer.connection().await?)
                     .await
             }
-            Database::Postgres(pool) => {
+            Database::Postgres { pool, .. } => {
                 bound!(sqlx::query_as(sql.postgres), args)
                     .fetch_all(pool)
                     .await
@@ -241,30 +301,18 @@ impl Database {
     pub(super) async fn execute(&self, sql: impl Into<Sql>, args: &[Arg<'_>]) -> sqlx::Result<u64> {
         let sql = sql.into();
         match self {
-            Database::Sqlite { writer, .. } => bound!(sqlx::query(sql.sqlite), args)
-                .execute(writer)
-                .await
-                .map(|done| done.rows_affected()),
-            Database::Postgres(pool) => bound!(sqlx::query(sql.postgres), args)
+            Database::Sqlite { writer, .. } => {
+                let mut writer = writer.lock().await;
+                bound!(sqlx::query(sql.sqlite), args)
+                    .execute(writer.connection().await?)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+            Database::Postgres { pool, .. } => bound!(sqlx::query(sql.postgres), args)
                 .execute(pool)
                 .await
                 .map(|done| done.rows_affected()),
         }
-    }
-
-    /// Begins to write. On SQLite as the writer at once: to read first and ask for the lock later fails with
-    /// "database is locked" whenever somebody else wrote in between.
-    pub(super) async fn begin_sqlite(
-        writer: &SqlitePool,
-    ) -> sqlx::Result<Transaction<'static, Sqlite>> {
-        writer.begin_with("BEGIN IMMEDIATE").await
-    }
-
-    /// Begins to write on PostgreSQL.
-    pub(super) async fn begin_postgres(
-        pool: &PgPool,
-    ) -> sqlx::Result<Transaction<'static, Postgres>> {
-        pool.begin().await
     }
 
     /// Lets go of every connection, finishing what is being written.
@@ -272,9 +320,30 @@ impl Database {
         match self {
             Database::Sqlite { writer, readers } => {
                 readers.close().await;
-                writer.close().await;
+                // Whoever writes has written when the lock is had; nobody writes after it.
+                let mut writer = writer.lock().await;
+                writer.is_closed = true;
+                if let Some(connection) = writer.connection.take() {
+                    let _ = connection.close().await;
+                }
             }
-            Database::Postgres(pool) => pool.close().await,
+            Database::Postgres { committer, pool } => {
+                let connection = committer.lock().await.take();
+                if let Some(connection) = connection {
+                    let _ = connection.close().await;
+                }
+                pool.close().await;
+            }
         }
+    }
+}
+
+/// Whether an error says that the connection is gone, not that the question was wrong.
+fn is_dead(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // Class 57P: the server was stopped, or an administrator ended the session.
+        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
     }
 }

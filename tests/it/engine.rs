@@ -455,7 +455,7 @@ on_both_engines! {
 
 /// A restart of the server under a running bot: the connections die, and nobody is told before they are used.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_postgres_drops_every_connection_no_more_wishes_fail_than_there_were_connections() {
+async fn when_postgres_drops_every_connection_one_wish_fails_and_the_next_is_written() {
     Scratch::postgres()
         .await
         .holds(async |scratch| {
@@ -472,7 +472,7 @@ async fn when_postgres_drops_every_connection_no_more_wishes_fail_than_there_wer
             let mut failed = 0;
             while one.engine.handle(wish(&id, note("x"))).await.is_err() {
                 failed += 1;
-                assert!(failed <= 8, "it does not recover");
+                assert!(failed <= 1, "it does not recover");
             }
             println!("{failed} wishes failed");
             one.finish().await;
