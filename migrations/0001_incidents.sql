@@ -42,6 +42,7 @@ CREATE INDEX events_moved ON events (incident_id, happened_at_ms, seq) WHERE hap
 CREATE TABLE deliveries (
     id TEXT NOT NULL PRIMARY KEY,
     incident_id TEXT NOT NULL,
+    seq BIGINT NOT NULL,            -- the first event that it led to
     expires_at_ms BIGINT            -- null: remembered for ever
 );
 

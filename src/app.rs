@@ -17,7 +17,7 @@ use crate::dispatcher::{Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::engine::Engine;
 use crate::http::{Rooms, router};
-use crate::slack::client::Slack;
+use crate::slack::client::{Failure, Slack};
 use crate::slack::message::Composer;
 use crate::store::Store;
 use crate::templates;
@@ -193,9 +193,15 @@ async fn ask_who_we_are(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
                     "This is the Slack user {} of the workspace {}",
                     identity.user_id, identity.team_id
                 );
+                rooms.dispatcher.note_trouble(None);
                 return;
             }
-            Err(failure) => warn!("Slack does not say who we are: {failure:?}"),
+            // It was not asked.
+            Err(Failure::Later { .. }) => {}
+            Err(Failure::Retry { why, .. } | Failure::GiveUp { why, .. }) => {
+                warn!("Slack does not say who we are: {why}");
+                rooms.dispatcher.note_trouble(Some(why));
+            }
         }
         tokio::select! {
             _ = stop.changed() => {}

@@ -19,8 +19,8 @@ use crate::domain::command::{Command, Report};
 use crate::domain::effect::{Audience, Effect, Lane};
 use crate::domain::event::{Event, ExportFormat, Invitee, KeptMessage, Mark, MessageRef};
 use crate::domain::incident::{Incident, Place, Room};
-use crate::domain::terms::{ChannelId, SlackUserId, Who};
-use crate::engine::{Engine, EngineError};
+use crate::domain::terms::{Actor, ChannelId, SlackUserId, Who};
+use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::export;
 use crate::slack::client::{Call, Channel, Destination, Failure, Outgoing, Slack};
 use crate::slack::message::Composer;
@@ -267,11 +267,11 @@ impl Dispatcher {
         let now = self.clock.now();
         match result {
             Ok(Done::Quietly) => {
-                self.note_trouble(None);
+                self.note(effect, None);
                 self.store.finish(lease).await?;
             }
             Ok(Done::With(report)) => {
-                self.note_trouble(None);
+                self.note(effect, None);
                 self.report(claimed, Command::Record(report)).await?;
             }
             Err(Failure::Later { at }) => {
@@ -287,10 +287,16 @@ impl Dispatcher {
                     "Will try again to {}: {why}",
                     effect.words()
                 );
-                self.note_trouble(Some(why.clone()));
+                self.note(effect, Some(&why));
                 self.store.postpone(lease, now + pause, &why).await?;
             }
-            Err(Failure::GiveUp { code, why }) => {
+            Err(Failure::GiveUp { code, why, .. })
+                if is_gone(&code) && self.left_room(claimed, &why).await? =>
+            {
+                // In the thread that serves from now on.
+                self.store.postpone(lease, now, &why).await?;
+            }
+            Err(Failure::GiveUp { code, why, .. }) => {
                 warn!("Gave up to {} for {incident}: {why}", effect.words());
                 match self.epitaph(claimed, &code, &why).await? {
                     Some(report) => self.report(claimed, Command::Record(report)).await?,
@@ -301,6 +307,27 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    /// Tells an incident that people still work on that its war room is gone. False: it is not, or nobody needs it.
+    async fn left_room(&self, claimed: &Claimed, why: &str) -> anyhow::Result<bool> {
+        let incident = self.store.incident(&claimed.incident).await?;
+        let had_one = incident.is_some_and(|incident| {
+            matches!(incident.room, Room::Channel { .. }) && incident.status.is_open()
+        });
+        if claimed.effect.queue() != Some("room") || !had_one {
+            return Ok(false);
+        }
+        let report = Report::WarRoomLost {
+            why: why.to_owned(),
+        };
+        let envelope = Envelope {
+            wish: Wish::Pursue(claimed.incident.clone(), Command::Record(report)),
+            actor: Actor::Firebell,
+            delivery: None,
+        };
+        self.engine.handle(envelope).await?;
+        Ok(true)
     }
 
     /// What the incident is told of an order that was given up; nothing, where telling would fail the same way.
@@ -322,7 +349,7 @@ impl Dispatcher {
                 to: Audience::Room, ..
             } => None,
             // The room is gone: whatever would be told there would fail too, and tell of that.
-            _ if matches!(code, "is_archived" | "is_inactive") => None,
+            effect if is_gone(code) && effect.queue() == Some("room") => None,
             _ => Some(failed()),
         })
     }
@@ -346,8 +373,17 @@ impl Dispatcher {
         }
     }
 
-    fn note_trouble(&self, why: Option<String>) {
+    /// Notes what keeps Slack from being told; nothing: it can be told.
+    pub fn note_trouble(&self, why: Option<String>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Notes how Slack took an order. A clock says nothing about Slack.
+    fn note(&self, effect: &Effect, why: Option<&str>) {
+        match effect.lane() {
+            Lane::Chat => self.note_trouble(why.map(str::to_owned)),
+            Lane::Clocks => {}
+        }
     }
 
     async fn do_it(&self, claimed: &Claimed) -> Result<Done, Failure> {
@@ -565,6 +601,7 @@ impl Task<'_> {
         Err(Failure::GiveUp {
             code: "name_taken".to_owned(),
             why: format!("the names #{name} to #{name}-{NAMES} are all taken"),
+            users: vec![],
         })
     }
 
@@ -736,8 +773,26 @@ impl Task<'_> {
     }
 
     fn place(&self) -> Result<Place, Failure> {
-        self.incident.place().ok_or_else(|| Failure::Later {
-            at: self.call.now + ROOM_NOT_READY,
+        if let Some(place) = self.incident.place() {
+            return Ok(place);
+        }
+        let announce = Effect::Announce.words();
+        let failures = &self.incident.failures;
+        if !failures.iter().any(|(what, _)| *what == announce) {
+            return Err(Failure::Later {
+                at: self.call.now + ROOM_NOT_READY,
+            });
+        }
+        // Neither a room nor an announcement that could serve instead: the commander hears of it all.
+        let commander = self.incident.commander().and_then(|who| who.slack.as_ref());
+        let user = commander.ok_or_else(|| Failure::GiveUp {
+            code: "no_room".to_owned(),
+            why: "there is neither a war room nor an announcement".to_owned(),
+            users: vec![],
+        })?;
+        Ok(Place {
+            channel: ChannelId::new(user.as_str()),
+            thread: None,
         })
     }
 
@@ -876,10 +931,16 @@ fn pause(lease: &Lease) -> SignedDuration {
     pause + pause * percent / 100
 }
 
+/// Slack's words for a channel that is no more.
+fn is_gone(code: &str) -> bool {
+    matches!(code, "is_archived" | "is_inactive" | "channel_not_found")
+}
+
 fn unmade(cause: &anyhow::Error) -> Failure {
     Failure::GiveUp {
         code: "unmade".to_owned(),
         why: format!("{cause:#}"),
+        users: vec![],
     }
 }
 

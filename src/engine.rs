@@ -74,7 +74,7 @@ pub struct Delivery {
 pub struct Outcome {
     /// The incident as it stands now.
     pub incident: Arc<Incident>,
-    /// What happened; nothing, if the delivery had been made before.
+    /// What happened; if the delivery had been made before, the first of what happened then.
     pub events: Vec<Event>,
     /// Whether this delivery had been made before: answer as then, do nothing.
     pub repeated: bool,
@@ -200,7 +200,7 @@ struct Writer {
     /// The last number given out on a day.
     numbers: HashMap<String, i64>,
     /// Deliveries of late and where they led: a repeat is answered without asking the store.
-    recent: HashMap<DeliveryId, IncidentId>,
+    recent: HashMap<DeliveryId, Led>,
 }
 
 /// Whether states in memory may be used, or everything is read anew.
@@ -216,7 +216,16 @@ struct Draft {
     commit: Commit,
     states: HashMap<IncidentId, Held>,
     numbers: HashMap<String, i64>,
-    deliveries: HashMap<DeliveryId, IncidentId>,
+    deliveries: HashMap<DeliveryId, Led>,
+}
+
+/// Where a delivery led: to which incident, and to which event first.
+#[derive(Debug, Clone)]
+struct Led {
+    incident: IncidentId,
+    seq: u64,
+    /// The event, where it is still in memory.
+    event: Option<Event>,
 }
 
 impl Writer {
@@ -331,9 +340,9 @@ impl Writer {
             delivery,
         } = &pending.envelope;
         if let Some(delivery) = delivery
-            && let Some(id) = self.delivered(&delivery.id, trust, draft).await?
+            && let Some(led) = self.delivered(&delivery.id, trust, draft).await?
         {
-            return Ok(self.as_before(&id, draft).await);
+            return Ok(self.as_before(led, draft).await);
         }
         let now = self.clock.now();
         let (held, command) = match wish {
@@ -363,8 +372,9 @@ impl Writer {
         };
         let mut before = held;
         let mut decision = decide(before.incident(), &command, world);
+        let is_silent = |decision: &Result<Vec<Event>, Refusal>| !matches!(decision, Ok(events) if !events.is_empty());
         // Nothing would be written, so nothing would prove the state: look again before saying so.
-        if !matches!(&decision, Ok(events) if !events.is_empty())
+        if is_silent(&decision)
             && trust == Trust::Memory
             && let Wish::Pursue(id, _) = wish
             && !draft.states.contains_key(id)
@@ -374,13 +384,12 @@ impl Writer {
             before = Before::Known(fresh);
             decision = decide(before.incident(), &command, world);
         }
-        // Nor would the delivery's key prove that it was not made at another replica.
-        if !matches!(&decision, Ok(events) if !events.is_empty())
-            && trust == Trust::Memory
+        // Nor would the delivery's key prove that this is no repetition of what was done, here or at another replica.
+        if is_silent(&decision)
             && let Some(delivery) = delivery
-            && let Some(id) = self.store.delivered(&delivery.id).await?
+            && let Some(led) = self.delivered(&delivery.id, Trust::Nothing, draft).await?
         {
-            return Ok(self.as_before(&id, draft).await);
+            return Ok(self.as_before(led, draft).await);
         }
         if let Some(lease) = &pending.finishes {
             draft.commit.finish(lease.clone());
@@ -398,13 +407,19 @@ impl Writer {
             return Ok(Err(Refusal::NoIncident.into()));
         };
         if let Some(delivery) = delivery
-            && !events.is_empty()
+            && let Some(event) = events.first()
         {
             let id = &held.incident.id;
+            let seq = held.incident.version + 1 - events.len() as u64;
             let expires = (!delivery.for_ever)
                 .then(|| now.checked_add(REMEMBER_DELIVERY).unwrap_or(Timestamp::MAX));
-            draft.commit.deliver(&delivery.id, id, expires);
-            draft.deliveries.insert(delivery.id.clone(), id.clone());
+            draft.commit.deliver(&delivery.id, id, seq, expires);
+            let led = Led {
+                incident: id.clone(),
+                seq,
+                event: Some(event.clone()),
+            };
+            draft.deliveries.insert(delivery.id.clone(), led);
         }
         Ok(Ok(Outcome {
             incident: held.incident,
@@ -477,31 +492,46 @@ impl Writer {
     }
 
     async fn delivered(
-        &mut self,
+        &self,
         id: &DeliveryId,
         trust: Trust,
         draft: &Draft,
-    ) -> Result<Option<IncidentId>, Trouble> {
-        if let Some(incident) = draft.deliveries.get(id).or_else(|| self.recent.get(id)) {
-            return Ok(Some(incident.clone()));
+    ) -> Result<Option<Led>, Trouble> {
+        if let Some(led) = draft.deliveries.get(id).or_else(|| self.recent.get(id)) {
+            return Ok(Some(led.clone()));
         }
         match trust {
             // The store is not asked: its unique key says so when the commit is made.
             Trust::Memory => Ok(None),
-            Trust::Nothing => Ok(self.store.delivered(id).await?),
+            Trust::Nothing => {
+                let led = self.store.delivered(id).await?;
+                Ok(led.map(|(incident, seq)| Led {
+                    incident,
+                    seq,
+                    event: None,
+                }))
+            }
         }
     }
 
     /// The answer to a delivery that was made before.
-    async fn as_before(&mut self, id: &IncidentId, draft: &Draft) -> Result<Outcome, EngineError> {
+    async fn as_before(&self, led: Led, draft: &Draft) -> Result<Outcome, EngineError> {
+        let id = &led.incident;
         let held = match draft.states.get(id) {
             Some(held) => Some(held.clone()),
             None => self.store.held(id).await.map_err(store_failed)?,
         };
         let held = held.ok_or(Refusal::NoIncident)?;
+        let event = match led.event {
+            Some(event) => Some(event),
+            None => {
+                let recorded = self.store.event(id, led.seq).await;
+                recorded.map_err(store_failed)?.map(|it| it.event)
+            }
+        };
         Ok(Outcome {
             incident: held.incident,
-            events: vec![],
+            events: event.into_iter().collect(),
             repeated: true,
         })
     }

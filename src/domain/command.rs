@@ -152,6 +152,11 @@ pub enum Report {
         /// Why, in words for a person.
         why: String,
     },
+    /// The war room is gone: archived or deleted while people worked in it.
+    WarRoomLost {
+        /// Why, in words for a person.
+        why: String,
+    },
     /// The card was posted.
     CardPosted(MessageRef),
     /// The announcement was posted.

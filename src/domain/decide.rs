@@ -447,6 +447,10 @@ fn record(incident: &Incident, report: &Report) -> Vec<Event> {
         (Report::WarRoomFailed { why }, Room::Wanted { .. }) => {
             vec![Event::WarRoomFailed { why: why.clone() }]
         }
+        (Report::WarRoomLost { why }, Room::Channel { .. }) => {
+            vec![Event::WarRoomFailed { why: why.clone() }]
+        }
+        (Report::WarRoomLost { .. }, Room::Wanted { .. } | Room::Thread) => vec![],
         // Told twice: the first telling stands.
         (
             Report::WarRoomOpened { .. } | Report::WarRoomFailed { .. },

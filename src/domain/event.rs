@@ -25,7 +25,7 @@ pub enum Event {
         /// Its name, without `#`; a suffix was added if the wanted one was taken.
         name: String,
     },
-    /// No war room could be opened; the thread under the announcement serves instead.
+    /// No war room could be opened, or it is gone; the thread under the announcement serves instead.
     WarRoomFailed {
         /// What Slack said, in words for a person.
         why: String,

@@ -121,7 +121,7 @@ fn words(event: &Event) -> (Sort, String) {
         Event::WarRoomFailed { why } => (
             Sort::Housekeeping,
             format!(
-                "Could not open a war room: {why}. The thread under the announcement serves instead."
+                "There is no war room: {why}. The thread under the announcement serves instead."
             ),
         ),
         Event::CardPosted { .. } => (Sort::Housekeeping, "Posted the summary card".to_owned()),

@@ -101,8 +101,10 @@ pub async fn command(State(rooms): State<Arc<Rooms>>, headers: HeaderMap, body: 
         Ok(command) => command,
         Err(error) => return malformed("slash command", &error),
     };
-    if let Some(response) = foreign(&rooms, &command.team_id) {
-        return response;
+    if is_foreign(&rooms, &command.team_id) {
+        return ephemeral(&words(
+            "This Firebell serves another Slack workspace; nothing was done.",
+        ));
     }
     let delivery = (!command.trigger_id.is_empty())
         .then(|| DeliveryId::new(format!("slash/{}", command.trigger_id)));
@@ -124,18 +126,19 @@ pub async fn command(State(rooms): State<Arc<Rooms>>, headers: HeaderMap, body: 
 }
 
 /// A request of a workspace that this bot does not serve.
-fn foreign(rooms: &Rooms, team_id: &str) -> Option<Response> {
-    let ours = rooms.slack.as_ref()?.known_identity()?;
-    if team_id.is_empty() || ours.team_id == team_id {
-        return None;
+fn is_foreign(rooms: &Rooms, team_id: &str) -> bool {
+    let slack = rooms.slack.as_ref();
+    let Some(ours) = slack.and_then(|slack| slack.known_identity()) else {
+        return false;
+    };
+    let foreign = !team_id.is_empty() && ours.team_id != team_id;
+    if foreign {
+        warn!(
+            "Turned away a request of the workspace {team_id}; this bot serves {}",
+            ours.team_id
+        );
     }
-    warn!(
-        "Turned away a request of the workspace {team_id}; this bot serves {}",
-        ours.team_id
-    );
-    Some(ephemeral(&words(
-        "This Firebell serves another Slack workspace; nothing was done.",
-    )))
+    foreign
 }
 
 fn ephemeral(message: &Outgoing) -> Response {
@@ -174,6 +177,10 @@ async fn clicked(rooms: &Arc<Rooms>, actions: &BlockActions) -> Response {
     let Some(click) = actions.actions.first().and_then(read) else {
         return StatusCode::OK.into_response();
     };
+    let team = actions.team.as_ref();
+    if team.is_some_and(|team| is_foreign(rooms, &team.id)) {
+        return StatusCode::OK.into_response();
+    }
     let delivery = (!actions.trigger_id.is_empty())
         .then(|| DeliveryId::new(format!("click/{}", actions.trigger_id)));
     let asked = Asked {
@@ -226,7 +233,7 @@ async fn happened(rooms: &Rooms, callback: &EventCallback) -> Response {
         return StatusCode::OK.into_response();
     };
     // The bot pins its own card: that is no mark of a person.
-    if callback.is_bot(&user) {
+    if callback.is_bot(&user) || is_foreign(rooms, &callback.team_id) {
         return StatusCode::OK.into_response();
     }
     let incident = match rooms.desk.store.incident_in(&message.channel).await {

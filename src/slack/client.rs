@@ -59,6 +59,8 @@ pub enum Failure {
         code: String,
         /// The same in words for a person, with what would mend it.
         why: String,
+        /// Of an invitation: who could not be invited, each with Slack's word for it.
+        users: Vec<(SlackUserId, String)>,
     },
 }
 
@@ -280,51 +282,32 @@ impl Slack {
         call: Call<'_>,
     ) -> Result<Vec<(SlackUserId, String)>, Failure> {
         let mut refused = Vec::new();
-        for group in users.chunks(INVITE_AT_MOST) {
-            match self.invite_all(channel, group, call).await {
-                Ok(()) => {}
-                // One bad name spoils the call for all: each by itself then.
-                Err(Failure::GiveUp { code, .. }) if group.len() > 1 && is_about_a_user(&code) => {
-                    for user in group {
-                        let ticket = format!("{}/{user}", call.ticket);
-                        let alone = Call {
-                            ticket: &ticket,
-                            ..call
-                        };
-                        match self
-                            .invite_all(channel, std::slice::from_ref(user), alone)
-                            .await
-                        {
-                            Ok(()) => {}
-                            Err(Failure::GiveUp { code, .. }) if is_about_a_user(&code) => {
-                                refused.push((user.clone(), code));
-                            }
-                            Err(failure) => return Err(failure),
-                        }
+        for (n, group) in users.chunks(INVITE_AT_MOST).enumerate() {
+            let ticket = format!("{}/{n}", call.ticket);
+            let names: Vec<_> = group.iter().map(SlackUserId::as_str).collect();
+            // `force`: who cannot be invited keeps nobody else out. Never one call for each: a large room would take
+            // longer than the pace allows, begin again, and never come to its end.
+            let params = json!({ "channel": channel, "users": names.join(","), "force": true });
+            let call = Call {
+                ticket: &ticket,
+                ..call
+            };
+            match self
+                .call(&methods::CONVERSATIONS_INVITE, params, call)
+                .await
+            {
+                Ok(answer) => refused.extend(not_invited(&answer)),
+                Err(Failure::GiveUp { code, users, .. }) if is_about_a_user(&code) => {
+                    match users.is_empty() {
+                        true => refused.extend(group.iter().map(|it| (it.clone(), code.clone()))),
+                        false => refused.extend(users),
                     }
-                }
-                Err(Failure::GiveUp { code, .. }) if is_about_a_user(&code) => {
-                    refused.extend(group.iter().map(|user| (user.clone(), code.clone())));
                 }
                 Err(failure) => return Err(failure),
             }
         }
+        refused.retain(|(_, code)| !IS_THERE.contains(&code.as_str()));
         Ok(refused)
-    }
-
-    async fn invite_all(
-        &self,
-        channel: &ChannelId,
-        users: &[SlackUserId],
-        call: Call<'_>,
-    ) -> Result<(), Failure> {
-        let users: Vec<_> = users.iter().map(SlackUserId::as_str).collect();
-        let params = json!({ "channel": channel, "users": users.join(",") });
-        let answer = self
-            .call(&methods::CONVERSATIONS_INVITE, params, call)
-            .await
-            .map(drop);
-        accept(answer, &["already_in_channel", "cant_invite_self"])
     }
 
     /// Posts a message that can be found again by `order`. Not safe to repeat by itself: see [`Slack::posted_before`].
@@ -348,7 +331,13 @@ impl Slack {
             params["reply_broadcast"] = json!(to.broadcast);
         }
         let answer = self.call(&methods::CHAT_POST_MESSAGE, params, call).await?;
-        read(answer)
+        let posted: MessageRef = read(answer)?;
+        self.limiter().learn(
+            &methods::CHAT_POST_MESSAGE,
+            to.channel,
+            posted.channel.as_str(),
+        );
+        Ok(posted)
     }
 
     /// Looks whether a message of this order stands in a channel (or thread) already: after an answer that was lost
@@ -438,7 +427,8 @@ impl Slack {
                     .await?;
                 search().await?;
             }
-            Err(failure) if failure.is("thread_not_found") => {}
+            // A direct message has no history under the user's id, by which it is begun.
+            Err(failure) if failure.is("thread_not_found") || failure.is("channel_not_found") => {}
             answer => answer?,
         }
         Ok(found)
@@ -475,7 +465,8 @@ impl Slack {
             return read(message.clone()).map(Some);
         }
         // A reply in a thread stands in no history.
-        let params = json!({ "channel": at.channel, "ts": at.ts, "limit": 1, "inclusive": true, "latest": at.ts, "oldest": at.ts });
+        // It comes behind its parent, which Slack always gives first.
+        let params = json!({ "channel": at.channel, "ts": at.ts, "limit": 2, "inclusive": true, "latest": at.ts, "oldest": at.ts });
         match self
             .call(&methods::CONVERSATIONS_REPLIES, params, call)
             .await
@@ -959,6 +950,7 @@ fn refused(code: &str, body: &Value, what: &str) -> Failure {
         _ => Failure::GiveUp {
             code: code.to_owned(),
             why: explain(code, body),
+            users: not_invited(body),
         },
     }
 }
@@ -1009,6 +1001,19 @@ fn is_about_a_user(code: &str) -> bool {
             | "already_in_channel"
             | "cant_invite_self"
     )
+}
+
+/// What Slack says of users who are in the channel already.
+const IS_THERE: [&str; 2] = ["already_in_channel", "cant_invite_self"];
+
+/// Who could not be invited, each with Slack's word for it; whoever is there already is among them.
+fn not_invited(answer: &Value) -> Vec<(SlackUserId, String)> {
+    let errors = answer["errors"].as_array();
+    let of_user = |error: &Value| {
+        let user = SlackUserId::parse(error["user"].as_str()?)?;
+        Some((user, error["error"].as_str()?.to_owned()))
+    };
+    errors.into_iter().flatten().filter_map(of_user).collect()
 }
 
 /// Takes certain refusals for success: the call had got through before.

@@ -1,6 +1,6 @@
 //! What Slack sends us, as far as we read it. Tolerant: Slack may add fields and kinds at any time.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::domain::terms::{ChannelId, SlackUserId, Who};
@@ -80,6 +80,9 @@ pub enum Interaction {
 pub struct BlockActions {
     /// Who clicked.
     pub user: User,
+    /// The workspace.
+    #[serde(default)]
+    pub team: Option<TeamRef>,
     /// What was clicked; one entry for a person's click.
     #[serde(default)]
     pub actions: Vec<BlockAction>,
@@ -115,6 +118,13 @@ pub struct SelectedOption {
     pub value: String,
 }
 
+/// A workspace by id.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TeamRef {
+    /// The id.
+    pub id: String,
+}
+
 /// A conversation by id.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ChannelRef {
@@ -147,8 +157,11 @@ pub struct EventCallback {
     pub event_id: String,
     /// What happened.
     pub event: SlackEvent,
-    /// For whom Slack sends it: our bot.
+    /// The workspace.
     #[serde(default)]
+    pub team_id: String,
+    /// For whom Slack sends it: our bot.
+    #[serde(default, deserialize_with = "null_as_nothing")]
     pub authorizations: Vec<Authorization>,
 }
 
@@ -234,7 +247,7 @@ pub struct Message {
     #[serde(default)]
     pub bot_id: Option<String>,
     /// The text, with Slack's escapes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_nothing")]
     pub text: String,
     /// The sender's metadata; of any shape.
     #[serde(default)]
@@ -243,7 +256,7 @@ pub struct Message {
     #[serde(default)]
     pub thread_ts: Option<String>,
     /// Files that were shared with it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_nothing")]
     pub files: Vec<File>,
 }
 
@@ -253,6 +266,15 @@ pub struct File {
     /// Its name.
     #[serde(default)]
     pub name: Option<String>,
+}
+
+/// Slack writes `null` where it has nothing to say.
+fn null_as_nothing<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

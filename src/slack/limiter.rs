@@ -20,6 +20,8 @@ pub struct Limiter {
     blocked: HashMap<&'static str, Timestamp>,
     /// Turns given out and not yet taken: whoever was told to come back then finds its place kept.
     turns: HashMap<String, Timestamp>,
+    /// The ids of channels that are called by a name too: one channel has one pace.
+    ids: HashMap<String, String>,
 }
 
 impl Limiter {
@@ -46,7 +48,10 @@ impl Limiter {
             return Ok(());
         }
         let key = match channel.filter(|_| method.per_channel) {
-            Some(channel) => format!("{}/{channel}", method.name),
+            Some(channel) => {
+                let channel = self.ids.get(channel).map_or(channel, String::as_str);
+                format!("{}/{channel}", method.name)
+            }
             None => method.name.to_owned(),
         };
         // The burst comes out of the minute's allowance, so that no minute ever holds more than that.
@@ -62,6 +67,19 @@ impl Limiter {
         self.forget(now);
         self.turns.insert(ticket, turn);
         Err(turn)
+    }
+
+    /// Learns which channel a name means; what was said to it by its name counts.
+    pub fn learn(&mut self, method: &'static Method, name: &str, id: &str) {
+        if name == id || self.ids.contains_key(name) {
+            return;
+        }
+        self.ids.insert(name.to_owned(), id.to_owned());
+        let key = |channel: &str| format!("{}/{channel}", method.name);
+        if let Some(by_name) = self.next.remove(&key(name)) {
+            let next = self.next.entry(key(id)).or_insert(by_name);
+            *next = (*next).max(by_name);
+        }
     }
 
     /// Leaves a method alone until then: Slack said so.
@@ -105,6 +123,21 @@ mod tests {
             Ok(()),
             "another channel has its own pace"
         );
+    }
+
+    #[test]
+    fn a_channel_has_one_pace_by_whatever_name_it_is_called() {
+        let mut limiter = Limiter::default();
+        for n in 0..4 {
+            limiter
+                .take(&CHAT_POST_MESSAGE, Some("#ops"), &n.to_string(), at(0))
+                .unwrap();
+        }
+        limiter.learn(&CHAT_POST_MESSAGE, "#ops", "C1");
+        for channel in ["C1", "#ops"] {
+            let answer = limiter.take(&CHAT_POST_MESSAGE, Some(channel), channel, at(0));
+            assert!(answer.is_err(), "{channel}");
+        }
     }
 
     #[test]

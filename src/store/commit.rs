@@ -70,16 +70,18 @@ impl Commit {
         self.states.is_empty() && self.deliveries.is_empty() && self.finished.is_empty()
     }
 
-    /// Remembers that a delivery was made, until then or for ever.
+    /// Remembers that a delivery was made and to which event it led, until then or for ever.
     pub fn deliver(
         &mut self,
         id: &DeliveryId,
         incident: &IncidentId,
+        seq: u64,
         expires_at: Option<Timestamp>,
     ) {
         self.deliveries.extend([
             Cell::text(id.as_str()),
             Cell::text(incident.as_str()),
+            Cell::int(seq as i64),
             Cell::Int(expires_at.map(ms)),
         ]);
     }
@@ -380,7 +382,12 @@ const WRITES: [Write; 5] = [
     Write {
         verb: Verb::Insert,
         table: "deliveries",
-        columns: &[("id", Text), ("incident_id", Text), ("expires_at_ms", Int)],
+        columns: &[
+            ("id", Text),
+            ("incident_id", Text),
+            ("seq", Int),
+            ("expires_at_ms", Int),
+        ],
     },
     // That an incident of this id is there already is no conflict here: if it is another one, it has a first event too.
     Write {

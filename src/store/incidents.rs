@@ -189,17 +189,17 @@ impl Store {
         Ok(row.and_then(|(number,)| number).unwrap_or(0))
     }
 
-    /// The incident that a delivery led to, if that delivery was made before.
-    pub async fn delivered(&self, id: &DeliveryId) -> anyhow::Result<Option<IncidentId>> {
-        let row: Option<(String,)> = self
+    /// The incident that a delivery led to, and the first event, if that delivery was made before.
+    pub async fn delivered(&self, id: &DeliveryId) -> anyhow::Result<Option<(IncidentId, u64)>> {
+        let row: Option<(String, i64)> = self
             .database
             .row(
-                "SELECT incident_id FROM deliveries WHERE id = $1",
+                "SELECT incident_id, seq FROM deliveries WHERE id = $1",
                 &[id.as_str().into()],
             )
             .await
             .context("looking for an earlier delivery")?;
-        Ok(row.map(|(id,)| IncidentId::new(id)))
+        Ok(row.map(|(id, seq)| (IncidentId::new(id), seq as u64)))
     }
 
     /// Forgets deliveries that nobody will repeat any more. Says how many.

@@ -3,14 +3,19 @@
 
 use std::sync::Arc;
 
+use axum::http::Request;
+use bytes::Bytes;
 use firebell::app::{App, Parts};
 use firebell::clock::Clock;
 use firebell::domain::catalog::Catalog;
 use firebell::domain::effect::Lane;
 use firebell::domain::incident::{Incident, fold};
 use firebell::domain::terms::IncidentId;
-use firebell::simulator::{ChannelView, Options, Person, RequestUrls, Workspace};
+use firebell::simulator::{ChannelView, Options, Person, RequestUrls, Workspace, signature};
 use firebell::store::Store;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -27,6 +32,11 @@ pub struct TestBot {
     pub slack: Workspace,
     pub clock: Clock,
     pub store: Store,
+    /// Where the bot's server listens: `http://127.0.0.1:40123`.
+    pub url: String,
+    /// What the bot was configured with, for a restart.
+    catalog: Catalog,
+    pub database_url: String,
     _folder: TempDir,
 }
 
@@ -50,16 +60,71 @@ impl TestBot {
         let slack = workspace(&clock).await;
         let announce = catalog.slack.announce.trim_start_matches('#').to_owned();
         slack.add_channel(&announce, false, &["ana", "bo", "cy"]);
-        let app = build(&url, catalog, &slack, &clock).await;
-        connect(&app, &slack).await;
+        let app = build(&url, catalog.clone(), &slack, &clock).await;
+        let address = connect(&app, &slack).await;
         let store = app.desk().store.clone();
         Self {
             app,
             slack,
             clock,
             store,
+            url: address,
+            catalog,
+            database_url: url,
             _folder: folder,
         }
+    }
+
+    /// The same house with a bot that was just started: it remembers what is in its database and nothing else.
+    pub async fn restarted(mut self) -> Self {
+        self.app = build(
+            &self.database_url,
+            self.catalog.clone(),
+            &self.slack,
+            &self.clock,
+        )
+        .await;
+        self.url = connect(&self.app, &self.slack).await;
+        self.store = self.app.desk().store.clone();
+        self
+    }
+
+    /// Sends a body as Slack would, signed now. Gives the status and the answer's text.
+    pub async fn sends(&self, path: &str, body: &str) -> (u16, String) {
+        let timestamp = self.clock.now().as_second();
+        send(&self.url, path, &signed(timestamp, body), body).await
+    }
+
+    /// Lets time go by until nothing is left to be done; looks four times a second. For a Slack that fails: to wait
+    /// for each order by itself would take for ever when one of them blocks the others.
+    pub async fn comes_through(&self) {
+        /// Longer than any trouble of these tests with the longest pause after it.
+        const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+        let until = self.clock.now() + PATIENCE;
+        loop {
+            self.app.settle().await.unwrap();
+            self.slack.settle().await;
+            self.app.settle().await.unwrap();
+            if self.store.next_due(Lane::Chat).await.unwrap().is_none() {
+                return;
+            }
+            assert!(
+                self.clock.now() < until,
+                "after {PATIENCE:#} something is still waiting: {:?}",
+                self.store.waiting(self.clock.now()).await.unwrap()
+            );
+            self.clock.advance(SignedDuration::from_millis(250));
+        }
+    }
+
+    /// Lets time go by in steps, whatever becomes of it.
+    pub async fn goes_on_for(&self, time: SignedDuration, step: SignedDuration) {
+        let until = self.clock.now() + time;
+        while self.clock.now() < until {
+            self.app.settle().await.unwrap();
+            self.clock.advance(step);
+        }
+        self.app.settle().await.unwrap();
     }
 
     /// Somebody in the workspace: ana, bo or cy.
@@ -249,8 +314,8 @@ pub async fn build(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock
     .unwrap()
 }
 
-/// Serves the bot's routes on a free port and tells the workspace where.
-pub async fn connect(app: &App, slack: &Workspace) {
+/// Serves the bot's routes on a free port and tells the workspace where. Gives the address.
+pub async fn connect(app: &App, slack: &Workspace) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = app.router();
@@ -259,9 +324,90 @@ pub async fn connect(app: &App, slack: &Workspace) {
         .connect(RequestUrls::under(&format!("http://{address}/slack")))
         .await
         .unwrap();
+    format!("http://{address}")
+}
+
+/// The headers of a request of Slack's.
+pub fn signed(timestamp_s: i64, body: &str) -> Vec<(&'static str, String)> {
+    let secret = Options::default().signing_secret;
+    let kind = match body.starts_with('{') {
+        true => "application/json",
+        false => "application/x-www-form-urlencoded",
+    };
+    vec![
+        ("content-type", kind.to_owned()),
+        ("x-slack-request-timestamp", timestamp_s.to_string()),
+        (
+            "x-slack-signature",
+            signature(&secret, timestamp_s, body.as_bytes()),
+        ),
+    ]
+}
+
+/// Posts a body. Gives the status and the answer's text.
+pub async fn send(
+    url: &str,
+    path: &str,
+    headers: &[(&'static str, String)],
+    body: &str,
+) -> (u16, String) {
+    let mut request = Request::post(format!("{url}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    exchange(request.body(Full::from(body.to_owned())).unwrap()).await
+}
+
+/// Asks for a page, with a bearer token or without.
+pub async fn get(url: &str, path: &str, token: Option<&str>) -> (u16, String) {
+    let mut request = Request::get(format!("{url}{path}"));
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    exchange(request.body(Full::default()).unwrap()).await
+}
+
+async fn exchange(request: Request<Full<Bytes>>) -> (u16, String) {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let response = client.request(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
 }
 
 /// Minutes.
 pub fn minutes(n: i64) -> SignedDuration {
     SignedDuration::from_mins(n)
+}
+
+/// A database of its own on the PostgreSQL that `tests/with-postgres` started: its address and its name.
+pub async fn postgres() -> (String, String) {
+    let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+    on_postgres(&format!("CREATE DATABASE {name}")).await;
+    let (base, _) = server().rsplit_once('/').map_or_else(
+        || panic!("FIREBELL_TEST_POSTGRES names no database"),
+        |(base, name)| (base.to_owned(), name.to_owned()),
+    );
+    (format!("{base}/{name}"), name)
+}
+
+/// Throws the database away.
+pub async fn drop_postgres(name: &str) {
+    on_postgres(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+}
+
+fn server() -> String {
+    std::env::var("FIREBELL_TEST_POSTGRES").expect(
+        "no PostgreSQL: run this through tests/with-postgres, which starts one (`make test` does)",
+    )
+}
+
+async fn on_postgres(sql: &str) {
+    use sqlx::{AssertSqlSafe, Connection, Executor};
+    let mut connection = sqlx::PgConnection::connect(&server()).await.unwrap();
+    connection
+        .execute(AssertSqlSafe(sql.to_owned()))
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
 }

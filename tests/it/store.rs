@@ -215,7 +215,7 @@ on_both_engines! {
         commit.finish(order.lease.clone());
         draft_declaration(&mut commit, 2);
         let stale = draft(&mut commit, &old, Command::Acknowledge);
-        commit.deliver(&DeliveryId::new("d1"), &stale.incident.id, None);
+        commit.deliver(&DeliveryId::new("d1"), &stale.incident.id, 1, None);
         let refused = store.commit(&commit).await.expect_err("the state has moved on");
         assert!(matches!(refused, CommitError::Conflict), "{refused:?}");
         assert_eq!(scratch.everything().await, before);
@@ -253,25 +253,25 @@ on_both_engines! {
         let held = declared(&store, 1).await;
         let mut commit = Commit::default();
         let held = draft(&mut commit, &held, note("once"));
-        commit.deliver(&DeliveryId::new("a week"), &held.incident.id, Some(minute(60)));
-        commit.deliver(&DeliveryId::new("for ever"), &held.incident.id, None);
+        commit.deliver(&DeliveryId::new("a week"), &held.incident.id, 1, Some(minute(60)));
+        commit.deliver(&DeliveryId::new("for ever"), &held.incident.id, 1, None);
         store.commit(&commit).await.unwrap();
 
         for known in ["a week", "for ever"] {
             let before = scratch.everything().await;
             let mut commit = Commit::default();
             draft(&mut commit, &held, note("twice"));
-            commit.deliver(&DeliveryId::new(known), &held.incident.id, None);
+            commit.deliver(&DeliveryId::new(known), &held.incident.id, 1, None);
             assert!(matches!(store.commit(&commit).await, Err(CommitError::Conflict)));
             assert_eq!(scratch.everything().await, before);
-            assert_eq!(store.delivered(&DeliveryId::new(known)).await.unwrap(), Some(id(1)));
+            assert_eq!(store.delivered(&DeliveryId::new(known)).await.unwrap(), Some((id(1), 1)));
         }
         assert_eq!(store.delivered(&DeliveryId::new("never")).await.unwrap(), None);
 
         assert_eq!(store.forget_deliveries(minute(59)).await.unwrap(), 0);
         assert_eq!(store.forget_deliveries(minute(61)).await.unwrap(), 1);
         assert_eq!(store.delivered(&DeliveryId::new("a week")).await.unwrap(), None);
-        assert_eq!(store.delivered(&DeliveryId::new("for ever")).await.unwrap(), Some(id(1)));
+        assert_eq!(store.delivered(&DeliveryId::new("for ever")).await.unwrap(), Some((id(1), 1)));
         assert_eq!(store.forget_deliveries(minute(9_999_999)).await.unwrap(), 0);
     }
 
@@ -351,7 +351,7 @@ on_both_engines! {
                             let text = format!("{writer}/{n}/{place}");
                             states.insert(number, draft(&mut commit, &held, note(text)));
                         }
-                        commit.deliver(&DeliveryId::new(format!("{writer}/{n}")), &id(first), None);
+                        commit.deliver(&DeliveryId::new(format!("{writer}/{n}")), &id(first), 1, None);
                         match store.commit(&commit).await {
                             Ok(()) => break,
                             Err(CommitError::Conflict) => chance.pause().await,
@@ -386,7 +386,7 @@ on_both_engines! {
             let (left_a, right_a) = (draft(&mut forth, &left, note("forth")), draft(&mut forth, &right, note("forth")));
             let (right_b, left_b) = (draft(&mut back, &right, note("back")), draft(&mut back, &left, note("back")));
             for commit in [&mut forth, &mut back] {
-                commit.deliver(&DeliveryId::new(format!("a{round}")), &id(1), None);
+                commit.deliver(&DeliveryId::new(format!("a{round}")), &id(1), 1, None);
             }
             let done = tokio::join!(one.commit(&forth), other.commit(&back));
             (left, right) = match done {
@@ -690,9 +690,9 @@ on_both_engines! {
         let strange = DeliveryId::new("a\u{0}b");
         let mut commit = Commit::default();
         draft(&mut commit, &held, note("x"));
-        commit.deliver(&strange, &id(1), None);
+        commit.deliver(&strange, &id(1), 1, None);
         store.commit(&commit).await.unwrap();
-        assert_eq!(store.delivered(&strange).await.unwrap(), Some(id(1)));
+        assert_eq!(store.delivered(&strange).await.unwrap(), Some((id(1), 1)));
         assert!(store.held(&IncidentId::new("INC-2025-0914-001\u{0}")).await.unwrap().is_none());
         let lease = claim(&store, Lane::Chat, "w", 1, 1).await.remove(0).lease;
         assert!(store.postpone(&lease, minute(2), "an answer with \u{0} in it").await.unwrap());
