@@ -5,7 +5,7 @@
 //! made twice break the whole commit, which is then decided again on a fresh state.
 //!
 //! However many commands share a commit, it is one statement: on PostgreSQL the rows go as arrays in a `WITH` over all
-//! tables, on SQLite as JSON through a trigger (see [`sqlite_door`]). So a commit is one round trip.
+//! tables, on SQLite as JSON through a trigger (see `sqlite_door`). So a commit is one round trip.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
