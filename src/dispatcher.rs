@@ -37,6 +37,8 @@ const RENEW: Duration = Duration::from_millis(1_500);
 const AT_ONCE: usize = 8;
 /// The longest rest of a lane: another replica's orders are not rung in, they are looked for.
 const REST: Duration = Duration::from_secs(1);
+/// The rest of a lane whose due order somebody else has just claimed.
+const OVERTAKEN: Duration = Duration::from_millis(50);
 /// The first pause after a failure; doubled each time, up to [`PAUSE_MAX`].
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The shortest time between two looks at a lane: under a storm of commits one look serves many of them.
@@ -165,22 +167,21 @@ impl Dispatcher {
 
     /// Works on a lane until told to stop; then finishes what it has begun.
     pub async fn run(self: Arc<Self>, lane: Lane, mut stop: watch::Receiver<bool>) {
-        let mut commits = self.engine.commits();
+        let mut orders = self.engine.orders(lane);
         let mut tasks = JoinSet::new();
         while !*stop.borrow() {
             let free = AT_ONCE - tasks.len();
-            let claimed = match self.due(lane, free).await {
-                Ok(claimed) => claimed,
+            let (claimed, rest) = match self.look(lane, free).await {
+                Ok(looked) => looked,
                 Err(cause) => {
                     error!(lane = lane.word(), "Could not look for orders: {cause:#}");
-                    vec![]
+                    (vec![], REST)
                 }
             };
             if claimed.is_empty() {
-                let rest = self.rest(lane).await;
                 tokio::select! {
                     _ = stop.changed() => {}
-                    _ = commits.changed(), if free > 0 => {}
+                    _ = orders.changed(), if free > 0 => {}
                     Some(_) = tasks.join_next() => {}
                     () = tokio::time::sleep(rest) => {}
                 }
@@ -199,26 +200,19 @@ impl Dispatcher {
         tasks.join_all().await;
     }
 
-    /// Claims what is due. Looks before it claims: a look writes nothing.
-    async fn due(&self, lane: Lane, limit: usize) -> anyhow::Result<Vec<Claimed>> {
+    /// Claims what is due, and says how long to rest if there is nothing. Looks before it claims: a look writes
+    /// nothing.
+    async fn look(&self, lane: Lane, limit: usize) -> anyhow::Result<(Vec<Claimed>, Duration)> {
         if limit == 0 {
-            return Ok(vec![]);
+            return Ok((vec![], REST));
         }
-        match self.store.next_due(lane).await? {
-            Some(at) if at <= self.clock.now() => self.claim(lane, limit as i64).await,
-            Some(_) | None => Ok(vec![]),
-        }
-    }
-
-    async fn rest(&self, lane: Lane) -> Duration {
-        let Ok(Some(at)) = self.store.next_due(lane).await else {
-            return REST;
+        let Some(at) = self.store.next_due(lane).await? else {
+            return Ok((vec![], REST));
         };
-        let until = at.duration_since(self.clock.now());
-        // What is due and yet not claimed waits behind another order: no need to look at it every instant.
-        Duration::try_from(until).map_or(Duration::from_millis(50), |until| {
-            until.clamp(Duration::from_millis(1), REST)
-        })
+        match Duration::try_from(at.duration_since(self.clock.now())) {
+            Ok(until) if !until.is_zero() => Ok((vec![], until.min(REST))),
+            Ok(_) | Err(_) => Ok((self.claim(lane, limit as i64).await?, OVERTAKEN)),
+        }
     }
 
     async fn claim(&self, lane: Lane, limit: i64) -> anyhow::Result<Vec<Claimed>> {
@@ -463,9 +457,10 @@ impl Task<'_> {
                 None => Ok(Done::Quietly),
             },
             Effect::Invite { invitees } => self.invite(invitees).await,
-            Effect::PostCard => match incident.card {
-                Some(_) => Ok(Done::Quietly),
-                None => {
+            Effect::PostCard => match (&incident.card, self.room_channel()) {
+                // In a thread the announcement above it is the card.
+                (Some(_), _) | (None, None) => Ok(Done::Quietly),
+                (None, Some(_)) => {
                     let card = composer
                         .card(incident, call.now)
                         .map_err(|cause| unmade(&cause))?;
@@ -474,11 +469,11 @@ impl Task<'_> {
                         .map(|at| Done::With(Report::CardPosted(at)))
                 }
             },
-            Effect::PinCard => match &incident.card {
+            Effect::PinCard => match self.card() {
                 Some(card) => self.slack.pin(card, call).await.map(quietly),
                 None => Ok(Done::Quietly),
             },
-            Effect::RefreshCard => match &incident.card {
+            Effect::RefreshCard => match self.card() {
                 Some(at) => {
                     let card = composer
                         .card(incident, call.now)
@@ -567,6 +562,11 @@ impl Task<'_> {
             Room::Channel { channel, .. } => Some(channel),
             Room::Wanted { .. } | Room::Thread => None,
         }
+    }
+
+    /// The card, as long as the channel that it stands in is the war room.
+    fn card(&self) -> Option<&MessageRef> {
+        self.room_channel().and(self.incident.card.as_ref())
     }
 
     async fn open_war_room(&self, name: &str) -> Result<Done, Failure> {

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::domain::command::{Command, Declaration, Identity};
 use crate::domain::decide::{Refusal, World, decide};
-use crate::domain::effect::effects_of;
+use crate::domain::effect::{Lane, effects_of};
 use crate::domain::event::{Event, Recorded};
 use crate::domain::incident::{Incident, fold};
 use crate::domain::terms::{Actor, DeliveryId, IncidentId};
@@ -36,6 +36,8 @@ const CACHE: usize = 1_024;
 /// How often a wish is decided anew when others were faster. With two replicas a handful of rounds settles it; with
 /// eight on one incident each loses seven of eight, and twenty in a row were seen.
 const ROUNDS: usize = 100;
+/// Orders for later than this ring no bell: every lane looks that often by itself.
+const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// How long a delivery is remembered: longer than anybody repeats one (Slack's "delayed events" end after 24 h,
 /// slack-contract.md section 4).
 const REMEMBER_DELIVERY: SignedDuration = SignedDuration::from_hours(24 * 7);
@@ -101,7 +103,7 @@ pub enum EngineError {
 #[derive(Debug, Clone)]
 pub struct Engine {
     pending: mpsc::Sender<Pending>,
-    written: watch::Receiver<u64>,
+    rings: [watch::Receiver<u64>; Lane::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -115,18 +117,19 @@ impl Engine {
     /// Starts the writer. It ends, having written what waits, when the last copy of the engine is dropped.
     pub fn start(store: Store, catalog: Arc<Catalog>, clock: Clock) -> Self {
         let (pending, queue) = mpsc::channel(QUEUE);
-        let (commits, written) = watch::channel(0);
+        let bells = Lane::ALL.map(|_| watch::channel(0).0);
+        let rings = bells.each_ref().map(watch::Sender::subscribe);
         let writer = Writer {
             store,
             catalog,
             clock,
-            commits,
+            bells,
             cache: HashMap::new(),
             numbers: HashMap::new(),
             recent: HashMap::new(),
         };
         tokio::spawn(writer.run(queue));
-        Self { pending, written }
+        Self { pending, rings }
     }
 
     /// Handles a wish from outside; turns it away at once if too many wait.
@@ -173,9 +176,10 @@ impl Engine {
         self.pending.capacity() == 0
     }
 
-    /// Counts the commits: whoever waits for a change of it learns that there may be new orders to do.
-    pub fn commits(&self) -> watch::Receiver<u64> {
-        self.written.clone()
+    /// Counts the commits that order something of this lane for now or soon: whoever waits for a change of it learns
+    /// that there is something to do, and a lane of clocks is not woken by every clock that is set for later.
+    pub fn orders(&self, lane: Lane) -> watch::Receiver<u64> {
+        self.rings[lane as usize].clone()
     }
 }
 
@@ -194,7 +198,7 @@ struct Writer {
     store: Store,
     catalog: Arc<Catalog>,
     clock: Clock,
-    commits: watch::Sender<u64>,
+    bells: [watch::Sender<u64>; Lane::ALL.len()],
     /// States as of their last commit here; they may be older than the store's if another replica wrote.
     cache: HashMap<IncidentId, Held>,
     /// The last number given out on a day.
@@ -322,7 +326,12 @@ impl Writer {
             self.cache.extend(draft.states);
             self.numbers.extend(draft.numbers);
             self.recent.extend(draft.deliveries);
-            self.commits.send_modify(|commits| *commits += 1);
+            let soon = self.clock.now() + SOON;
+            for lane in Lane::ALL {
+                if draft.commit.orders_by(lane, soon) {
+                    self.bells[lane as usize].send_modify(|rings| *rings += 1);
+                }
+            }
         }
         Ok(answers)
     }

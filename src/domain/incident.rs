@@ -261,10 +261,7 @@ impl Incident {
                     name: name.clone(),
                 };
             }
-            Event::WarRoomFailed { .. } => {
-                self.room = Room::Thread;
-                self.card = None;
-            }
+            Event::WarRoomFailed { .. } => self.room = Room::Thread,
             Event::CardPosted { message } => self.card = Some(message.clone()),
             Event::Announced { message } => self.announcement = Some(message.clone()),
             Event::Acknowledged { by } => {

@@ -19,7 +19,7 @@ use super::database::{Database, without_nul};
 use super::incidents::Held;
 use super::outbox::Lease;
 use super::{Store, ms};
-use crate::domain::effect::{Effect, Order};
+use crate::domain::effect::{Effect, Lane, Order};
 use crate::domain::event::Recorded;
 use crate::domain::incident::{Incident, Room};
 use crate::domain::terms::{DeliveryId, IncidentId};
@@ -145,6 +145,13 @@ impl Commit {
                 });
             }
         }
+    }
+
+    /// Whether it orders something of a lane until then.
+    pub fn orders_by(&self, lane: Lane, by: Timestamp) -> bool {
+        self.orders
+            .iter()
+            .any(|order| order.due <= by && order.effect.lane() == lane)
     }
 
     /// Takes an order off the outbox in the same breath: it is done, and what it brought back is in this commit.

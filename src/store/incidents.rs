@@ -91,6 +91,9 @@ pub enum Which {
 
 /// How many events are read at a time when a whole record is walked through: memory stays bounded, however long it is.
 const EVENTS_PER_PAGE: i64 = 2_000;
+/// How often a record is walked through that the bot writes on meanwhile: what is found wrong counts only if the
+/// incident stood still.
+const AUDITS: usize = 20;
 
 const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $1";
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
@@ -312,9 +315,21 @@ impl Store {
 
     /// Walks through the whole record of an incident and says where it does not hold, in words. Empty: it holds.
     pub async fn audit(&self, id: &IncidentId) -> anyhow::Result<Vec<String>> {
-        let Some(held) = self.held(id).await? else {
-            return Ok(vec![format!("{id}: there is no such incident")]);
-        };
+        let mut faults = Vec::new();
+        for _ in 0..AUDITS {
+            let Some(held) = self.held(id).await? else {
+                return Ok(vec![format!("{id}: there is no such incident")]);
+            };
+            faults = self.walk_through(id, &held).await?;
+            let head_after = self.held(id).await?.map(|after| after.head);
+            if faults.is_empty() || head_after == Some(held.head) {
+                break;
+            }
+        }
+        Ok(faults)
+    }
+
+    async fn walk_through(&self, id: &IncidentId, held: &Held) -> anyhow::Result<Vec<String>> {
         let mut faults = Vec::new();
         let mut head = chain::BEGINNING.to_owned();
         let mut last = 0;

@@ -379,35 +379,3 @@ async fn exchange(request: Request<Full<Bytes>>) -> (u16, String) {
 pub fn minutes(n: i64) -> SignedDuration {
     SignedDuration::from_mins(n)
 }
-
-/// A database of its own on the PostgreSQL that `tests/with-postgres` started: its address and its name.
-pub async fn postgres() -> (String, String) {
-    let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-    on_postgres(&format!("CREATE DATABASE {name}")).await;
-    let (base, _) = server().rsplit_once('/').map_or_else(
-        || panic!("FIREBELL_TEST_POSTGRES names no database"),
-        |(base, name)| (base.to_owned(), name.to_owned()),
-    );
-    (format!("{base}/{name}"), name)
-}
-
-/// Throws the database away.
-pub async fn drop_postgres(name: &str) {
-    on_postgres(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
-}
-
-fn server() -> String {
-    std::env::var("FIREBELL_TEST_POSTGRES").expect(
-        "no PostgreSQL: run this through tests/with-postgres, which starts one (`make test` does)",
-    )
-}
-
-async fn on_postgres(sql: &str) {
-    use sqlx::{AssertSqlSafe, Connection, Executor};
-    let mut connection = sqlx::PgConnection::connect(&server()).await.unwrap();
-    connection
-        .execute(AssertSqlSafe(sql.to_owned()))
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-}

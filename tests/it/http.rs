@@ -15,8 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::harness::{START, TestBot, get, minutes, postgres, send, signed, workspace};
+use crate::harness::{START, TestBot, get, minutes, send, signed, workspace};
 use crate::kill::Process;
+use crate::scratch::Scratch;
 
 const DECLARE: &str = "team_id=T0000000001&channel_id=C1&user_id=U1&user_name=ana&command=%2Fincident&text=declare+p1+down&trigger_id=1.1";
 
@@ -549,6 +550,10 @@ impl Write for Log {
 
 #[tokio::test]
 async fn no_secret_is_ever_shown_in_a_log_or_an_answer() {
+    Scratch::postgres().await.holds(shows_no_secret).await;
+}
+
+async fn shows_no_secret(scratch: &Scratch) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -557,8 +562,7 @@ async fn no_secret_is_ever_shown_in_a_log_or_an_answer() {
         .finish();
     // One thread runs everything here.
     let _guard = tracing::subscriber::set_default(subscriber);
-    let (url, name) = postgres().await;
-    let url = url.replace("firebell@", "firebell:db-geheim@");
+    let url = scratch.url.replace("firebell@", "firebell:db-geheim@");
     assert!(url.contains("db-geheim"), "{url}");
     let clock = Clock::by_hand(START.parse().unwrap());
     let slack = workspace(&clock).await;
@@ -608,11 +612,10 @@ async fn no_secret_is_ever_shown_in_a_log_or_an_answer() {
         .1;
     app.desk().store.close().await;
     shown += &get(&address, "/readyz", None).await.1;
-    crate::harness::drop_postgres(&name).await;
-    // A database that does not answer, and one that does not let us in.
+    // Databases that do not answer.
     for wrong in [
         "postgres://firebell:db-geheim@127.0.0.1:1/firebell".to_owned(),
-        url.clone(),
+        "postgres://nobody:db-geheim@127.0.0.1/nothing?port=1".to_owned(),
     ] {
         let error = App::build(parts(&wrong, &slack, &clock)).await.unwrap_err();
         shown += &format!("{error:?} {error:#}");

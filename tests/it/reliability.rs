@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::harness::{START, TestBot, build, connect, minutes, workspace};
+use crate::scratch::Scratch;
 
 const ID: &str = "INC-2025-0914-001";
 const ROOM: &str = "incident-2025-0914-001";
@@ -1129,17 +1130,41 @@ async fn a_title_that_is_meant_to_hurt_hurts_nobody() {
 }
 
 #[tokio::test]
+async fn an_audit_of_a_record_that_is_being_written_raises_no_false_alarm() {
+    let bot = TestBot::start().await;
+    bot.types("ana", "general", "/incident declare p4 a typo")
+        .await;
+    let id = firebell::domain::terms::IncidentId::new(ID);
+    let writing = async {
+        for n in 0..60 {
+            let note = format!("/incident note {ID} step {n}");
+            says(&bot, "ana", "general", &note).await;
+        }
+    };
+    let auditing = async {
+        for _ in 0..150 {
+            assert_eq!(bot.store.audit(&id).await.unwrap(), Vec::<String>::new());
+        }
+    };
+    tokio::join!(writing, auditing);
+    bot.comes_through().await;
+    over(bot).await;
+}
+
+#[tokio::test]
 async fn two_bots_on_one_sqlite_file_do_everything_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("firebell.db").display());
-    two_bots(&url).await;
+    let scratch = Scratch::sqlite().await;
+    scratch
+        .holds(async |scratch| two_bots(&scratch.url).await)
+        .await;
 }
 
 #[tokio::test]
 async fn two_bots_on_one_postgresql_do_everything_once() {
-    let (url, name) = crate::harness::postgres().await;
-    two_bots(&url).await;
-    crate::harness::drop_postgres(&name).await;
+    let scratch = Scratch::postgres().await;
+    scratch
+        .holds(async |scratch| two_bots(&scratch.url).await)
+        .await;
 }
 
 async fn two_bots(url: &str) {
