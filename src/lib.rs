@@ -27,7 +27,7 @@
 //! | 4 | [`dispatcher`] | does what the outbox orders | engine, store, adapters, templates, domain |
 //! | 4 | [`desk`] | takes a person's line and answers it | engine, store, slack, templates, domain |
 //! | 3 | [`engine`] | the one door | store, clock, domain |
-//! | 3 | [`export`] | the record as a file | store, domain |
+//! | 3 | [`export`] | the record as a file | store, templates, domain |
 //! | 2 | [`store`] | what is kept; the only room that speaks SQL | domain |
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
@@ -37,8 +37,8 @@
 //! | 1 | [`clock`] | the one source of "now" | nothing of ours |
 //!
 //! Adapters know the domain and not each other. Only `store` speaks SQL, only `engine` appends events, only
-//! `dispatcher` calls out; the replies to a click are the one exception, and `http::slack` says why. A test
-//! (`tests/it/layers.rs`) holds the table.
+//! `dispatcher` calls out, but for two questions of a moment: the reply to a click (`http::slack` says why) and, at the
+//! start, who we are in Slack (`app`). A test (`tests/it/layers.rs`) holds the table.
 //!
 //! # The walk of `/incident declare p1 checkout is down`
 //!

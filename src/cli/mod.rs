@@ -97,8 +97,7 @@ pub fn main() -> ExitCode {
         eprintln!("The file .env cannot be read: {error}");
         return ExitCode::FAILURE;
     }
-    // Half of the cores: the others are the database's, or SQLite's own thread's. More threads only hand the same few
-    // microseconds of work to each other.
+    // Half of the cores: the others are the database's, or SQLite's own thread's.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.div_ceil(2))

@@ -23,6 +23,12 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
             "{missing}. Until then the bot runs without Slack: the command line and the pages work"
         );
     }
+    if settings.slack_app_token.is_some() {
+        warn!(
+            "SLACK_APP_TOKEN is set, but this version does not speak Socket Mode: Slack must reach /slack/… over HTTP, \
+             and SLACK_SIGNING_SECRET must be set"
+        );
+    }
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("setting up /metrics")?;

@@ -211,7 +211,6 @@ impl Chance {
 macro_rules! on_both_engines {
     ($($(#[$doc:meta])* async fn $name:ident($scratch:ident) $body:block)+) => {
         $($(#[$doc])* mod $name {
-            #[allow(unused_imports)]
             use super::*;
 
             async fn test($scratch: &crate::scratch::Scratch) $body
