@@ -91,9 +91,6 @@ pub enum Which {
 
 /// How many events are read at a time when a whole record is walked through: memory stays bounded, however long it is.
 const EVENTS_PER_PAGE: i64 = 2_000;
-/// How often a record is walked through that the bot writes on meanwhile: what is found wrong counts only if the
-/// incident stood still.
-const AUDITS: usize = 20;
 
 const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $1";
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
@@ -314,34 +311,31 @@ impl Store {
     }
 
     /// Walks through the whole record of an incident and says where it does not hold, in words. Empty: it holds.
+    ///
+    /// It may be written on meanwhile: what is walked through is the record up to the state that was read first.
     pub async fn audit(&self, id: &IncidentId) -> anyhow::Result<Vec<String>> {
-        let mut faults = Vec::new();
-        for _ in 0..AUDITS {
-            let Some(held) = self.held(id).await? else {
-                return Ok(vec![format!("{id}: there is no such incident")]);
-            };
-            faults = self.walk_through(id, &held).await?;
-            let head_after = self.held(id).await?.map(|after| after.head);
-            if faults.is_empty() || head_after == Some(held.head) {
-                break;
-            }
-        }
-        Ok(faults)
-    }
-
-    async fn walk_through(&self, id: &IncidentId, held: &Held) -> anyhow::Result<Vec<String>> {
+        let Some(row) = self.audited(id).await? else {
+            return Ok(vec![format!("{id}: there is no such incident")]);
+        };
+        let columns = (row.version, row.status, row.severity, row.channel);
+        let incident: Incident =
+            serde_json::from_str(&row.state).context("reading an incident's state")?;
+        let up_to = incident.version as i64;
         let mut faults = Vec::new();
         let mut head = chain::BEGINNING.to_owned();
         let mut last = 0;
         let mut state = None;
         // From before the first, where nothing may stand.
         let mut read_to = i64::MIN;
-        loop {
+        'record: loop {
             let page = self.events_after(id, read_to).await?;
             if page.is_empty() {
                 break;
             }
             for row in page {
+                if row.seq > up_to {
+                    break 'record;
+                }
                 read_to = row.seq;
                 if row.seq != last + 1 {
                     faults.push(format!(
@@ -363,26 +357,47 @@ impl Store {
                 head = row.hash;
             }
         }
-        if last != held.incident.version as i64 || head != held.head {
+        // The last event is looked for before the state is read again: whoever writes adds both at once, so an event
+        // that the later state does not know of was added past it.
+        let end = self.last_event(id).await?;
+        let stands_at = self
+            .held(id)
+            .await?
+            .map_or(0, |held| held.incident.version as i64);
+        if last != up_to || head != row.head || end > stands_at {
             faults.push(format!(
-                "{id}: the record ends at event {last}, but the incident stands at event {}",
-                held.incident.version
+                "{id}: the record ends at event {}, but the incident stands at event {stands_at}",
+                if end > stands_at { end } else { last },
             ));
         }
-        let columns: Option<(i64, String, String, Option<String>)> = self
-            .database
-            .row(
-                "SELECT version, status, severity, channel FROM incidents WHERE id = $1",
-                &[id.as_str().into()],
-            )
-            .await
-            .with_context(|| format!("reading {id}"))?;
-        if state.as_ref() != Some(&*held.incident) || columns != Some(columns_of(&held.incident)?) {
+        if state.as_ref() != Some(&incident) || columns != columns_of(&incident)? {
             faults.push(format!(
                 "{id}: the incident does not stand as its record says"
             ));
         }
         Ok(faults)
+    }
+
+    async fn audited(&self, id: &IncidentId) -> anyhow::Result<Option<AuditedRow>> {
+        self.database
+            .row(
+                "SELECT state, head, version, status, severity, channel FROM incidents WHERE id = $1",
+                &[id.as_str().into()],
+            )
+            .await
+            .with_context(|| format!("reading {id}"))
+    }
+
+    async fn last_event(&self, id: &IncidentId) -> anyhow::Result<i64> {
+        let row: Option<(Option<i64>,)> = self
+            .database
+            .row(
+                "SELECT CAST(MAX(seq) AS BIGINT) FROM events WHERE incident_id = $1",
+                &[id.as_str().into()],
+            )
+            .await
+            .with_context(|| format!("looking for the last event of {id}"))?;
+        Ok(row.and_then(|(seq,)| seq).unwrap_or(0))
     }
 
     /// The ids of all incidents, oldest first.
@@ -409,6 +424,17 @@ fn columns_of(incident: &Incident) -> serde_json::Result<(i64, String, String, O
         severity,
         channel,
     ))
+}
+
+/// An incident's row as it stands at one moment, with the columns that repeat what its state says.
+#[derive(sqlx::FromRow)]
+struct AuditedRow {
+    state: String,
+    head: String,
+    version: i64,
+    status: String,
+    severity: String,
+    channel: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
