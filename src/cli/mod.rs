@@ -77,7 +77,11 @@ enum Audit {
     /// Look for any edit, removal or reordering, in the store or in an exported JSON file.
     Verify {
         /// A file made by `firebell export … --format json`.
+        #[arg(conflicts_with = "anchors")]
         file: Option<std::path::PathBuf>,
+        /// What a message in Slack said of a record when its incident was resolved or closed; may be repeated.
+        #[arg(long = "anchor", value_name = "INCIDENT:EVENT:HASH")]
+        anchors: Vec<crate::store::chain::Anchor>,
     },
 }
 
@@ -112,11 +116,21 @@ pub fn main() -> ExitCode {
     };
     match runtime.block_on(run(arguments.command)) {
         Ok(code) => code,
+        // `firebell export … | head`: whoever reads has seen enough.
+        Err(cause) if is_broken_pipe(&cause) => ExitCode::SUCCESS,
         Err(cause) => {
             eprintln!("{cause:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(cause: &anyhow::Error) -> bool {
+    cause.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -136,8 +150,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             record::export(&settings, &id, format, output).await
         }
         Command::Audit {
-            command: Audit::Verify { file },
-        } => record::verify(&settings, file).await,
+            command: Audit::Verify { file, anchors },
+        } => record::verify(&settings, file, &anchors).await,
         Command::Manifest { url, socket_mode } => {
             println!(
                 "{}",

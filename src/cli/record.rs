@@ -13,6 +13,7 @@ use crate::config::{DatabaseKind, Settings};
 use crate::domain::event::ExportFormat;
 use crate::domain::terms::IncidentId;
 use crate::export::Verdict;
+use crate::store::chain::Anchor;
 use crate::{export, templates};
 
 /// Writes the record of an incident.
@@ -51,17 +52,31 @@ pub(super) async fn export(
 }
 
 /// Looks for any edit, removal or reordering, in an exported file or in the store.
-pub(super) async fn verify(settings: &Settings, file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+pub(super) async fn verify(
+    settings: &Settings,
+    file: Option<PathBuf>,
+    anchors: &[Anchor],
+) -> anyhow::Result<ExitCode> {
     match file {
         Some(path) => verify_file(settings, &path).await,
-        None => verify_store(settings).await,
+        None => verify_store(settings, anchors).await,
     }
 }
 
-async fn verify_store(settings: &Settings) -> anyhow::Result<ExitCode> {
+async fn verify_store(settings: &Settings, anchors: &[Anchor]) -> anyhow::Result<ExitCode> {
     let store = super::open(settings).await?;
     let ids = store.all_ids().await?;
     let mut faults = 0;
+    for anchor in anchors {
+        let stored = store.hash_of(&anchor.incident, anchor.seq as i64).await?;
+        let fault = match stored {
+            Some(hash) if anchor.holds(&hash) => continue,
+            Some(_) => "the record is not the one that was anchored",
+            None => "the event that was anchored is gone, and all after it",
+        };
+        println!("{} event {}: {fault}", anchor.incident, anchor.seq);
+        faults += 1;
+    }
     for id in &ids {
         for fault in store.audit(id).await? {
             println!("{fault}");

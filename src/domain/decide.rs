@@ -243,6 +243,7 @@ fn declare(
             .map_or(world.now, |at| at.min(world.now)),
         commander,
         war_room: severity.war_room.then(|| identity.channel.clone()),
+        reserved_room: (!severity.war_room).then(|| identity.channel.clone()),
         announce: catalog.slack.announce.clone(),
         invite,
         checklists: severity.checklists.clone(),
@@ -330,11 +331,24 @@ fn change_severity(
         .into_iter()
         .filter(|invitee| !incident.brings.invite.contains(invitee))
         .collect();
+    let checklists = severity.checklists.iter();
+    let checklists = checklists
+        .filter(|id| !incident.brings.checklists.contains(id))
+        .cloned()
+        .collect();
+    // Only where the thread was meant: where no room could be opened, the next severity would fail the same way.
+    let was_small = world
+        .catalog
+        .severity(&incident.severity.id)
+        .is_some_and(|before| !before.war_room);
+    let grows = was_small && severity.war_room && incident.room == Room::Thread;
     Ok(Event::SeverityChanged {
         from: incident.severity.id.clone(),
         to: terms_of(severity),
         reason,
         invite,
+        checklists,
+        war_room: incident.room_name.clone().filter(|_| grows),
     })
 }
 

@@ -90,6 +90,8 @@ pub enum Audience {
     Room,
     /// Everybody who follows `[slack].announce`.
     Announce,
+    /// Whoever is in the thread under the announcement, when work moves on from there into a war room.
+    Thread,
 }
 
 /// Orders are carried out in lanes that do not wait for each other: a slow answer of Slack never delays a clock.
@@ -166,7 +168,7 @@ impl Effect {
             Effect::Announce
             | Effect::RefreshAnnouncement
             | Effect::Post {
-                to: Audience::Announce,
+                to: Audience::Announce | Audience::Thread,
                 ..
             } => Some("announce"),
             Effect::OpenWarRoom { .. }
@@ -224,7 +226,7 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             }
             orders.now(Effect::Announce);
             if after.room == Room::Thread {
-                orders.checklists(after);
+                orders.checklists(&after.brings.checklists);
             }
             orders.clock(after);
         }
@@ -232,13 +234,13 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             orders.now(Effect::SetTopic);
             orders.now(Effect::SetPurpose);
             orders.now(Effect::PostCard);
-            orders.invite(&after.brings.invite);
-            orders.checklists(after);
+            orders.invite(&after.wanted_in_room());
+            orders.checklists(&after.brings.checklists);
             orders.now(Effect::RefreshAnnouncement);
         }
         Event::WarRoomFailed { .. } => {
             orders.post(Audience::Room, seq);
-            orders.checklists(after);
+            orders.checklists(&after.brings.checklists);
             orders.now(Effect::RefreshAnnouncement);
         }
         Event::CardPosted { .. } => {
@@ -269,10 +271,23 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             orders.post(Audience::Room, seq);
             orders.clock(after);
         }
-        Event::SeverityChanged { invite, .. } => {
+        Event::SeverityChanged {
+            war_room: Some(name),
+            ..
+        } => {
+            // Whoever is in the thread learns where it goes on; all else comes with the room.
+            orders.post(Audience::Thread, seq);
+            orders.now(Effect::OpenWarRoom { name: name.clone() });
+            orders.now(Effect::RefreshAnnouncement);
+            orders.clock(after);
+        }
+        Event::SeverityChanged {
+            invite, checklists, ..
+        } => {
             orders.post(Audience::Room, seq);
             orders.now(Effect::SetTopic);
             orders.invite(invite);
+            orders.checklists(checklists);
             orders.refresh();
             orders.clock(after);
         }
@@ -366,8 +381,8 @@ impl Orders {
         }
     }
 
-    fn checklists(&mut self, after: &Incident) {
-        for id in &after.brings.checklists {
+    fn checklists(&mut self, ids: &[String]) {
+        for id in ids {
             self.now(Effect::PostChecklist { id: id.clone() });
         }
     }

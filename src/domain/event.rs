@@ -75,6 +75,12 @@ pub enum Event {
         /// Who is called in besides those who are there already.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         invite: Vec<Invitee>,
+        /// Checklists, by id, besides those that are laid out already.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checklists: Vec<String>,
+        /// The name of the war room that is opened now, without `#`: until then the thread had sufficed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        war_room: Option<String>,
     },
     /// A role has a new holder.
     RoleAssigned {
@@ -161,6 +167,9 @@ pub struct Declared {
     /// The wanted name of the war room, without `#`; none: a thread under the announcement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub war_room: Option<String>,
+    /// The name that is kept for a war room, should an incident that begins in a thread come to need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_room: Option<String>,
     /// Where incidents are announced: `#incident-response`.
     pub announce: String,
     /// Who is called in.

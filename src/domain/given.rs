@@ -322,6 +322,7 @@ pub fn declared() -> Event {
         started_at: minute(0),
         commander: Some(ana()),
         war_room: Some("incident-2025-0914-001".into()),
+        reserved_room: None,
         announce: "#incidents".into(),
         invite: called_in(),
         checklists: vec!["first-steps".into()],
@@ -356,6 +357,7 @@ pub fn declared_small() -> Event {
     declared_with(|it| {
         it.severity = terms("p4");
         it.war_room = None;
+        it.reserved_room = Some("incident-2025-0914-001".into());
         it.invite = vec![];
         it.checklists = vec![];
     })

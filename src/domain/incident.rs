@@ -37,6 +37,9 @@ pub struct Incident {
     pub milestones: Milestones,
     /// Where people work on it.
     pub room: Room,
+    /// What its war room is called, or would be, without `#`.
+    #[serde(default)]
+    pub room_name: Option<String>,
     /// Who is called in, and which checklists are laid out, once the room is there.
     pub brings: Brings,
     /// The pinned summary in the war room.
@@ -161,6 +164,19 @@ impl Incident {
         }
     }
 
+    /// Who is called into the room when it opens: whom the severity names, and who holds a role by then.
+    pub fn wanted_in_room(&self) -> Vec<Invitee> {
+        let mut wanted = self.brings.invite.clone();
+        let holders = self.roles.values().chain(&self.acknowledged_by);
+        for user in holders.filter_map(|who| who.slack.clone()) {
+            let invitee = Invitee::User(user);
+            if !wanted.contains(&invitee) {
+                wanted.push(invitee);
+            }
+        }
+        wanted
+    }
+
     /// A text with the names of people for their ids: `@U012AB` becomes `@bo`, as far as names are known.
     pub fn named(&self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -224,6 +240,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
             Some(name) => Room::Wanted { name: name.clone() },
             None => Room::Thread,
         },
+        room_name: declared.war_room.clone().or(declared.reserved_room.clone()),
         brings: Brings {
             invite: declared.invite.clone(),
             checklists: declared.checklists.clone(),
@@ -283,9 +300,19 @@ impl Incident {
                     reminders: overdue.reminder,
                 });
             }
-            Event::SeverityChanged { to, invite, .. } => {
+            Event::SeverityChanged {
+                to,
+                invite,
+                checklists,
+                war_room,
+                ..
+            } => {
                 self.severity = to.clone();
                 self.brings.invite.extend_from_slice(invite);
+                self.brings.checklists.extend_from_slice(checklists);
+                if let Some(name) = war_room {
+                    self.room = Room::Wanted { name: name.clone() };
+                }
                 if self.status.is_open() {
                     self.wind_clock(to.update_every, at);
                 }

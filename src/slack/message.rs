@@ -68,15 +68,22 @@ impl Composer {
         Ok(message)
     }
 
-    /// What an event says to the people who follow the incident.
-    pub fn notice(&self, incident: &Incident, recorded: &Recorded) -> anyhow::Result<Outgoing> {
+    /// What an event says to the people who follow the incident. `anchor` proves the record so far, where that is
+    /// worth saying.
+    pub fn notice(
+        &self,
+        incident: &Incident,
+        recorded: &Recorded,
+        anchor: Option<&str>,
+    ) -> anyhow::Result<Outgoing> {
         let template = match &recorded.event {
             Event::UpdatePosted { .. } => "slack/update.mrkdwn.j2",
             Event::UpdateOverdue(_) => "slack/reminder.mrkdwn.j2",
             Event::Resolved(_) => "slack/resolved.mrkdwn.j2",
             _ => "slack/notice.mrkdwn.j2",
         };
-        let text = self.render(template, self.event_view(incident, recorded))?;
+        let view = context! { anchor => anchor, ..self.event_view(incident, recorded) };
+        let text = self.render(template, view)?;
         let fallback = format!(
             "{}: {}",
             incident.id,
@@ -277,7 +284,9 @@ impl Composer {
             self.topic(&incident, now)?;
             self.purpose(&incident, now)?;
             for recorded in &record {
-                self.notice(&incident, recorded)?;
+                for anchor in [None, Some("INC-1970-0101-001:1:0")] {
+                    self.notice(&incident, recorded, anchor)?;
+                }
             }
         }
         self.checklist(&super::message_samples::checklist())?;
@@ -389,7 +398,7 @@ impl Composer {
                 event["update"][name] = json!(said);
             }
         }
-        for name in ["reason", "owner", "due", "from", "reminded"] {
+        for name in ["reason", "owner", "due", "from", "reminded", "war_room"] {
             if event.get(name).is_none() {
                 event[name] = Value::Null;
             }

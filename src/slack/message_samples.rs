@@ -73,6 +73,7 @@ fn declared(catalog: &Catalog, commander: Option<Who>, description: Option<Strin
         started_at: Timestamp::UNIX_EPOCH,
         commander,
         war_room: Some("incident-1970-0101-001".to_owned()),
+        reserved_room: None,
         announce: "#incidents".to_owned(),
         invite: vec![],
         checklists: vec![],
@@ -142,6 +143,8 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
             },
             reason: said(),
             invite: vec![],
+            checklists: vec![],
+            war_room: said(),
         },
         Event::NoteAdded {
             text: "sample".to_owned(),

@@ -1,7 +1,12 @@
 //! The hash chain of an incident's record: each event carries a hash over itself and the hash before it, so that
 //! an edit, a removal or a new order shows.
 
+use std::fmt;
+use std::str::FromStr;
+
 use sha2::{Digest, Sha256};
+
+use crate::domain::terms::IncidentId;
 
 /// The hash before the first event.
 pub const BEGINNING: &str = "";
@@ -43,6 +48,75 @@ impl Link<'_> {
         field(self.actor.as_bytes());
         field(self.payload.as_bytes());
         hex::encode(hasher.finalize())
+    }
+}
+
+/// A proof of a record that is kept elsewhere: `INC-2025-0914-001:41:` and the first half of the hash of event 41.
+/// Whoever rewrites the whole database cannot rewrite it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// The incident.
+    pub incident: IncidentId,
+    /// The number of the last event that it speaks for.
+    pub seq: u64,
+    /// The beginning of that event's hash.
+    pub head: String,
+}
+
+/// 128 bits: enough that no second record of the same beginning can be found.
+const ANCHOR_DIGITS: usize = 32;
+
+impl Anchor {
+    /// The anchor of a record whose event `seq` has this hash.
+    pub fn new(incident: &IncidentId, seq: u64, hash: &str) -> Self {
+        Self {
+            incident: incident.clone(),
+            seq,
+            head: hash.chars().take(ANCHOR_DIGITS).collect(),
+        }
+    }
+
+    /// Whether the hash of event `seq` is the one that was anchored.
+    pub fn holds(&self, hash: &str) -> bool {
+        hash.starts_with(&self.head)
+    }
+}
+
+impl fmt::Display for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Anchor {
+            incident,
+            seq,
+            head,
+        } = self;
+        write!(f, "{incident}:{seq}:{head}")
+    }
+}
+
+impl FromStr for Anchor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "“{text}” is no anchor. It stands in the message that told of the resolution, in the form INC-2025-0914-001:41:{}",
+                "0".repeat(ANCHOR_DIGITS)
+            )
+        };
+        let mut parts = text.trim_matches(['`', ' ']).splitn(3, ':');
+        let (Some(incident), Some(seq), Some(head)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let is_hash = head.len() == ANCHOR_DIGITS && head.bytes().all(|b| b.is_ascii_hexdigit());
+        match (incident.is_empty(), seq.parse(), is_hash) {
+            (false, Ok(seq), true) => Ok(Self {
+                incident: IncidentId::new(incident.to_uppercase()),
+                seq,
+                head: head.to_ascii_lowercase(),
+            }),
+            _ => Err(wrong()),
+        }
     }
 }
 
@@ -94,6 +168,26 @@ mod tests {
             assert_ne!(link.hash("before"), whole, "{link:?}");
         }
         assert_ne!(LINK.hash("another"), whole);
+    }
+
+    #[test]
+    fn an_anchor_is_read_as_it_was_written() {
+        let id = IncidentId::new("INC-2025-0914-001");
+        let hash = LINK.hash("before");
+        let anchor = Anchor::new(&id, 41, &hash);
+        assert_eq!(anchor.to_string().parse(), Ok(anchor.clone()));
+        assert!(anchor.holds(&hash));
+        assert!(!anchor.holds(&LINK.hash("another")));
+        for wrong in [
+            "",
+            "INC-1:1",
+            "INC-1:x:00",
+            "INC-1:1:",
+            ":1:00",
+            "INC-1:1:zz",
+        ] {
+            assert!(wrong.parse::<Anchor>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

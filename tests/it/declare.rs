@@ -132,6 +132,7 @@ async fn an_incident_lives_its_whole_life_in_slack() {
         *Duration:* 15m (<!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC> to <!date^1757861103^{date_short_pretty} {time}|2025-09-14 14:45 UTC>)
         *Root cause:* a slow query in release 42
         *Post-mortem:* due <!date^1757947503^{date_short_pretty} {time}|2025-09-15 14:45 UTC>
+        _Record: `INC-2025-0914-001:14:…`_
         "#);
     assert_snapshot!(bot.reads("incidents"), @r#"
         :white_check_mark: *INCIDENT RESOLVED - INC-2025-0914-001*
@@ -139,6 +140,7 @@ async fn an_incident_lives_its_whole_life_in_slack() {
         *Duration:* 15m (<!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC> to <!date^1757861103^{date_short_pretty} {time}|2025-09-14 14:45 UTC>)
         *Root cause:* a slow query in release 42
         *Post-mortem:* due <!date^1757947503^{date_short_pretty} {time}|2025-09-15 14:45 UTC>
+        _Record: `INC-2025-0914-001:14:…`_
         "#);
     let card_now = bot.channel(ROOM).pinned().next().unwrap().plain_text();
     assert_snapshot!(card_now, @r#"
@@ -168,6 +170,7 @@ async fn an_incident_lives_its_whole_life_in_slack() {
         :white_check_mark: Follow-up 1 is done (<@U0000000002>).
         ---
         :file_folder: INC-2025-0914-001 is closed by <@U0000000001>. `/incident export` gives the whole record.
+        _Record: `INC-2025-0914-001:16:…`_
         "#);
     assert_snapshot!(bot.types("ana", ROOM, "/incident timeline").await, @r#"
         *Timeline of INC-2025-0914-001: checkout is slow*
@@ -251,6 +254,55 @@ async fn a_severity_without_a_war_room_is_worked_on_in_the_thread_of_its_announc
         "#);
     bot.reads("incidents");
     bot.user("bo").sees();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_outgrows_its_thread_goes_on_in_a_war_room_of_its_own() {
+    let bot = TestBot::start().await;
+    bot.types(
+        "ana",
+        "general",
+        "/incident declare p4 a typo in the footer",
+    )
+    .await;
+    bot.types("bo", "general", "/incident ack INC-2025-0914-001")
+        .await;
+    bot.reads("incidents");
+    bot.types(
+        "bo",
+        "general",
+        "/incident severity INC-2025-0914-001 p1 it is on every page",
+    )
+    .await;
+    assert_snapshot!(bot.reads("incidents"), @r#"
+        :scales: Severity: p4 → *P1 - Critical* (<@U0000000002>)
+        Reason: it is on every page
+        Work moves on into a war room of its own: #incident-2025-0914-001
+        "#);
+    assert_snapshot!(bot.reads(ROOM), @r#"
+        :rotating_light: *INCIDENT - P1*
+        *a typo in the footer*
+        *Incident ID:* INC-2025-0914-001
+        *Severity:* P1 - Critical
+        *Status:* Investigating
+        *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+        *Acknowledged by:* bo
+        *Incident Commander:* <@U0000000001>
+        *ETA:* TBD
+        *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
+        [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
+        "#);
+    let room = bot.channel(ROOM);
+    for who in ["ana", "bo"] {
+        assert!(room.members.iter().any(|name| name == who), "{who} is in");
+    }
+    assert_eq!(
+        bot.types("bo", ROOM, "/incident lead me").await,
+        "Incident Commander of INC-2025-0914-001: @bo."
+    );
+    bot.reads(ROOM);
+    bot.reads("incidents");
     bot.finish().await;
 }
 

@@ -1,6 +1,7 @@
 //! The house tests: people type and click in a Slack workspace of our own, and the clock is moved by hand. Under them,
 //! what the store and the engine promise on either database, and the plan of the house.
 
+mod audit;
 mod declare;
 mod engine;
 mod export;

@@ -302,6 +302,7 @@ fn a_severity_without_a_war_room_is_worked_on_in_a_thread() {
             it.title = "typo on the imprint".into();
             it.severity = terms("p4");
             it.war_room = None;
+            it.reserved_room = Some("incident-2025-0914-001".into());
             it.invite = called_in()[..1].to_vec();
             it.checklists = vec![];
         })]);
@@ -528,6 +529,8 @@ fn one_update_can_move_the_severity_and_the_status() {
                 to: terms("p2"),
                 reason: None,
                 invite: vec![],
+                checklists: vec![],
+                war_room: None,
             },
             moved(Status::Investigating, Status::Monitoring),
             updated(1, Status::Monitoring, "half the nodes are back"),
@@ -575,6 +578,8 @@ fn a_graver_severity_calls_in_whom_it_brings_once() {
         to: terms("p1"),
         reason: Some("it spreads".into()),
         invite: called_in()[1..].to_vec(),
+        checklists: vec!["first-steps".into()],
+        war_room: Some("incident-2025-0914-001".into()),
     }]);
     // There, back and there again: they are in already.
     small
@@ -586,7 +591,41 @@ fn a_graver_severity_calls_in_whom_it_brings_once() {
             to: terms("p1"),
             reason: Some("it spreads".into()),
             invite: vec![],
+            checklists: vec![],
+            war_room: None,
         }]);
+}
+
+#[test]
+fn an_incident_that_outgrows_its_thread_wants_a_war_room_and_keeps_it() {
+    let to = |id: &str| Command::ChangeSeverity {
+        to: SeverityId::new(id),
+        reason: None,
+    };
+    let grown = given([declared_small()]).done(to("p1"));
+    let wanted = Room::Wanted {
+        name: "incident-2025-0914-001".into(),
+    };
+    assert_eq!(grown.incident().room, wanted);
+    let opened = grown.also([room_opened()]).done(to("p4"));
+    assert!(matches!(opened.incident().room, Room::Channel { .. }));
+}
+
+#[test]
+fn where_no_room_could_be_opened_a_graver_severity_does_not_try_again() {
+    let failed = Event::WarRoomFailed {
+        why: "the workspace does not let apps do this".into(),
+    };
+    let it = given([declared(), failed])
+        .done(Command::ChangeSeverity {
+            to: SeverityId::new("p2"),
+            reason: None,
+        })
+        .done(Command::ChangeSeverity {
+            to: SeverityId::new("p1"),
+            reason: None,
+        });
+    assert_eq!(it.incident().room, Room::Thread);
 }
 
 // --- the update clock -----------------------------------------------------------------------------

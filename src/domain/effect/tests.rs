@@ -149,6 +149,8 @@ fn a_severity_calls_people_in_and_sets_the_clock() {
         to: terms("p2"),
         reason: None,
         invite,
+        checklists: vec![],
+        war_room: None,
     };
     let bob = vec![Invitee::Person(PersonId::new("bob"))];
     assert_snapshot!(in_a_room(changed(bob)), @r#"
@@ -169,8 +171,40 @@ fn a_severity_without_an_interval_stops_the_clock() {
         to: terms("p3"),
         reason: None,
         invite: vec![],
+        checklists: vec![],
+        war_room: None,
     };
     assert!(in_a_room(changed).contains("cancel update-clock"));
+}
+
+#[test]
+fn an_incident_that_outgrows_its_thread_says_so_there_and_opens_a_room() {
+    let changed = Event::SeverityChanged {
+        from: SeverityId::new("p4"),
+        to: terms("p1"),
+        reason: None,
+        invite: called_in(),
+        checklists: vec!["first-steps".into()],
+        war_room: Some("incident-2025-0914-001".into()),
+    };
+    assert_snapshot!(in_a_thread(changed), @r#"
+        chat/announce post seq=2 to="thread" at 0:00
+        chat/room open_war_room name="incident-2025-0914-001" at 0:00
+        chat/announce refresh_announcement [announcement] at 0:00
+        clocks/- ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [update-clock] at 15:00
+        "#);
+}
+
+#[test]
+fn into_a_room_that_opens_late_come_those_who_took_it_on_in_the_thread() {
+    let incident = given([
+        declared_small(),
+        Event::Acknowledged { by: eve() },
+        assigned(Role::Scribe, bob(), None),
+    ]);
+    let wanted = incident.incident().wanted_in_room();
+    assert!(wanted.contains(&Invitee::User(user("U0EVE00001"))));
+    assert!(wanted.contains(&Invitee::User(user("U0BOB00001"))));
 }
 
 #[test]

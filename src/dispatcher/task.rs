@@ -1,53 +1,19 @@
-//! Does what the outbox orders: claims a due order by lease, does it, and brings what came of it back through the
-//! engine. At least once: a repeated order looks first whether it had got through.
-
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+//! What each order does: one order, one task, at the state of the moment in which it is done.
 
 use jiff::{SignedDuration, Timestamp};
-use minijinja::Environment;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tracing::{Instrument, error, info, info_span, warn};
 
-use crate::clock::Clock;
-use crate::domain::catalog::Catalog;
-use crate::domain::command::{Command, Report};
-use crate::domain::effect::{Audience, Effect, Lane};
-use crate::domain::event::{Event, ExportFormat, Invitee, KeptMessage, Mark, MessageRef};
+use super::Dispatcher;
+use crate::domain::command::Report;
+use crate::domain::effect::{Audience, Effect};
+use crate::domain::event::{Event, ExportFormat, Invitee, KeptMessage, Mark, MessageRef, Recorded};
 use crate::domain::incident::{Incident, Place, Room};
-use crate::domain::terms::{Actor, ChannelId, SlackUserId, Who};
-use crate::engine::{Engine, EngineError, Envelope, Wish};
+use crate::domain::terms::{ChannelId, SlackUserId, Who};
 use crate::export;
 use crate::slack::client::{Call, Channel, Destination, Failure, Outgoing, Slack};
-use crate::slack::message::Composer;
 use crate::slack::text::unescape;
-use crate::store::Store;
-use crate::store::outbox::{Claimed, Lease};
+use crate::store::chain::Anchor;
+use crate::store::outbox::Claimed;
 
-/// How long an order is ours. Short, so that after a crash nothing waits long; renewed while the order is being done.
-const LEASE: SignedDuration = SignedDuration::from_secs(5);
-/// How often a lease is renewed: two renewals may fail before it is lost.
-const RENEW: Duration = Duration::from_millis(1_500);
-/// Orders of one lane that are done at the same time. Slack takes about one message a second in each channel, so this
-/// is about how many war rooms are served side by side.
-const AT_ONCE: usize = 8;
-/// The longest rest of a lane: another replica's orders are not rung in, they are looked for.
-const REST: Duration = Duration::from_secs(1);
-/// The rest of a lane whose due order somebody else has just claimed.
-const OVERTAKEN: Duration = Duration::from_millis(50);
-/// The first pause after a failure; doubled each time, up to [`PAUSE_MAX`].
-const PAUSE: SignedDuration = SignedDuration::from_secs(1);
-/// The shortest time between two looks at a lane: under a storm of commits one look serves many of them.
-const LOOK: Duration = Duration::from_millis(5);
-/// The pause after orders had to be put back because a method has its pace: the next ones would most likely be put
-/// back too, and each costs a write.
-const PACED: Duration = Duration::from_millis(25);
-/// The longest pause: when Slack is back after an hour, nothing waits longer than this.
-const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(60);
 /// How long a message waits when the room that it goes to is not there yet.
 const ROOM_NOT_READY: SignedDuration = SignedDuration::from_millis(500);
 /// Names that are tried for a war room: the wanted one, then `-2` to `-9`.
@@ -55,377 +21,25 @@ const NAMES: usize = 9;
 /// How far Slack's clock may be behind ours when it says that a channel was created.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 
-/// What a step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// An order was taken up.
-    Did,
-    /// Nothing is due.
-    Idle,
-}
-
-/// The dispatcher.
-#[derive(Debug)]
-pub struct Dispatcher {
-    store: Store,
-    engine: Engine,
-    catalog: Arc<Catalog>,
-    clock: Clock,
-    slack: Option<Arc<Slack>>,
-    composer: Arc<Composer>,
-    templates: Arc<Environment<'static>>,
-    owner: String,
-    trouble: Mutex<Option<String>>,
-    paced: AtomicBool,
-}
-
-/// What the dispatcher works with.
-#[derive(Debug)]
-pub struct Tools {
-    /// Where the orders wait.
-    pub store: Store,
-    /// The door through which results come back.
-    pub engine: Engine,
-    /// The configuration.
-    pub catalog: Arc<Catalog>,
-    /// The clock.
-    pub clock: Clock,
-    /// Slack; without it, what is to be said there waits.
-    pub slack: Option<Arc<Slack>>,
-    /// The messages.
-    pub composer: Arc<Composer>,
-    /// The words of exports.
-    pub templates: Arc<Environment<'static>>,
-    /// What tells this process's leases from every other's.
-    pub owner: String,
-}
-
 /// What came of an order.
-enum Done {
+pub(super) enum Done {
     /// Nothing that the incident has to remember.
     Quietly,
     /// Something that it has.
     With(Report),
 }
 
-impl Dispatcher {
-    /// A dispatcher with these tools.
-    pub fn new(tools: Tools) -> Self {
-        let Tools {
-            store,
-            engine,
-            catalog,
-            clock,
-            slack,
-            composer,
-            templates,
-            owner,
-        } = tools;
-        Self {
-            store,
-            engine,
-            catalog,
-            clock,
-            slack,
-            composer,
-            templates,
-            owner,
-            trouble: Mutex::default(),
-            paced: AtomicBool::new(false),
-        }
-    }
-
-    /// The lanes that it works on: without Slack, what is to be said there waits in the outbox.
-    pub fn lanes(&self) -> Vec<Lane> {
-        Lane::ALL
-            .into_iter()
-            .filter(|lane| match lane {
-                Lane::Clocks => true,
-                Lane::Chat => self.slack.is_some(),
-            })
-            .collect()
-    }
-
-    /// What keeps Slack from being told, if anything does.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Takes up one order of a lane, if one is due.
-    pub async fn run_one(&self, lane: Lane) -> anyhow::Result<Step> {
-        match self.claim(lane, 1).await?.pop() {
-            Some(claimed) => {
-                self.perform(claimed).await;
-                Ok(Step::Did)
-            }
-            None => Ok(Step::Idle),
-        }
-    }
-
-    /// Works on a lane until told to stop; then finishes what it has begun.
-    pub async fn run(self: Arc<Self>, lane: Lane, mut stop: watch::Receiver<bool>) {
-        let mut orders = self.engine.orders(lane);
-        let mut tasks = JoinSet::new();
-        while !*stop.borrow() {
-            let free = AT_ONCE - tasks.len();
-            let (claimed, rest) = match self.look(lane, free).await {
-                Ok(looked) => looked,
-                Err(cause) => {
-                    error!(lane = lane.word(), "Could not look for orders: {cause:#}");
-                    (vec![], REST)
-                }
-            };
-            if claimed.is_empty() {
-                tokio::select! {
-                    _ = stop.changed() => {}
-                    _ = orders.changed(), if free > 0 => {}
-                    Some(_) = tasks.join_next() => {}
-                    () = tokio::time::sleep(rest) => {}
-                }
-            }
-            for claimed in claimed {
-                let dispatcher = self.clone();
-                tasks.spawn(async move { dispatcher.perform(claimed).await });
-            }
-            tokio::time::sleep(match self.paced.swap(false, Ordering::Relaxed) {
-                true => PACED,
-                false => LOOK,
-            })
-            .await;
-            while tasks.try_join_next().is_some() {}
-        }
-        tasks.join_all().await;
-    }
-
-    /// Claims what is due, and says how long to rest if there is nothing. Looks before it claims: a look writes
-    /// nothing.
-    async fn look(&self, lane: Lane, limit: usize) -> anyhow::Result<(Vec<Claimed>, Duration)> {
-        if limit == 0 {
-            return Ok((vec![], REST));
-        }
-        let Some(at) = self.store.next_due(lane).await? else {
-            return Ok((vec![], REST));
-        };
-        match Duration::try_from(at.duration_since(self.clock.now())) {
-            Ok(until) if !until.is_zero() => Ok((vec![], until.min(REST))),
-            Ok(_) | Err(_) => Ok((self.claim(lane, limit as i64).await?, OVERTAKEN)),
-        }
-    }
-
-    async fn claim(&self, lane: Lane, limit: i64) -> anyhow::Result<Vec<Claimed>> {
-        let now = self.clock.now();
-        self.store
-            .claim(lane, &self.owner, now, now + LEASE, limit)
-            .await
-    }
-
-    /// Does one order and brings what came of it back.
-    async fn perform(&self, claimed: Claimed) {
-        let span = info_span!("order", incident.id = %claimed.incident, order = %claimed.lease.id, attempt = claimed.lease.attempts);
-        async {
-            let lease = claimed.lease.clone();
-            let doing = self.do_it(&claimed);
-            tokio::pin!(doing);
-            let mut renewals = tokio::time::interval(RENEW);
-            renewals.tick().await;
-            let result = loop {
-                tokio::select! {
-                    result = &mut doing => break result,
-                    _ = renewals.tick() => {
-                        if let Err(cause) = self.store.renew(&lease, self.clock.now() + LEASE).await {
-                            warn!("Could not renew the lease: {cause:#}");
-                        }
-                    }
-                }
-            };
-            if let Err(cause) = self.settle(&claimed, result).await {
-                // The lease runs out, and the order is done again.
-                error!("Could not put away the order {}: {cause:#}", lease.id);
-            }
-        }
-        .instrument(span)
-        .await;
-    }
-
-    /// Puts an order away by what came of it.
-    async fn settle(&self, claimed: &Claimed, result: Result<Done, Failure>) -> anyhow::Result<()> {
-        let Claimed {
-            lease,
-            incident,
-            effect,
-            ..
-        } = claimed;
-        let now = self.clock.now();
-        match result {
-            Ok(Done::Quietly) => {
-                self.note(effect, None);
-                self.store.finish(lease).await?;
-            }
-            Ok(Done::With(report)) => {
-                self.note(effect, None);
-                self.report(claimed, Command::Record(report)).await?;
-            }
-            Err(Failure::Later { at }) => {
-                self.paced.store(true, Ordering::Relaxed);
-                self.store.put_back(lease, at.max(now)).await?;
-            }
-            Err(Failure::Retry { after, why }) => {
-                let pause = after
-                    .and_then(|after| SignedDuration::try_from(after).ok())
-                    .unwrap_or_else(|| pause(lease));
-                warn!(
-                    retry_in_s = pause.as_secs(),
-                    "Will try again to {}: {why}",
-                    effect.words()
-                );
-                self.note(effect, Some(&why));
-                self.store.postpone(lease, now + pause, &why).await?;
-            }
-            Err(Failure::GiveUp { code, why, .. })
-                if is_gone(&code) && self.left_room(claimed, &why).await? =>
-            {
-                // In the thread that serves from now on.
-                self.store.postpone(lease, now, &why).await?;
-            }
-            Err(Failure::GiveUp { code, why, .. }) => {
-                warn!("Gave up to {} for {incident}: {why}", effect.words());
-                match self.epitaph(claimed, &code, &why).await? {
-                    Some(report) => self.report(claimed, Command::Record(report)).await?,
-                    None => {
-                        self.store.bury(lease, now, &why).await?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells an incident that people still work on that its war room is gone. False: it is not, or nobody needs it.
-    async fn left_room(&self, claimed: &Claimed, why: &str) -> anyhow::Result<bool> {
-        let incident = self.store.incident(&claimed.incident).await?;
-        let had_one = incident.is_some_and(|incident| {
-            matches!(incident.room, Room::Channel { .. }) && incident.status.is_open()
-        });
-        if claimed.effect.queue() != Some("room") || !had_one {
-            return Ok(false);
-        }
-        let report = Report::WarRoomLost {
-            why: why.to_owned(),
-        };
-        let envelope = Envelope {
-            wish: Wish::Pursue(claimed.incident.clone(), Command::Record(report)),
-            actor: Actor::Firebell,
-            delivery: None,
-        };
-        self.engine.handle(envelope).await?;
-        Ok(true)
-    }
-
-    /// What the incident is told of an order that was given up; nothing, where telling would fail the same way.
-    async fn epitaph(
-        &self,
-        claimed: &Claimed,
-        code: &str,
-        why: &str,
-    ) -> anyhow::Result<Option<Report>> {
-        let failed = || Report::Failed {
-            what: claimed.effect.words(),
-            why: why.to_owned(),
-        };
-        Ok(match &claimed.effect {
-            Effect::OpenWarRoom { .. } => Some(Report::WarRoomFailed {
-                why: why.to_owned(),
-            }),
-            Effect::Post {
-                to: Audience::Room, ..
-            } => None,
-            // The room is gone: whatever would be told there would fail too, and tell of that.
-            effect if is_gone(code) && effect.queue() == Some("room") => None,
-            _ => Some(failed()),
-        })
-    }
-
-    async fn report(&self, claimed: &Claimed, command: Command) -> anyhow::Result<()> {
-        match self
-            .engine
-            .report(claimed.incident.clone(), command, claimed.lease.clone())
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(EngineError::LeaseLost) => {
-                info!("Somebody else has taken the order over");
-                Ok(())
-            }
-            Err(EngineError::Refused(refusal)) => {
-                info!("Nothing follows: {refusal}");
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Notes what keeps Slack from being told; nothing: it can be told.
-    pub fn note_trouble(&self, why: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
-    }
-
-    /// Notes how Slack took an order. A clock says nothing about Slack.
-    fn note(&self, effect: &Effect, why: Option<&str>) {
-        match effect.lane() {
-            Lane::Chat => self.note_trouble(why.map(str::to_owned)),
-            Lane::Clocks => {}
-        }
-    }
-
-    async fn do_it(&self, claimed: &Claimed) -> Result<Done, Failure> {
-        if let Effect::Ring { timer } = &claimed.effect {
-            // The clock's result is the ringing itself: it goes through the door with the lease.
-            return match self.report(claimed, Command::Fire(timer.clone())).await {
-                Ok(()) => Ok(Done::Quietly),
-                Err(cause) => Err(store_trouble(&cause)),
-            };
-        }
-        let incident = self
-            .store
-            .incident(&claimed.incident)
-            .await
-            .map_err(|cause| store_trouble(&cause))?;
-        let Some(incident) = incident else {
-            return Ok(Done::Quietly);
-        };
-        let Some(slack) = &self.slack else {
-            return Err(Failure::Later {
-                at: self.clock.now() + PAUSE_MAX,
-            });
-        };
-        let task = Task {
-            dispatcher: self,
-            slack,
-            incident: &incident,
-            claimed,
-            call: Call {
-                now: self.clock.now(),
-                ticket: &claimed.lease.id,
-            },
-        };
-        task.run().await
-    }
-}
-
 /// One order that is being done.
-struct Task<'a> {
-    dispatcher: &'a Dispatcher,
-    slack: &'a Slack,
-    incident: &'a Incident,
-    claimed: &'a Claimed,
-    call: Call<'a>,
+pub(super) struct Task<'a> {
+    pub(super) dispatcher: &'a Dispatcher,
+    pub(super) slack: &'a Slack,
+    pub(super) incident: &'a Incident,
+    pub(super) claimed: &'a Claimed,
+    pub(super) call: Call<'a>,
 }
 
 impl Task<'_> {
-    async fn run(&self) -> Result<Done, Failure> {
+    pub(super) async fn run(&self) -> Result<Done, Failure> {
         let composer = &self.dispatcher.composer;
         let (incident, call) = (self.incident, self.call);
         match &self.claimed.effect {
@@ -434,9 +48,7 @@ impl Task<'_> {
             Effect::OpenWarRoom { name } => self.open_war_room(name).await,
             Effect::SetTopic => match self.room_channel() {
                 Some(channel) => {
-                    let topic = composer
-                        .topic(incident, call.now)
-                        .map_err(|cause| unmade(&cause))?;
+                    let topic = made(composer.topic(incident, call.now))?;
                     self.slack
                         .set_topic(channel, &topic, call)
                         .await
@@ -446,9 +58,7 @@ impl Task<'_> {
             },
             Effect::SetPurpose => match self.room_channel() {
                 Some(channel) => {
-                    let purpose = composer
-                        .purpose(incident, call.now)
-                        .map_err(|cause| unmade(&cause))?;
+                    let purpose = made(composer.purpose(incident, call.now))?;
                     self.slack
                         .set_purpose(channel, &purpose, call)
                         .await
@@ -461,9 +71,7 @@ impl Task<'_> {
                 // In a thread the announcement above it is the card.
                 (Some(_), _) | (None, None) => Ok(Done::Quietly),
                 (None, Some(_)) => {
-                    let card = composer
-                        .card(incident, call.now)
-                        .map_err(|cause| unmade(&cause))?;
+                    let card = made(composer.card(incident, call.now))?;
                     self.post_to_room(&card, false)
                         .await
                         .map(|at| Done::With(Report::CardPosted(at)))
@@ -475,9 +83,7 @@ impl Task<'_> {
             },
             Effect::RefreshCard => match self.card() {
                 Some(at) => {
-                    let card = composer
-                        .card(incident, call.now)
-                        .map_err(|cause| unmade(&cause))?;
+                    let card = made(composer.card(incident, call.now))?;
                     self.slack.update(at, &card, call).await.map(quietly)
                 }
                 None => Ok(Done::Quietly),
@@ -492,9 +98,7 @@ impl Task<'_> {
             },
             Effect::PostChecklist { id } => match self.dispatcher.catalog.checklist(id) {
                 Some(checklist) => {
-                    let message = composer
-                        .checklist(checklist)
-                        .map_err(|cause| unmade(&cause))?;
+                    let message = made(composer.checklist(checklist))?;
                     self.post_to_room(&message, false).await.map(quietly)
                 }
                 // The configuration was edited since.
@@ -503,9 +107,7 @@ impl Task<'_> {
             Effect::Announce => match incident.announcement {
                 Some(_) => Ok(Done::Quietly),
                 None => {
-                    let message = composer
-                        .announcement(incident, call.now)
-                        .map_err(|cause| unmade(&cause))?;
+                    let message = made(composer.announcement(incident, call.now))?;
                     let to = Destination {
                         channel: &incident.announce,
                         thread: None,
@@ -518,9 +120,7 @@ impl Task<'_> {
             },
             Effect::RefreshAnnouncement => match &incident.announcement {
                 Some(at) => {
-                    let message = composer
-                        .announcement(incident, call.now)
-                        .map_err(|cause| unmade(&cause))?;
+                    let message = made(composer.announcement(incident, call.now))?;
                     self.slack.update(at, &message, call).await.map(quietly)
                 }
                 None => Ok(Done::Quietly),
@@ -733,11 +333,9 @@ impl Task<'_> {
         let Some(recorded) = recorded else {
             return Ok(Done::Quietly);
         };
-        let message = self
-            .dispatcher
-            .composer
-            .notice(self.incident, &recorded)
-            .map_err(|cause| unmade(&cause))?;
+        let anchor = self.anchor(&recorded).await?;
+        let composer = &self.dispatcher.composer;
+        let message = made(composer.notice(self.incident, &recorded, anchor.as_deref()))?;
         match to {
             Audience::Room => {
                 // In a thread, what everybody should know shows in the channel too.
@@ -755,7 +353,34 @@ impl Task<'_> {
                 };
                 self.post(&to, &message).await.map(quietly)
             }
+            Audience::Thread => {
+                // Without an announcement there is no thread, and nobody in it.
+                let Some(announcement) = &self.incident.announcement else {
+                    return Ok(Done::Quietly);
+                };
+                let to = Destination {
+                    channel: announcement.channel.as_str(),
+                    thread: Some(&announcement.ts),
+                    broadcast: false,
+                };
+                self.post(&to, &message).await.map(quietly)
+            }
         }
+    }
+
+    /// What an end says of the record so far, for `firebell audit verify --anchor`: it stands in Slack, out of reach
+    /// of whoever could rewrite the whole database.
+    async fn anchor(&self, recorded: &Recorded) -> Result<Option<String>, Failure> {
+        if !matches!(recorded.event, Event::Resolved(_) | Event::Closed) {
+            return Ok(None);
+        }
+        let head = self
+            .dispatcher
+            .store
+            .hash_of(&self.incident.id, recorded.seq as i64)
+            .await
+            .map_err(|cause| store_trouble(&cause))?;
+        Ok(head.map(|head| Anchor::new(&self.incident.id, recorded.seq, &head).to_string()))
     }
 
     async fn post_to_room(
@@ -861,16 +486,17 @@ impl Task<'_> {
             catalog,
             ..
         } = self.dispatcher;
-        let bytes = export::to_bytes(
-            store,
-            templates,
-            catalog,
-            &incident.id,
-            format,
-            self.call.now,
-        )
-        .await
-        .map_err(|cause| unmade(&cause))?;
+        let bytes = made(
+            export::to_bytes(
+                store,
+                templates,
+                catalog,
+                &incident.id,
+                format,
+                self.call.now,
+            )
+            .await,
+        )?;
         let title = format!("{} {}", incident.id, incident.title);
         self.slack
             .upload(&place.channel, thread, &name, &title, &bytes, self.call)
@@ -881,7 +507,7 @@ impl Task<'_> {
 
 impl Effect {
     /// What it does, in words that follow "could not".
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Effect::OpenWarRoom { name } => format!("open the war room #{name}"),
             Effect::SetTopic => "set the topic".to_owned(),
@@ -901,6 +527,10 @@ impl Effect {
             Effect::Post {
                 to: Audience::Room, ..
             } => "post into the war room".to_owned(),
+            Effect::Post {
+                to: Audience::Thread,
+                ..
+            } => "post into the thread".to_owned(),
             Effect::FetchMessage { .. } => "put a marked message on the timeline".to_owned(),
             Effect::LearnNames { .. } => "ask Slack for names".to_owned(),
             Effect::UploadExport { .. } => "upload the record".to_owned(),
@@ -920,31 +550,16 @@ fn written_at(message: &MessageRef) -> Option<Timestamp> {
     Timestamp::from_millisecond(seconds.parse::<i64>().ok()?.checked_mul(1_000)? + millis).ok()
 }
 
-/// The pause before the next attempt: doubled each time, and spread by what the order is called, so that what failed
-/// together does not come back together.
-fn pause(lease: &Lease) -> SignedDuration {
-    let doublings = u32::try_from(lease.attempts - 1).unwrap_or(0).min(10);
-    let pause = (PAUSE * 2_i32.pow(doublings)).min(PAUSE_MAX);
-    let mut hasher = DefaultHasher::new();
-    (&lease.id, lease.attempts).hash(&mut hasher);
-    let percent = (hasher.finish() % 25) as i32;
-    pause + pause * percent / 100
-}
-
-/// Slack's words for a channel that is no more.
-fn is_gone(code: &str) -> bool {
-    matches!(code, "is_archived" | "is_inactive" | "channel_not_found")
-}
-
-fn unmade(cause: &anyhow::Error) -> Failure {
-    Failure::GiveUp {
+/// What could not be made will not be made the next time either.
+fn made<T>(result: anyhow::Result<T>) -> Result<T, Failure> {
+    result.map_err(|cause| Failure::GiveUp {
         code: "unmade".to_owned(),
         why: format!("{cause:#}"),
         users: vec![],
-    }
+    })
 }
 
-fn store_trouble(cause: &anyhow::Error) -> Failure {
+pub(super) fn store_trouble(cause: &anyhow::Error) -> Failure {
     Failure::Retry {
         after: None,
         why: format!("{cause:#}"),

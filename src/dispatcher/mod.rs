@@ -1,0 +1,420 @@
+//! Does what the outbox orders: claims a due order by lease, does it, and brings what came of it back through the
+//! engine. At least once: a repeated order looks first whether it had got through.
+//!
+//! Here stand the lanes, the leases, and how an order is put away; what each order does stands in `task`.
+
+mod task;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use minijinja::Environment;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use crate::clock::Clock;
+use crate::domain::catalog::Catalog;
+use crate::domain::command::{Command, Report};
+use crate::domain::effect::{Audience, Effect, Lane};
+use crate::domain::incident::Room;
+use crate::domain::terms::Actor;
+use crate::engine::{Engine, EngineError, Envelope, Wish};
+use crate::slack::client::{Call, Failure, Slack};
+use crate::slack::message::Composer;
+use crate::store::Store;
+use crate::store::outbox::{Claimed, Lease};
+use task::{Done, Task, store_trouble};
+
+/// How long an order is ours. Short, so that after a crash nothing waits long; renewed while the order is being done.
+const LEASE: SignedDuration = SignedDuration::from_secs(5);
+/// How often a lease is renewed: two renewals may fail before it is lost.
+const RENEW: Duration = Duration::from_millis(1_500);
+/// Orders of one lane that are done at the same time. Slack takes about one message a second in each channel, so this
+/// is about how many war rooms are served side by side.
+const AT_ONCE: usize = 8;
+/// The longest rest of a lane: another replica's orders are not rung in, they are looked for.
+const REST: Duration = Duration::from_secs(1);
+/// The rest of a lane whose due order somebody else has just claimed.
+const OVERTAKEN: Duration = Duration::from_millis(50);
+/// The first pause after a failure; doubled each time, up to [`PAUSE_MAX`].
+const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+/// The shortest time between two looks at a lane: under a storm of commits one look serves many of them.
+const LOOK: Duration = Duration::from_millis(5);
+/// The pause after orders had to be put back because a method has its pace: the next ones would most likely be put
+/// back too, and each costs a write.
+const PACED: Duration = Duration::from_millis(25);
+/// The longest pause: when Slack is back after an hour, nothing waits longer than this.
+const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// An order was taken up.
+    Did,
+    /// Nothing is due.
+    Idle,
+}
+
+/// The dispatcher.
+#[derive(Debug)]
+pub struct Dispatcher {
+    store: Store,
+    engine: Engine,
+    catalog: Arc<Catalog>,
+    clock: Clock,
+    slack: Option<Arc<Slack>>,
+    composer: Arc<Composer>,
+    templates: Arc<Environment<'static>>,
+    owner: String,
+    trouble: Mutex<Option<String>>,
+    paced: AtomicBool,
+}
+
+/// What the dispatcher works with.
+#[derive(Debug)]
+pub struct Tools {
+    /// Where the orders wait.
+    pub store: Store,
+    /// The door through which results come back.
+    pub engine: Engine,
+    /// The configuration.
+    pub catalog: Arc<Catalog>,
+    /// The clock.
+    pub clock: Clock,
+    /// Slack; without it, what is to be said there waits.
+    pub slack: Option<Arc<Slack>>,
+    /// The messages.
+    pub composer: Arc<Composer>,
+    /// The words of exports.
+    pub templates: Arc<Environment<'static>>,
+    /// What tells this process's leases from every other's.
+    pub owner: String,
+}
+
+impl Dispatcher {
+    /// A dispatcher with these tools.
+    pub fn new(tools: Tools) -> Self {
+        let Tools {
+            store,
+            engine,
+            catalog,
+            clock,
+            slack,
+            composer,
+            templates,
+            owner,
+        } = tools;
+        Self {
+            store,
+            engine,
+            catalog,
+            clock,
+            slack,
+            composer,
+            templates,
+            owner,
+            trouble: Mutex::default(),
+            paced: AtomicBool::new(false),
+        }
+    }
+
+    /// The lanes that it works on: without Slack, what is to be said there waits in the outbox.
+    pub fn lanes(&self) -> Vec<Lane> {
+        Lane::ALL
+            .into_iter()
+            .filter(|lane| match lane {
+                Lane::Clocks => true,
+                Lane::Chat => self.slack.is_some(),
+            })
+            .collect()
+    }
+
+    /// What keeps Slack from being told, if anything does.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes up one order of a lane, if one is due.
+    pub async fn run_one(&self, lane: Lane) -> anyhow::Result<Step> {
+        match self.claim(lane, 1).await?.pop() {
+            Some(claimed) => {
+                self.perform(claimed).await;
+                Ok(Step::Did)
+            }
+            None => Ok(Step::Idle),
+        }
+    }
+
+    /// Works on a lane until told to stop; then finishes what it has begun.
+    pub async fn run(self: Arc<Self>, lane: Lane, mut stop: watch::Receiver<bool>) {
+        let mut orders = self.engine.orders(lane);
+        let mut tasks = JoinSet::new();
+        while !*stop.borrow() {
+            let free = AT_ONCE - tasks.len();
+            let (claimed, rest) = match self.look(lane, free).await {
+                Ok(looked) => looked,
+                Err(cause) => {
+                    error!(lane = lane.word(), "Could not look for orders: {cause:#}");
+                    (vec![], REST)
+                }
+            };
+            if claimed.is_empty() {
+                tokio::select! {
+                    _ = stop.changed() => {}
+                    _ = orders.changed(), if free > 0 => {}
+                    Some(_) = tasks.join_next() => {}
+                    () = tokio::time::sleep(rest) => {}
+                }
+            }
+            for claimed in claimed {
+                let dispatcher = self.clone();
+                tasks.spawn(async move { dispatcher.perform(claimed).await });
+            }
+            tokio::time::sleep(match self.paced.swap(false, Ordering::Relaxed) {
+                true => PACED,
+                false => LOOK,
+            })
+            .await;
+            while tasks.try_join_next().is_some() {}
+        }
+        tasks.join_all().await;
+    }
+
+    /// Claims what is due, and says how long to rest if there is nothing. Looks before it claims: a look writes
+    /// nothing.
+    async fn look(&self, lane: Lane, limit: usize) -> anyhow::Result<(Vec<Claimed>, Duration)> {
+        if limit == 0 {
+            return Ok((vec![], REST));
+        }
+        let Some(at) = self.store.next_due(lane).await? else {
+            return Ok((vec![], REST));
+        };
+        match Duration::try_from(at.duration_since(self.clock.now())) {
+            Ok(until) if !until.is_zero() => Ok((vec![], until.min(REST))),
+            Ok(_) | Err(_) => Ok((self.claim(lane, limit as i64).await?, OVERTAKEN)),
+        }
+    }
+
+    async fn claim(&self, lane: Lane, limit: i64) -> anyhow::Result<Vec<Claimed>> {
+        let now = self.clock.now();
+        self.store
+            .claim(lane, &self.owner, now, now + LEASE, limit)
+            .await
+    }
+
+    /// Does one order and brings what came of it back.
+    async fn perform(&self, claimed: Claimed) {
+        let span = info_span!("order", incident.id = %claimed.incident, order = %claimed.lease.id, attempt = claimed.lease.attempts);
+        async {
+            let lease = claimed.lease.clone();
+            let doing = self.do_it(&claimed);
+            tokio::pin!(doing);
+            let mut renewals = tokio::time::interval(RENEW);
+            renewals.tick().await;
+            let result = loop {
+                tokio::select! {
+                    result = &mut doing => break result,
+                    _ = renewals.tick() => {
+                        if let Err(cause) = self.store.renew(&lease, self.clock.now() + LEASE).await {
+                            warn!("Could not renew the lease: {cause:#}");
+                        }
+                    }
+                }
+            };
+            if let Err(cause) = self.settle(&claimed, result).await {
+                // The lease runs out, and the order is done again.
+                error!("Could not put away the order {}: {cause:#}", lease.id);
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Puts an order away by what came of it.
+    async fn settle(&self, claimed: &Claimed, result: Result<Done, Failure>) -> anyhow::Result<()> {
+        let Claimed {
+            lease,
+            incident,
+            effect,
+            ..
+        } = claimed;
+        let now = self.clock.now();
+        match result {
+            Ok(Done::Quietly) => {
+                self.note(effect, None);
+                self.store.finish(lease).await?;
+            }
+            Ok(Done::With(report)) => {
+                self.note(effect, None);
+                self.report(claimed, Command::Record(report)).await?;
+            }
+            Err(Failure::Later { at }) => {
+                self.paced.store(true, Ordering::Relaxed);
+                self.store.put_back(lease, at.max(now)).await?;
+            }
+            Err(Failure::Retry { after, why }) => {
+                let pause = after
+                    .and_then(|after| SignedDuration::try_from(after).ok())
+                    .unwrap_or_else(|| pause(lease));
+                warn!(
+                    retry_in_s = pause.as_secs(),
+                    "Will try again to {}: {why}",
+                    effect.words()
+                );
+                self.note(effect, Some(&why));
+                self.store.postpone(lease, now + pause, &why).await?;
+            }
+            Err(Failure::GiveUp { code, why, .. })
+                if is_gone(&code) && self.left_room(claimed, &why).await? =>
+            {
+                // In the thread that serves from now on.
+                self.store.postpone(lease, now, &why).await?;
+            }
+            Err(Failure::GiveUp { code, why, .. }) => {
+                warn!("Gave up to {} for {incident}: {why}", effect.words());
+                match self.epitaph(claimed, &code, &why).await? {
+                    Some(report) => self.report(claimed, Command::Record(report)).await?,
+                    None => {
+                        self.store.bury(lease, now, &why).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells an incident that people still work on that its war room is gone. False: it is not, or nobody needs it.
+    async fn left_room(&self, claimed: &Claimed, why: &str) -> anyhow::Result<bool> {
+        let incident = self.store.incident(&claimed.incident).await?;
+        let had_one = incident.is_some_and(|incident| {
+            matches!(incident.room, Room::Channel { .. }) && incident.status.is_open()
+        });
+        if claimed.effect.queue() != Some("room") || !had_one {
+            return Ok(false);
+        }
+        let report = Report::WarRoomLost {
+            why: why.to_owned(),
+        };
+        let envelope = Envelope {
+            wish: Wish::Pursue(claimed.incident.clone(), Command::Record(report)),
+            actor: Actor::Firebell,
+            delivery: None,
+        };
+        self.engine.handle(envelope).await?;
+        Ok(true)
+    }
+
+    /// What the incident is told of an order that was given up; nothing, where telling would fail the same way.
+    async fn epitaph(
+        &self,
+        claimed: &Claimed,
+        code: &str,
+        why: &str,
+    ) -> anyhow::Result<Option<Report>> {
+        let failed = || Report::Failed {
+            what: claimed.effect.words(),
+            why: why.to_owned(),
+        };
+        Ok(match &claimed.effect {
+            Effect::OpenWarRoom { .. } => Some(Report::WarRoomFailed {
+                why: why.to_owned(),
+            }),
+            Effect::Post {
+                to: Audience::Room, ..
+            } => None,
+            // The room is gone: whatever would be told there would fail too, and tell of that.
+            effect if is_gone(code) && effect.queue() == Some("room") => None,
+            _ => Some(failed()),
+        })
+    }
+
+    async fn report(&self, claimed: &Claimed, command: Command) -> anyhow::Result<()> {
+        match self
+            .engine
+            .report(claimed.incident.clone(), command, claimed.lease.clone())
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(EngineError::LeaseLost) => {
+                info!("Somebody else has taken the order over");
+                Ok(())
+            }
+            Err(EngineError::Refused(refusal)) => {
+                info!("Nothing follows: {refusal}");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes what keeps Slack from being told; nothing: it can be told.
+    pub fn note_trouble(&self, why: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Notes how Slack took an order. A clock says nothing about Slack.
+    fn note(&self, effect: &Effect, why: Option<&str>) {
+        match effect.lane() {
+            Lane::Chat => self.note_trouble(why.map(str::to_owned)),
+            Lane::Clocks => {}
+        }
+    }
+
+    async fn do_it(&self, claimed: &Claimed) -> Result<Done, Failure> {
+        if let Effect::Ring { timer } = &claimed.effect {
+            // The clock's result is the ringing itself: it goes through the door with the lease.
+            return match self.report(claimed, Command::Fire(timer.clone())).await {
+                Ok(()) => Ok(Done::Quietly),
+                Err(cause) => Err(store_trouble(&cause)),
+            };
+        }
+        let incident = self
+            .store
+            .incident(&claimed.incident)
+            .await
+            .map_err(|cause| store_trouble(&cause))?;
+        let Some(incident) = incident else {
+            return Ok(Done::Quietly);
+        };
+        let Some(slack) = &self.slack else {
+            return Err(Failure::Later {
+                at: self.clock.now() + PAUSE_MAX,
+            });
+        };
+        let task = Task {
+            dispatcher: self,
+            slack,
+            incident: &incident,
+            claimed,
+            call: Call {
+                now: self.clock.now(),
+                ticket: &claimed.lease.id,
+            },
+        };
+        task.run().await
+    }
+}
+
+/// The pause before the next attempt: doubled each time, and spread by what the order is called, so that what failed
+/// together does not come back together.
+fn pause(lease: &Lease) -> SignedDuration {
+    let doublings = u32::try_from(lease.attempts - 1).unwrap_or(0).min(10);
+    let pause = (PAUSE * 2_i32.pow(doublings)).min(PAUSE_MAX);
+    let mut hasher = DefaultHasher::new();
+    (&lease.id, lease.attempts).hash(&mut hasher);
+    let percent = (hasher.finish() % 25) as i32;
+    pause + pause * percent / 100
+}
+
+/// Slack's words for a channel that is no more.
+fn is_gone(code: &str) -> bool {
+    matches!(code, "is_archived" | "is_inactive" | "channel_not_found")
+}

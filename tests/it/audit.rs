@@ -1,0 +1,88 @@
+//! The record against somebody who holds the whole database.
+
+use std::process::{Command, Output};
+
+use sqlx::{Connection, SqliteConnection};
+
+use crate::harness::TestBot;
+
+const ROOM: &str = "incident-2025-0914-001";
+
+/// Runs `firebell audit verify` on the bot's own file.
+fn audit(bot: &TestBot, anchor: &str) -> (Option<i32>, String) {
+    let Output { status, stdout, .. } = Command::new(env!("CARGO_BIN_EXE_firebell"))
+        .args(["audit", "verify", "--anchor", anchor])
+        .env("DATABASE_URL", &bot.database_url)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&stdout).into_owned();
+    (status.code(), said)
+}
+
+/// What the message that told of the resolution says of the record.
+async fn anchored(bot: &TestBot) -> String {
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    bot.types("ana", ROOM, "/incident resolve a full disk")
+        .await;
+    let said = bot.slack.read(ROOM);
+    let lines: Vec<String> = said
+        .iter()
+        .flat_map(|message| {
+            message
+                .plain_text()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let line = lines.iter().find(|line| line.starts_with("_Record: `"));
+    let anchor = line.expect("the resolution says what the record is");
+    let anchor = anchor.trim_matches('_');
+    anchor.trim_start_matches("Record: ").to_owned()
+}
+
+async fn tamper(bot: &TestBot, statements: &[&'static str]) {
+    let mut connection = SqliteConnection::connect(&bot.database_url).await.unwrap();
+    for sql in statements {
+        let done = sqlx::query(*sql).execute(&mut connection).await.unwrap();
+        assert_ne!(done.rows_affected(), 0, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn an_anchor_in_slack_shows_that_a_whole_incident_was_removed() {
+    let bot = TestBot::start().await;
+    let anchor = anchored(&bot).await;
+    assert_eq!(
+        audit(&bot, &anchor),
+        (
+            Some(0),
+            "The records of 1 incidents are whole.\n".to_owned()
+        )
+    );
+    tamper(&bot, &["DELETE FROM events", "DELETE FROM incidents"]).await;
+    let (code, said) = audit(&bot, &anchor);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("INC-2025-0914-001 event"), "{said}");
+    assert!(said.contains("is gone"), "{said}");
+}
+
+#[tokio::test]
+async fn an_anchor_of_another_record_is_told_from_the_true_one() {
+    let bot = TestBot::start().await;
+    let anchor = anchored(&bot).await;
+    let (head, hash) = anchor.rsplit_once(':').unwrap();
+    let turned: String = hash.trim_end_matches('`').chars().rev().collect();
+    let (code, said) = audit(&bot, &format!("{head}:{turned}"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is not the one that was anchored"), "{said}");
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn what_is_no_anchor_is_refused_with_its_form() {
+    let bot = TestBot::start().await;
+    let (code, _) = audit(&bot, "INC-2025-0914-001");
+    assert_eq!(code, Some(2));
+}
