@@ -17,6 +17,7 @@ use crate::dispatcher::{Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::engine::Engine;
 use crate::http::{Rooms, router};
+use crate::reception::Reception;
 use crate::slack::client::{Failure, Slack};
 use crate::slack::message::Composer;
 use crate::store::Store;
@@ -80,18 +81,22 @@ impl App {
             templates: templates.clone(),
             owner: uuid::Uuid::now_v7().to_string(),
         });
-        let desk = Desk {
+        let desk = Arc::new(Desk {
             catalog,
             store,
             engine,
             clock: parts.clock.clone(),
             composer,
-        };
+        });
+        let reception = Arc::new(Reception {
+            desk: desk.clone(),
+            slack,
+        });
         Ok(Self {
             rooms: Arc::new(Rooms {
                 desk,
+                reception,
                 dispatcher: Arc::new(dispatcher),
-                slack,
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,
@@ -185,7 +190,9 @@ async fn keep_house(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
 
 /// Asks Slack who we are, until it says so: requests of other workspaces are known by it.
 async fn ask_who_we_are(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
-    let Some(slack) = &rooms.slack else { return };
+    let Some(slack) = &rooms.reception.slack else {
+        return;
+    };
     while !*stop.borrow() {
         match slack.identity(rooms.clock.now()).await {
             Ok(identity) => {

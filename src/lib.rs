@@ -23,7 +23,8 @@
 //! |---|---|---|---|
 //! | 6 | [`cli`] (`main`) | the command line | all |
 //! | 5 | [`app`] | wires the bot: the same for `serve`, `demo` and the tests | all below but `simulator` |
-//! | 4 | [`http`] | who may come in, how large, and where to | `desk`, `dispatcher`, engine, store, adapters, templates, domain |
+//! | 4 | [`http`] | who may come in, how large, and where to | `reception`, `desk`, `dispatcher`, engine, store, adapters, templates, domain |
+//! | 4 | [`reception`] | takes up what Slack asks, by whichever door it came | `desk`, engine, store, slack, templates, domain |
 //! | 4 | [`dispatcher`] | does what the outbox orders | engine, store, adapters, templates, domain |
 //! | 4 | [`desk`] | takes a person's line and answers it | engine, store, slack, templates, domain |
 //! | 3 | [`engine`] | the one door | store, clock, domain |
@@ -37,14 +38,14 @@
 //! | 1 | [`clock`] | the one source of "now" | nothing of ours |
 //!
 //! Adapters know the domain and not each other. Only `store` speaks SQL, only `engine` appends events, only
-//! `dispatcher` calls out, but for two questions of a moment: the reply to a click (`http::slack` says why) and, at the
+//! `dispatcher` calls out, but for two questions of a moment: the reply to a click (`reception` says why) and, at the
 //! start, who we are in Slack (`app`). A test (`tests/it/layers.rs`) holds the table.
 //!
 //! # The walk of `/incident declare p1 checkout is down`
 //!
 //! 1. `http::slack::command`: turned away at once if too many wait; the signature is proved over the raw bytes
 //!    (`slack::signature`), then the form is read (`slack::inbound`).
-//! 2. `desk::Desk::ask` → `slack::parse::parse`: the table of subcommands makes it a `Declaration`.
+//! 2. `reception::Reception::command` → `desk::Desk::ask` → `slack::parse::parse`: the table of subcommands makes it a `Declaration`.
 //! 3. `engine::Engine::handle`: waits for the writer, who gives out the number of the day, asks
 //!    `domain::decide` (→ `Declared`), folds, and asks `effects_of` (→ `OpenWarRoom`, `Announce`, the update clock).
 //! 4. `store::commit`: delivery, state, event (chained by hash) and orders, in one transaction with whatever else
@@ -83,6 +84,7 @@ pub mod domain;
 pub mod engine;
 pub mod export;
 pub mod http;
+pub mod reception;
 pub mod simulator;
 pub mod slack;
 pub mod store;

@@ -23,7 +23,7 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
         let body = json!({ "ready": false, "database": format!("does not answer: {cause}") });
         return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
     }
-    let slack = match (&rooms.slack, rooms.dispatcher.trouble()) {
+    let slack = match (&rooms.reception.slack, rooms.dispatcher.trouble()) {
         (None, _) => "not configured: SLACK_BOT_TOKEN is not set".to_owned(),
         (Some(_), None) => "ok".to_owned(),
         (Some(_), Some(why)) => format!("degraded: {why}"),

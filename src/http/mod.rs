@@ -20,7 +20,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
-use crate::slack::client::Slack;
+use crate::reception::Reception;
 
 /// The largest body that is read: ten times the largest that Slack sends.
 const BODY_LIMIT: usize = 1_000_000;
@@ -28,12 +28,12 @@ const BODY_LIMIT: usize = 1_000_000;
 /// What the handlers work with.
 #[derive(Debug)]
 pub struct Rooms {
-    /// Answers lines.
-    pub desk: Desk,
+    /// Answers lines; knows the store.
+    pub desk: Arc<Desk>,
+    /// Takes up what Slack asks.
+    pub reception: Arc<Reception>,
     /// Does orders; asked for its health.
     pub dispatcher: Arc<Dispatcher>,
-    /// Replies to clicks.
-    pub slack: Option<Arc<Slack>>,
     /// The clock.
     pub clock: Clock,
     /// What Slack signs with; none: Slack's requests are refused.

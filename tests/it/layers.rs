@@ -7,16 +7,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may import. `*`: all.
-const TABLE: [(&str, &str); 17] = [
+const TABLE: [(&str, &str); 18] = [
     ("main", "*"),
     ("cli", "*"),
     (
         "app",
-        "http desk dispatcher engine export store slack alerts notify actions config domain templates clock",
+        "http reception desk dispatcher engine export store slack alerts notify actions config domain templates clock",
     ),
     (
         "http",
-        "desk dispatcher engine store slack alerts notify actions export templates domain clock config",
+        "reception desk dispatcher engine store slack alerts notify actions export templates domain clock config",
+    ),
+    (
+        "reception",
+        "desk engine store slack templates domain clock",
     ),
     ("desk", "engine store slack templates domain clock"),
     (
