@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
@@ -91,6 +92,7 @@ impl App {
         let reception = Arc::new(Reception {
             desk: desk.clone(),
             slack,
+            replies: TaskTracker::new(),
         });
         Ok(Self {
             rooms: Arc::new(Rooms {
@@ -121,8 +123,12 @@ impl App {
         router(self.rooms.clone())
     }
 
-    /// Does all orders that are due, one after another, until none is.
+    /// Does all orders that are due, one after another, until none is, and waits for the replies that are under way.
     pub async fn settle(&self) -> anyhow::Result<()> {
+        let replies = &self.rooms.reception.replies;
+        replies.close();
+        replies.wait().await;
+        replies.reopen();
         loop {
             let mut did = false;
             for lane in self.rooms.dispatcher.lanes() {
@@ -168,6 +174,14 @@ impl App {
             if tokio::time::timeout(FAREWELL, lane).await.is_err() {
                 warn!("Some orders did not end in time; they stay in the outbox");
             }
+        }
+        let replies = &self.rooms.reception.replies;
+        replies.close();
+        if tokio::time::timeout(FAREWELL, replies.wait())
+            .await
+            .is_err()
+        {
+            warn!("Some replies did not end in time");
         }
         self.rooms.desk.store.close().await;
         info!("Stopped");

@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tracing::error;
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
-use crate::domain::event::Event;
+use crate::domain::command::Command;
+use crate::domain::decide::{World, decide};
+use crate::domain::event::{Event, Mark, MessageRef, Resolution, Update};
 use crate::domain::incident::{Incident, Room};
-use crate::domain::terms::{Actor, ChannelId, DeliveryId, IncidentId, Who};
+use crate::domain::terms::{Actor, ChannelId, DeliveryId, IncidentId, Role, SlackUserId, Who};
 use crate::domain::timeline::tell;
 use crate::engine::{Delivery, Engine, EngineError, Envelope, Outcome, Wish};
 use crate::slack::client::Outgoing;
+use crate::slack::inbound::SubmittedView;
 use crate::slack::message::{Composer, answer, words};
-use crate::slack::parse::{Context, Request, parse};
+use crate::slack::modal::{Errors, Filled, Form};
+use crate::slack::parse::{Context, Request, Subcommand, find, parse};
+use crate::slack::{home, modal};
 use crate::store::Store;
 use crate::store::incidents::Which;
 use crate::templates::mrkdwn;
@@ -22,6 +28,14 @@ use crate::templates::mrkdwn;
 const LISTED: i64 = 20;
 /// Entries of a timeline that are shown in Slack; the export has them all.
 const ENTRIES: u64 = 15;
+/// Incidents that are looked through for somebody's home tab.
+const HOME: i64 = 200;
+
+/// What is told to a person when the bot cannot take the request up.
+pub const OVERLOADED: &str =
+    "Too much is going on at once; nothing was done. Please try again in a few seconds.";
+/// What is told when the store does not answer.
+pub const BROKEN: &str = "The database does not answer, so nothing was done. Please try again, and tell whoever runs Firebell: /readyz and the log say more.";
 
 /// The desk.
 #[derive(Debug)]
@@ -51,6 +65,8 @@ pub struct Asked<'a> {
     pub channel: Option<ChannelId>,
     /// What tells this delivery from every other.
     pub delivery: Option<DeliveryId>,
+    /// Whether a form can be opened for them.
+    pub forms: bool,
 }
 
 /// What is answered.
@@ -58,6 +74,8 @@ pub struct Asked<'a> {
 pub enum Answer {
     /// It is done, or here is what was asked for.
     Done(Outgoing),
+    /// A form to be opened, and how it would be typed.
+    Form(Value, String),
     /// No, and what to do instead.
     Refused(Outgoing),
     /// The line is not in the language; how it would be.
@@ -68,7 +86,85 @@ pub enum Answer {
     Broken,
 }
 
+/// What came of a form.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submitted {
+    /// It is done; the form closes.
+    Done,
+    /// It is done, and the form shows this instead.
+    Said(Value),
+    /// Something is wrong, by field; the form stays open.
+    Wrong(Errors),
+    /// It is a form of somebody else.
+    NotOurs,
+}
+
+/// How a mark is told from every other: two people may mark the same message, or one with a pin and a reaction, and
+/// it is put there once.
+pub fn marked(message: &MessageRef, mark: Mark) -> Delivery {
+    let purpose = match mark {
+        Mark::Pin | Mark::Reaction | Mark::Shortcut => "timeline",
+        Mark::Check => "follow-up",
+    };
+    Delivery {
+        id: DeliveryId::new(format!("mark/{}/{}/{purpose}", message.channel, message.ts)),
+        for_ever: true,
+    }
+}
+
 impl Desk {
+    /// Takes a form that was sent off.
+    pub async fn submit(&self, view: &SubmittedView, who: Who) -> Submitted {
+        let filled = match modal::read(view, &self.catalog) {
+            None => return Submitted::NotOurs,
+            Some(Err(errors)) => return Submitted::Wrong(errors),
+            Some(Ok(filled)) => filled,
+        };
+        let is_new = matches!(filled, Filled::Declare(_));
+        let wish = match filled {
+            Filled::Declare(declaration) => Wish::Declare(declaration),
+            Filled::Pursue(id, command) => Wish::Pursue(id, command),
+        };
+        let delivery = match &wish {
+            Wish::Pursue(_, Command::MarkMessage { message, mark }) => marked(message, *mark),
+            _ => Delivery {
+                id: DeliveryId::new(format!("view/{}", view.id)),
+                for_ever: false,
+            },
+        };
+        let envelope = Envelope {
+            wish,
+            actor: Actor::Person(who),
+            delivery: Some(delivery),
+        };
+        match self.engine.handle(envelope).await {
+            // Whoever declares is not in the room yet: the form says where it will be.
+            Ok(outcome) if is_new => {
+                Submitted::Said(modal::told("Declared", &confirmation(&outcome)))
+            }
+            Ok(_) => Submitted::Done,
+            Err(EngineError::Refused(refusal)) => Submitted::Wrong(modal::at_field(view, &refusal)),
+            // At a field, so that what was typed is not lost.
+            Err(EngineError::Overloaded) => Submitted::Wrong(modal::at_first(view, "", OVERLOADED)),
+            Err(EngineError::LeaseLost | EngineError::Store(_)) => {
+                Submitted::Wrong(modal::at_first(view, "", BROKEN))
+            }
+        }
+    }
+
+    /// The home tab of a person.
+    pub async fn home(&self, user: &SlackUserId) -> anyhow::Result<Value> {
+        let open = self.store.list(Which::Open, HOME).await?;
+        let with_follow_ups = self.store.list(Which::WithFollowUps, HOME).await?;
+        Ok(home::home(user, &open, &with_follow_ups, self.clock.now()))
+    }
+
+    /// The form that declares an incident on a message, or on none.
+    pub fn declaration_form(&self, on: Option<(&MessageRef, &str)>) -> Value {
+        let (about, said) = on.unzip();
+        modal::declare(&self.catalog, None, about, said)
+    }
+
     /// Answers a line.
     pub async fn ask(&self, asked: Asked<'_>) -> Answer {
         match self.answer(&asked).await {
@@ -84,6 +180,7 @@ impl Desk {
         let context = Context {
             catalog: &self.catalog,
             typist: &asked.who,
+            forms: asked.forms,
         };
         let line = match parse(asked.line, context) {
             Ok(line) => line,
@@ -124,7 +221,11 @@ impl Desk {
                 .list(&self.store.list(Which::Open, LISTED).await?, now),
             Request::ShowContacts => self.composer.contacts(),
             Request::Help(about) => self.composer.help(about),
-            Request::Pursue(_) | Request::ShowStatus | Request::ShowTimeline => {
+            Request::Fill(Form::Declare { severity, .. }) => {
+                let form = modal::declare(&self.catalog, severity.as_ref(), None, None);
+                return Ok(self.form(form, asked));
+            }
+            Request::Fill(_) | Request::Pursue(_) | Request::ShowStatus | Request::ShowTimeline => {
                 self.composer.help(None)
             }
         }))
@@ -142,8 +243,74 @@ impl Desk {
                 Ok(self.pass_on(Wish::Pursue(id.clone(), command), asked).await)
             }
             Request::ShowTimeline => self.timeline(id).await,
+            Request::Fill(form) => self.fill(id, form, asked).await,
             _ => self.status(id).await,
         }
+    }
+
+    /// Opens a form about an incident, unless it would be refused however it is filled in.
+    async fn fill(&self, id: &IncidentId, form: Form, asked: &Asked<'_>) -> anyhow::Result<Answer> {
+        let Some(incident) = self.store.incident(id).await? else {
+            return Ok(unknown(id));
+        };
+        let (view, sample) = match form {
+            Form::Update => {
+                let update = Update::default();
+                let sample = Command::PostUpdate {
+                    update,
+                    status: None,
+                    severity: None,
+                };
+                (modal::update(&self.catalog, &incident), Some(sample))
+            }
+            Form::Severity => {
+                let mut others = self.catalog.severities.iter();
+                let other = others.find(|it| it.id != incident.severity.id);
+                let sample = other.map(|it| Command::ChangeSeverity {
+                    to: it.id.clone(),
+                    reason: None,
+                });
+                (modal::severity(&self.catalog, &incident), sample)
+            }
+            Form::Role => {
+                let sample = Command::AssignRole {
+                    role: Role::Scribe,
+                    to: Who::named("somebody else"),
+                };
+                (modal::role(&incident, &asked.who), Some(sample))
+            }
+            Form::Resolve => {
+                let sample = Command::Resolve(Resolution {
+                    root_cause: Some("any".to_owned()),
+                    ..Resolution::default()
+                });
+                (modal::resolve(&incident), Some(sample))
+            }
+            Form::Declare { .. } | Form::Keep { .. } => return self.status(id).await,
+        };
+        let world = World {
+            now: self.clock.now(),
+            actor: &Actor::Person(asked.who.clone()),
+            catalog: &self.catalog,
+            overrides: &[],
+        };
+        if let Some(sample) = sample
+            && let Err(refusal) = decide(Some(&incident), &sample, world)
+        {
+            return Ok(Answer::Refused(words(&refusal.to_string())));
+        }
+        Ok(self.form(view, asked))
+    }
+
+    /// A form, with what to type if it does not open.
+    fn form(&self, view: Value, asked: &Asked<'_>) -> Answer {
+        let usage = find(first_word(asked.line)).map(Subcommand::form);
+        let typed = format!(
+            "{} {}",
+            self.catalog.slack.command,
+            usage.unwrap_or_default()
+        );
+        Answer::Form(view, typed)
     }
 
     async fn status(&self, id: &IncidentId) -> anyhow::Result<Answer> {

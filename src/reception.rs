@@ -3,35 +3,51 @@
 //! API does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
 
-use crate::desk::{Answer, Asked, Desk};
+use crate::desk::{Answer, Asked, BROKEN, Desk, OVERLOADED, Submitted, marked};
 use crate::domain::command::Command;
 use crate::domain::event::{Mark, MessageRef};
+use crate::domain::incident::{Incident, Room};
 use crate::domain::terms::{Actor, ChannelId, DeliveryId, MessageTs, SlackUserId, Who};
-use crate::engine::{Delivery, EngineError, Envelope, Wish};
-use crate::slack::client::{Outgoing, Slack};
+use crate::engine::{EngineError, Envelope, Wish};
+use crate::slack::client::{Call, Failure, Outgoing, Slack};
 use crate::slack::inbound::{
-    BlockActions, EventCallback, EventRequest, Interaction, SlackEvent, SlashCommand,
+    BlockActions, EventCallback, EventRequest, Interaction, Message, MessageAction, Shortcut,
+    SlackEvent, SlashCommand, TeamRef, ViewSubmission,
 };
 use crate::slack::interaction::read;
 use crate::slack::message::words;
+use crate::slack::modal::{keep, told};
+use crate::slack::text::unescape;
+use crate::store::incidents::Which;
 
-/// What is told to a person when the bot cannot take the request up.
-pub const OVERLOADED: &str =
-    "Too much is going on at once; nothing was done. Please try again in a few seconds.";
-/// What is told when the store does not answer.
-pub const BROKEN: &str = "The database does not answer, so nothing was done. Please try again, and tell whoever runs Firebell: /readyz and the log say more.";
+/// The shortcut that declares an incident, from anywhere.
+pub const DECLARE: &str = "declare_incident";
+/// The shortcut that declares an incident on a message.
+pub const DECLARE_ON_MESSAGE: &str = "declare_incident_from_message";
+/// The shortcut that puts a message on a timeline.
+pub const ADD_TO_TIMELINE: &str = "add_to_timeline";
+
+/// Open incidents among which a message is looked for, or offered.
+const OPEN: i64 = 100;
+/// How long Slack may take to say in which thread a message stands: well under the three seconds in which it wants its
+/// own answer.
+const ASKING: Duration = Duration::from_secs(2);
 
 /// The reception.
 #[derive(Debug)]
 pub struct Reception {
     /// Answers lines.
     pub desk: Arc<Desk>,
-    /// Replies to clicks.
+    /// Replies to people: forms, answers to clicks, home tabs.
     pub slack: Option<Arc<Slack>>,
+    /// The replies that are under way.
+    pub replies: TaskTracker,
 }
 
 /// What Slack is answered. Each door says it in its own way.
@@ -68,8 +84,14 @@ impl Reception {
             incident: None,
             channel: Some(command.channel_id.clone()),
             delivery,
+            forms: self.slack.is_some() && !command.trigger_id.is_empty(),
         };
         match self.desk.ask(asked).await {
+            Answer::Form(view, typed) => {
+                let trouble = command.response_url.clone();
+                self.open(command.trigger_id.clone(), view, trouble, typed);
+                Reply::Taken
+            }
             Answer::Done(message) | Answer::Refused(message) | Answer::NotUnderstood(message) => {
                 ephemeral(&message)
             }
@@ -83,6 +105,9 @@ impl Reception {
     pub async fn interaction(&self, interaction: &Interaction) -> Reply {
         match interaction {
             Interaction::BlockActions(actions) => self.clicked(actions).await,
+            Interaction::ViewSubmission(submission) => self.submitted(submission).await,
+            Interaction::Shortcut(shortcut) => self.shortcut(shortcut),
+            Interaction::MessageAction(action) => self.message_action(action).await,
             // Of a later Slack, or of a message that is not ours: received, nothing to do.
             Interaction::Unknown => Reply::Taken,
         }
@@ -97,6 +122,7 @@ impl Reception {
             EventRequest::EventCallback(callback) => self.happened(callback).await,
             EventRequest::AppRateLimited {} => {
                 warn!("Slack sends no events for a minute: there were too many");
+                metrics::counter!("firebell_slack_events_limited").increment(1);
                 Reply::Taken
             }
             EventRequest::Unknown => Reply::Taken,
@@ -124,8 +150,7 @@ impl Reception {
         let Some(click) = actions.actions.first().and_then(read) else {
             return Reply::Taken;
         };
-        let team = actions.team.as_ref();
-        if team.is_some_and(|team| self.is_foreign(&team.id)) {
+        if self.is_of_foreigners(actions.team.as_ref()) {
             return Reply::Taken;
         }
         let delivery = (!actions.trigger_id.is_empty())
@@ -133,79 +158,315 @@ impl Reception {
         let asked = Asked {
             line: &click.line,
             who: actions.user.who(),
-            incident: Some(click.incident),
+            incident: click.incident,
             channel: actions.channel.as_ref().map(|channel| channel.id.clone()),
             delivery,
+            forms: self.slack.is_some() && !actions.trigger_id.is_empty(),
         };
         let message = match self.desk.ask(asked).await {
+            Answer::Form(view, typed) => {
+                let trouble = actions.response_url.clone();
+                self.open(actions.trigger_id.clone(), view, trouble, typed);
+                return Reply::Taken;
+            }
             Answer::Done(message) | Answer::Refused(message) | Answer::NotUnderstood(message) => {
                 message
             }
             Answer::Overloaded => return Reply::Overloaded,
             Answer::Broken => words(BROKEN),
         };
-        self.tell(actions.response_url.clone(), message);
+        match &actions.response_url {
+            Some(url) => self.tell(url.clone(), message),
+            // On the home tab there is no place for an answer but a modal; and what it shows has changed by the click.
+            None => {
+                let text = unescape(&message.text, |_| None);
+                let view = told("Firebell", &crate::templates::mrkdwn(&text));
+                self.open(actions.trigger_id.clone(), view, None, String::new());
+                self.show_home(actions.user.id.clone());
+            }
+        }
         Reply::Taken
     }
 
+    /// A form was sent off. What is wrong stands at its field; whatever is right closes it.
+    async fn submitted(&self, submission: &ViewSubmission) -> Reply {
+        if self.is_of_foreigners(submission.team.as_ref()) {
+            return Reply::Taken;
+        }
+        let who = submission.user.who();
+        match self.desk.submit(&submission.view, who).await {
+            Submitted::Done | Submitted::NotOurs => Reply::Taken,
+            Submitted::Said(view) => {
+                Reply::Body(json!({ "response_action": "update", "view": view }))
+            }
+            Submitted::Wrong(errors) => {
+                Reply::Body(json!({ "response_action": "errors", "errors": errors }))
+            }
+        }
+    }
+
+    /// A shortcut that may be chosen anywhere.
+    fn shortcut(&self, shortcut: &Shortcut) -> Reply {
+        if shortcut.callback_id == DECLARE && !self.is_of_foreigners(shortcut.team.as_ref()) {
+            let form = self.desk.declaration_form(None);
+            self.open(shortcut.trigger_id.clone(), form, None, String::new());
+        }
+        Reply::Taken
+    }
+
+    /// A shortcut in the menu of a message.
+    async fn message_action(&self, action: &MessageAction) -> Reply {
+        if self.is_of_foreigners(action.team.as_ref()) {
+            return Reply::Taken;
+        }
+        let at = message_ref(action.channel.id.clone(), &action.message.ts);
+        match action.callback_id.as_str() {
+            DECLARE_ON_MESSAGE => {
+                let said = unescape(&action.message.text, |_| None);
+                let form = self.desk.declaration_form(Some((&at, &said)));
+                self.open(
+                    action.trigger_id.clone(),
+                    form,
+                    action.response_url.clone(),
+                    String::new(),
+                );
+                Reply::Taken
+            }
+            ADD_TO_TIMELINE => self.add_to_timeline(action, at).await,
+            _ => Reply::Taken,
+        }
+    }
+
+    /// Puts a message on the timeline of the incident to which its place belongs, or asks which one is meant.
+    async fn add_to_timeline(&self, action: &MessageAction, at: MessageRef) -> Reply {
+        let found = match self.incident_of(&at, &action.message).await {
+            Ok(found) => found,
+            Err(reply) => return reply,
+        };
+        let reply = |text: &str| {
+            if let Some(url) = &action.response_url {
+                self.tell(url.clone(), words(text));
+            }
+            Reply::Taken
+        };
+        let Some(incident) = found else {
+            let Ok(open) = self.desk.store.list(Which::Open, OPEN).await else {
+                return reply(BROKEN);
+            };
+            if open.is_empty() {
+                return reply("There is no open incident on whose timeline it could stand.");
+            }
+            let url = action.response_url.clone();
+            self.open(
+                action.trigger_id.clone(),
+                keep(&open, &at),
+                url,
+                String::new(),
+            );
+            return Reply::Taken;
+        };
+        match self
+            .mark(&incident, at, Mark::Shortcut, action.user.who())
+            .await
+        {
+            Ok(()) => reply(&format!("Added to the timeline of {}.", incident.id)),
+            Err(EngineError::Refused(refusal)) => reply(&refusal.to_string()),
+            Err(EngineError::Overloaded) => reply(OVERLOADED),
+            Err(EngineError::LeaseLost | EngineError::Store(_)) => reply(BROKEN),
+        }
+    }
+
+    fn is_of_foreigners(&self, team: Option<&TeamRef>) -> bool {
+        team.is_some_and(|team| self.is_foreign(&team.id))
+    }
+
     /// Says something to the one who did something. Not awaited: Slack's three seconds are not spent on Slack's own API.
-    fn tell(&self, response_url: Option<String>, message: Outgoing) {
-        if let (Some(slack), Some(url)) = (self.slack.clone(), response_url) {
-            tokio::spawn(async move {
-                if let Err(failure) = slack.reply(&url, &message).await {
-                    warn!("Could not reply to a click: {failure:?}");
+    fn tell(&self, response_url: String, message: Outgoing) {
+        if let Some(slack) = self.slack.clone() {
+            self.replies.spawn(async move {
+                if let Err(failure) = slack.reply(&response_url, &message).await {
+                    warn!("Could not reply to somebody: {failure:?}");
                 }
             });
         }
     }
 
-    /// A mark on a message of a war room. Everything else is received and left alone.
+    /// Opens a form, not awaited either. If it does not open (the trigger is good for three seconds), the person
+    /// learns what to type instead.
+    fn open(&self, trigger_id: String, view: Value, trouble: Option<String>, typed: String) {
+        let (Some(slack), now) = (self.slack.clone(), self.desk.clock.now()) else {
+            return;
+        };
+        self.replies.spawn(async move {
+            let call = Call {
+                now,
+                ticket: &trigger_id,
+            };
+            let Err(failure) = slack.open_view(&trigger_id, &view, call).await else {
+                return;
+            };
+            warn!("Could not open a form: {failure:?}");
+            let Some(url) = trouble else { return };
+            let message = match typed.trim() {
+                "" => words("The form did not open: Slack took too long. Please try again."),
+                typed => words(&format!(
+                    "The form did not open: Slack took too long. Try again, or type it: `{typed}`"
+                )),
+            };
+            if let Err(failure) = slack.reply(&url, &message).await {
+                warn!("Could not reply to somebody: {failure:?}");
+            }
+        });
+    }
+
+    /// Shows somebody their home tab as it is now.
+    fn show_home(&self, user: SlackUserId) {
+        let Some(slack) = self.slack.clone() else {
+            return;
+        };
+        let desk = self.desk.clone();
+        self.replies.spawn(async move {
+            let view = match desk.home(&user).await {
+                Ok(view) => view,
+                Err(cause) => {
+                    error!("Could not make a home tab: {cause:#}");
+                    return;
+                }
+            };
+            let call = Call {
+                now: desk.clock.now(),
+                ticket: user.as_str(),
+            };
+            if let Err(failure) = slack.publish_home(&user, &view, call).await {
+                warn!("Could not show a home tab: {failure:?}");
+            }
+        });
+    }
+
+    /// A mark on a message of a war room, or somebody looks at the home tab. Everything else is received and left
+    /// alone.
     async fn happened(&self, callback: &EventCallback) -> Reply {
-        let Some((user, message, mark)) = marked(&callback.event) else {
-            return Reply::Taken;
+        let (user, message, mark) = match &callback.event {
+            SlackEvent::AppHomeOpened { user, tab } => {
+                if tab != "messages" && !self.is_foreign(&callback.team_id) {
+                    self.show_home(user.clone());
+                }
+                return Reply::Taken;
+            }
+            SlackEvent::TokensRevoked | SlackEvent::AppUninstalled => {
+                error!(
+                    "Slack has taken the bot's token away: install the app again and set SLACK_BOT_TOKEN; until then what is to be said in Slack waits"
+                );
+                return Reply::Taken;
+            }
+            event => match mark_of(event) {
+                Some(mark) => mark,
+                None => return Reply::Taken,
+            },
         };
         // The bot pins its own card: that is no mark of a person.
         if callback.is_bot(&user) || self.is_foreign(&callback.team_id) {
             return Reply::Taken;
         }
-        let incident = match self.desk.store.incident_in(&message.channel).await {
+        let seen = match &callback.event {
+            SlackEvent::PinAdded { item, .. } => item.message.clone().unwrap_or_default(),
+            _ => Message::default(),
+        };
+        let incident = match self.incident_of(&message, &seen).await {
             Ok(Some(incident)) => incident,
             Ok(None) => return Reply::Taken,
-            Err(cause) => {
-                tracing::error!(
-                    "Could not look for the war room {}: {cause:#}",
-                    message.channel
-                );
-                return Reply::Broken;
-            }
+            Err(reply) => return reply,
         };
         if incident.card.as_ref() == Some(&message) {
             return Reply::Taken;
         }
         let person = self.desk.catalog.person_by_slack(&user);
         let name = person.map_or_else(|| user.to_string(), |person| person.name.clone());
-        let purpose = match mark {
-            Mark::Pin | Mark::Reaction | Mark::Shortcut => "timeline",
-            Mark::Check => "follow-up",
-        };
-        // Two people may mark the same message, or one with a pin and a reaction: it is put there once.
-        let delivery = Delivery {
-            id: DeliveryId::new(format!("mark/{}/{}/{purpose}", message.channel, message.ts)),
-            for_ever: true,
-        };
-        let envelope = Envelope {
-            wish: Wish::Pursue(incident.id.clone(), Command::MarkMessage { message, mark }),
-            actor: Actor::Person(Who::slack(user, name)),
-            delivery: Some(delivery),
-        };
-        match self.desk.engine.handle(envelope).await {
-            Ok(_) => Reply::Taken,
+        match self
+            .mark(&incident, message, mark, Who::slack(user, name))
+            .await
+        {
+            Ok(()) => Reply::Taken,
             Err(EngineError::Refused(refusal)) => {
                 info!("A mark was not taken: {refusal}");
                 Reply::Taken
             }
             Err(EngineError::Overloaded) => Reply::Overloaded,
             Err(EngineError::LeaseLost | EngineError::Store(_)) => Reply::Broken,
+        }
+    }
+
+    async fn mark(
+        &self,
+        incident: &Incident,
+        message: MessageRef,
+        mark: Mark,
+        by: Who,
+    ) -> Result<(), EngineError> {
+        let envelope = Envelope {
+            delivery: Some(marked(&message, mark)),
+            wish: Wish::Pursue(incident.id.clone(), Command::MarkMessage { message, mark }),
+            actor: Actor::Person(by),
+        };
+        self.desk.engine.handle(envelope).await.map(drop)
+    }
+
+    /// The incident to whose place a message belongs: its war room, or the thread under its announcement. `seen` is
+    /// the message as far as it came along.
+    async fn incident_of(
+        &self,
+        at: &MessageRef,
+        seen: &Message,
+    ) -> Result<Option<Arc<Incident>>, Reply> {
+        let broken = |cause: anyhow::Error| {
+            error!("Could not look for the incident of a message: {cause:#}");
+            Reply::Broken
+        };
+        let store = &self.desk.store;
+        if let Some(incident) = store.incident_in(&at.channel).await.map_err(broken)? {
+            return Ok(Some(incident));
+        }
+        let mut threads = store.list(Which::Open, OPEN).await.map_err(broken)?;
+        threads.retain(|incident| {
+            let announcement = incident.announcement.as_ref();
+            incident.room == Room::Thread
+                && announcement.is_some_and(|announcement| announcement.channel == at.channel)
+        });
+        if threads.is_empty() {
+            return Ok(None);
+        }
+        let thread = match &seen.thread_ts {
+            Some(thread) => Some(thread.clone()),
+            None if seen.ts.is_empty() => self.thread_of(at).await?,
+            None => None,
+        };
+        let thread = thread.unwrap_or_else(|| at.ts.to_string());
+        Ok(threads.into_iter().find(|incident| {
+            let announcement = incident.announcement.as_ref();
+            announcement.is_some_and(|announcement| announcement.ts.as_str() == thread)
+        }))
+    }
+
+    /// In which thread a message stands: a reaction does not say. Asked only where a thread is somebody's war room;
+    /// if Slack does not tell in time, it is asked to send the reaction again.
+    async fn thread_of(&self, at: &MessageRef) -> Result<Option<String>, Reply> {
+        let Some(slack) = &self.slack else {
+            return Ok(None);
+        };
+        let ticket = format!("thread/{}/{}", at.channel, at.ts);
+        let call = Call {
+            now: self.desk.clock.now(),
+            ticket: &ticket,
+        };
+        match tokio::time::timeout(ASKING, slack.message(at, call)).await {
+            Ok(Ok(message)) => Ok(message.and_then(|message| message.thread_ts)),
+            Ok(Err(Failure::GiveUp { why, .. })) => {
+                info!("Could not look at a message that was marked: {why}");
+                Ok(None)
+            }
+            Ok(Err(Failure::Later { .. } | Failure::Retry { .. })) | Err(_) => {
+                Err(Reply::Overloaded)
+            }
         }
     }
 }
@@ -217,7 +478,7 @@ fn ephemeral(message: &Outgoing) -> Reply {
 }
 
 /// Who marked which message, and how.
-fn marked(event: &SlackEvent) -> Option<(SlackUserId, MessageRef, Mark)> {
+fn mark_of(event: &SlackEvent) -> Option<(SlackUserId, MessageRef, Mark)> {
     match event {
         SlackEvent::ReactionAdded {
             user,
@@ -240,7 +501,10 @@ fn marked(event: &SlackEvent) -> Option<(SlackUserId, MessageRef, Mark)> {
             let ts = &item.message.as_ref()?.ts;
             Some((user.clone(), message_ref(channel_id.clone(), ts), Mark::Pin))
         }
-        SlackEvent::Other => None,
+        SlackEvent::AppHomeOpened { .. }
+        | SlackEvent::TokensRevoked
+        | SlackEvent::AppUninstalled
+        | SlackEvent::Other => None,
     }
 }
 

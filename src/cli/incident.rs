@@ -37,6 +37,7 @@ pub(super) async fn run(settings: &Settings, words: &[String]) -> anyhow::Result
         incident: None,
         channel: None,
         delivery: None,
+        forms: false,
     };
     let answer = desk.ask(asked).await;
     desk.store.close().await;
@@ -52,6 +53,10 @@ pub(super) async fn run(settings: &Settings, words: &[String]) -> anyhow::Result
         Answer::NotUnderstood(message) => {
             eprintln!("{}", plain(&message));
             ExitCode::from(2)
+        }
+        Answer::Form(_, typed) => {
+            eprintln!("Type the whole line: {typed}");
+            ExitCode::FAILURE
         }
         Answer::Overloaded | Answer::Broken => {
             eprintln!("The database does not answer; nothing was done.");

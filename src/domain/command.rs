@@ -111,6 +111,8 @@ pub struct Declaration {
     pub description: Option<String>,
     /// When it began, if that is known to be earlier than now.
     pub started_at: Option<Timestamp>,
+    /// The message that it was declared on, which goes on the timeline.
+    pub about: Option<MessageRef>,
 }
 
 impl Declaration {
@@ -122,6 +124,7 @@ impl Declaration {
             service: None,
             description: None,
             started_at: None,
+            about: None,
         }
     }
 }

@@ -231,7 +231,7 @@ fn declare(
     if let Some(user) = commander.as_ref().and_then(|who| who.slack.clone()) {
         invite.insert(0, Invitee::User(user));
     }
-    Ok(vec![Event::Declared(Declared {
+    let mut events = vec![Event::Declared(Declared {
         id: identity.id.clone(),
         title: title.to_owned(),
         description: declaration.description.clone(),
@@ -247,7 +247,15 @@ fn declare(
         announce: catalog.slack.announce.clone(),
         invite,
         checklists: severity.checklists.clone(),
-    })])
+    })];
+    if let (Some(message), Some(by)) = (&declaration.about, world.actor.person()) {
+        events.push(Event::MessageMarked {
+            message: message.clone(),
+            mark: Mark::Shortcut,
+            by: by.clone(),
+        });
+    }
+    Ok(events)
 }
 
 fn acknowledge(incident: &Incident, world: World<'_>) -> Result<Vec<Event>, Refusal> {

@@ -11,7 +11,7 @@ pub mod escalation;
 pub mod event;
 pub mod form;
 #[cfg(test)]
-mod given;
+pub(crate) mod given;
 pub mod hours;
 pub mod id_pattern;
 pub mod incident;

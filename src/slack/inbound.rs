@@ -64,15 +64,97 @@ fn who(id: &SlackUserId, name: &str) -> Who {
     Who::slack(id.clone(), name)
 }
 
-/// An interaction: a click, or a kind that we do not know.
+/// An interaction (slack-contract.md section 3).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Interaction {
     /// Somebody clicked in a message.
     BlockActions(Box<BlockActions>),
+    /// Somebody sent a modal off.
+    ViewSubmission(Box<ViewSubmission>),
+    /// Somebody chose a shortcut of ours, anywhere.
+    Shortcut(Box<Shortcut>),
+    /// Somebody chose a shortcut of ours in a message's menu.
+    MessageAction(Box<MessageAction>),
     /// A kind that belongs to a later Slack, or to another app.
     #[serde(other)]
     Unknown,
+}
+
+/// A modal that was sent off (slack-contract.md section 3.3).
+#[derive(Debug, Clone, Deserialize)]
+pub struct ViewSubmission {
+    /// Who sent it.
+    pub user: User,
+    /// The workspace.
+    #[serde(default)]
+    pub team: Option<TeamRef>,
+    /// The modal with what was filled in.
+    pub view: SubmittedView,
+}
+
+/// A modal with what was filled in.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SubmittedView {
+    /// Slack's id: the same however often it is sent.
+    pub id: String,
+    /// Which modal.
+    #[serde(default)]
+    pub callback_id: String,
+    /// What we gave it along.
+    #[serde(default)]
+    pub private_metadata: String,
+    /// What it shows.
+    #[serde(default)]
+    pub blocks: Vec<Value>,
+    /// What was filled in.
+    #[serde(default)]
+    pub state: ViewState,
+}
+
+/// What was filled in: by block, then by action.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ViewState {
+    /// `{"title": {"value": {"type": "plain_text_input", "value": "checkout is down"}}}`
+    #[serde(default)]
+    pub values: Value,
+}
+
+/// A global shortcut (slack-contract.md section 3.6).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Shortcut {
+    /// Who chose it.
+    pub user: User,
+    /// The workspace.
+    #[serde(default)]
+    pub team: Option<TeamRef>,
+    /// Which one.
+    pub callback_id: String,
+    /// What a modal is opened with, within three seconds.
+    #[serde(default)]
+    pub trigger_id: String,
+}
+
+/// A shortcut in a message's menu (slack-contract.md section 3.6).
+#[derive(Debug, Clone, Deserialize)]
+pub struct MessageAction {
+    /// Who chose it.
+    pub user: User,
+    /// The workspace.
+    #[serde(default)]
+    pub team: Option<TeamRef>,
+    /// Which one.
+    pub callback_id: String,
+    /// What a modal is opened with, within three seconds.
+    #[serde(default)]
+    pub trigger_id: String,
+    /// The conversation of the message.
+    pub channel: ChannelRef,
+    /// The message.
+    pub message: Message,
+    /// Where the answer goes.
+    #[serde(default)]
+    pub response_url: Option<String>,
 }
 
 /// A click (slack-contract.md section 3.1).
@@ -207,6 +289,18 @@ pub enum SlackEvent {
         /// What.
         item: PinnedItem,
     },
+    /// Somebody looks at the app's own page.
+    AppHomeOpened {
+        /// Who.
+        user: SlackUserId,
+        /// `home` or `messages`.
+        #[serde(default)]
+        tab: String,
+    },
+    /// The bot's token is worth nothing any more.
+    TokensRevoked,
+    /// The app was taken out of the workspace.
+    AppUninstalled,
     /// An event that we do not heed.
     #[serde(other)]
     Other,

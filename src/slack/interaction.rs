@@ -19,11 +19,14 @@ const VALUE: usize = 2_000;
 /// A click of ours: a line, as it would have been typed for this incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Click {
-    /// The incident.
-    pub incident: IncidentId,
+    /// The incident; none for what is about no incident in particular.
+    pub incident: Option<IncidentId>,
     /// What follows `/incident`: `ack`.
     pub line: String,
 }
+
+/// What stands for the incident in a click that is about none.
+const NONE: &str = "-";
 
 /// How loud a button is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,11 @@ pub fn button(label: &str, id: &str, incident: &IncidentId, line: &str, style: S
         Style::Danger => button["style"] = json!("danger"),
     }
     button
+}
+
+/// A button for what is about no incident in particular.
+pub fn general(label: &str, id: &str, line: &str, style: Style) -> Value {
+    button(label, id, &IncidentId::new(NONE), line, style)
 }
 
 /// A button that asks before it runs: what will happen, and how it is undone.
@@ -96,7 +104,7 @@ pub fn read(action: &BlockAction) -> Option<Click> {
     };
     let (incident, line) = value.split_once(' ')?;
     Some(Click {
-        incident: IncidentId::new(incident),
+        incident: (incident != NONE).then(|| IncidentId::new(incident)),
         line: line.to_owned(),
     })
 }
@@ -113,10 +121,18 @@ mod tests {
         assert_eq!(
             read(&action),
             Some(Click {
-                incident: id,
+                incident: Some(id),
                 line: "ack".into()
             })
         );
+    }
+
+    #[test]
+    fn a_button_may_be_about_no_incident() {
+        let made = general("Declare an incident", "declare", "declare", Style::Danger);
+        let action: BlockAction = serde_json::from_value(made).unwrap();
+        let click = read(&action).unwrap();
+        assert_eq!((click.incident, click.line.as_str()), (None, "declare"));
     }
 
     #[test]

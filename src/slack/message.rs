@@ -500,8 +500,16 @@ fn line(text: &str) -> String {
 }
 
 /// `P1` of `P1 - Critical`.
-fn short(severity: &str) -> String {
+pub(super) fn short(severity: &str) -> String {
     severity.split(" - ").next().unwrap_or(severity).to_owned()
+}
+
+/// A person as Slack shows them: a mention, or the name of somebody whom Slack does not know.
+pub(super) fn person_mention(who: &Who) -> String {
+    match &who.slack {
+        Some(user) => format!("<@{user}>"),
+        None => format!("@{}", mrkdwn(&who.name)),
+    }
 }
 
 /// The buttons of a card: what one wants next, and the rest in a menu.

@@ -70,6 +70,8 @@ methods! {
     BOOKMARKS_LIST: "bookmarks.list", Json, TIER_3, 5, false, ["bookmarks:read"];
     BOOKMARKS_ADD: "bookmarks.add", Json, TIER_2, 8, false, ["bookmarks:write"];
     PINS_ADD: "pins.add", Json, TIER_2, 5, false, ["pins:write"];
+    VIEWS_OPEN: "views.open", Json, TIER_4, 20, false, [];
+    VIEWS_PUBLISH: "views.publish", Json, TIER_4, 20, false, [];
     USERS_INFO: "users.info", Query, TIER_4, 10, false, ["users:read"];
     USERS_LIST: "users.list", Query, TIER_2, 3, false, ["users:read"];
     USERS_LOOKUP_BY_EMAIL: "users.lookupByEmail", Query, TIER_3, 10, false, ["users:read.email"];

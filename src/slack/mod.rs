@@ -1,12 +1,14 @@
 //! What Slack means in this house: requests read, commands understood, messages made, methods called.
 
 pub mod client;
+pub mod home;
 pub mod inbound;
 pub mod interaction;
 pub mod limiter;
 pub mod message;
 mod message_samples;
 pub mod methods;
+pub mod modal;
 pub mod parse;
 pub mod signature;
 pub mod text;

@@ -6,6 +6,7 @@
 
 use jiff::civil::Date;
 
+use super::modal::Form;
 use super::text::unescape;
 use crate::domain::catalog::Catalog;
 use crate::domain::command::{Command, Declaration};
@@ -38,6 +39,8 @@ pub enum Request {
     ListIncidents,
     /// Whom to call.
     ShowContacts,
+    /// A form to fill in: the line left out what it needs.
+    Fill(Form),
     /// What can be typed; about one subcommand, if it is named.
     Help(Option<&'static Subcommand>),
 }
@@ -47,6 +50,8 @@ impl Request {
     pub fn needs_incident(&self) -> bool {
         match self {
             Request::Pursue(_) | Request::ShowStatus | Request::ShowTimeline => true,
+            Request::Fill(Form::Declare { .. } | Form::Keep { .. }) => false,
+            Request::Fill(_) => true,
             Request::Declare(_)
             | Request::ListIncidents
             | Request::ShowContacts
@@ -62,6 +67,8 @@ pub struct Context<'a> {
     pub catalog: &'a Catalog,
     /// Who typed: "me".
     pub typist: &'a Who,
+    /// Whether a form can be opened for them, where a line leaves out what it needs.
+    pub forms: bool,
 }
 
 /// A line that was not understood, in words for the one who typed it.
@@ -330,7 +337,14 @@ fn declare(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
             Some(_) | None => words.push(word),
         }
     }
-    let title = text(&words.concat()).ok_or_else(|| wrong("declare", "What is wrong?", context))?;
+    let said = text(&words.concat());
+    if said.is_none() && context.forms {
+        return Ok(Request::Fill(Form::Declare {
+            severity,
+            about: None,
+        }));
+    }
+    let title = said.ok_or_else(|| wrong("declare", "What is wrong?", context))?;
     // A title is one line; what follows it is the description.
     let (title, description) = match title.split_once('\n') {
         Some((title, more)) => (title.trim().to_owned(), text(more)),
@@ -342,6 +356,7 @@ fn declare(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
         service,
         description,
         started_at: None,
+        about: None,
     }))
 }
 
@@ -381,6 +396,9 @@ fn status(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
 }
 
 fn update(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    if rest.is_empty() && context.forms {
+        return Ok(Request::Fill(Form::Update));
+    }
     let text = text(rest).ok_or_else(|| wrong("update", "How do things stand?", context))?;
     Ok(Request::Pursue(Command::PostUpdate {
         update: Update {
@@ -394,6 +412,9 @@ fn update(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
 
 fn severity(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
     let (word, reason) = split(rest);
+    if word.is_empty() && context.forms {
+        return Ok(Request::Fill(Form::Severity));
+    }
     if word.is_empty() {
         return Err(wrong("severity", "Which severity?", context));
     }
@@ -425,6 +446,9 @@ fn lead(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
 
 fn role(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
     let (word, rest) = split(rest);
+    if word.is_empty() && context.forms {
+        return Ok(Request::Fill(Form::Role));
+    }
     if word.is_empty() {
         return Err(wrong("role", "Which role?", context));
     }
@@ -491,7 +515,10 @@ fn export(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
     Ok(Request::Pursue(Command::RequestExport { format }))
 }
 
-fn resolve(rest: &str, _: Context<'_>) -> Result<Request, NotUnderstood> {
+fn resolve(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    if rest.is_empty() && context.forms {
+        return Ok(Request::Fill(Form::Resolve));
+    }
     let resolution = Resolution {
         root_cause: text(rest),
         ..Resolution::default()
@@ -561,6 +588,7 @@ mod tests {
             Context {
                 catalog: &catalog,
                 typist: &typist,
+                forms: false,
             },
         )
         .map_err(|error| error.0)

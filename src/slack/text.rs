@@ -53,7 +53,7 @@ fn entities(text: &str) -> String {
 }
 
 /// Characters that no person types and some databases refuse.
-fn clean(mut text: String) -> String {
+pub fn clean(mut text: String) -> String {
     text.retain(|c| c == '\n' || c == '\t' || !c.is_control());
     text
 }

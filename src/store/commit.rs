@@ -183,6 +183,7 @@ impl Commit {
                 Cell::int(ms(incident.milestones.declared)),
                 Cell::int(incident.version as i64),
                 Cell::text(&word(&incident.status)?),
+                Cell::int(open_follow_ups(incident)),
                 Cell::text(incident.severity.id.as_str()),
                 Cell::Text(channel),
                 Cell::Text(Some(serde_json::to_string(incident)?)),
@@ -214,6 +215,12 @@ impl Commit {
         let mut writes = WRITES.iter();
         Ok(rows.map(|cells| writes.next().map_or(vec![], |write| write.in_order(cells))))
     }
+}
+
+/// How many follow-ups of an incident are still to be done.
+pub(super) fn open_follow_ups(incident: &Incident) -> i64 {
+    let open = incident.follow_ups.iter().filter(|it| it.done_at.is_none());
+    open.count() as i64
 }
 
 /// The word under which serde stores a unit variant.
@@ -407,6 +414,7 @@ const WRITES: [Write; 5] = [
             ("declared_at_ms", Int),
             ("version", Int),
             ("status", Text),
+            ("open_follow_ups", Int),
             ("severity", Text),
             ("channel", Text),
             ("state", Text),

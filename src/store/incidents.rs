@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::chain::{self, Link};
-use super::commit::word;
+use super::commit::{open_follow_ups, word};
 use super::database::Arg;
 use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
@@ -85,6 +85,8 @@ impl EventRow {
 pub enum Which {
     /// Those on which people still work.
     Open,
+    /// Those of which a follow-up is still to be done, the oldest first.
+    WithFollowUps,
     /// All, the newest first.
     All,
 }
@@ -95,6 +97,8 @@ const EVENTS_PER_PAGE: i64 = 2_000;
 const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $1";
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
+const WITH_FOLLOW_UPS: &str = "SELECT state, head, day, number FROM incidents \
+     WHERE open_follow_ups > 0 ORDER BY declared_at_ms, id LIMIT $1";
 const NEWEST: &str = "SELECT state, head, day, number FROM incidents \
      ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const EVENTS: &str = "SELECT incident_id, seq, kind, happened_at_ms, recorded_at_ms, actor, payload, hash \
@@ -133,6 +137,7 @@ impl Store {
     pub async fn list(&self, which: Which, limit: i64) -> anyhow::Result<Vec<Arc<Incident>>> {
         let sql = match which {
             Which::Open => OPEN,
+            Which::WithFollowUps => WITH_FOLLOW_UPS,
             Which::All => NEWEST,
         };
         let rows: Vec<HeldRow> = self
@@ -317,7 +322,13 @@ impl Store {
         let Some(row) = self.audited(id).await? else {
             return Ok(vec![format!("{id}: there is no such incident")]);
         };
-        let columns = (row.version, row.status, row.severity, row.channel);
+        let columns = (
+            row.version,
+            row.status,
+            row.open_follow_ups,
+            row.severity,
+            row.channel,
+        );
         let incident: Incident =
             serde_json::from_str(&row.state).context("reading an incident's state")?;
         let up_to = incident.version as i64;
@@ -381,7 +392,7 @@ impl Store {
     async fn audited(&self, id: &IncidentId) -> anyhow::Result<Option<AuditedRow>> {
         self.database
             .row(
-                "SELECT state, head, version, status, severity, channel FROM incidents WHERE id = $1",
+                "SELECT state, head, version, status, open_follow_ups, severity, channel FROM incidents WHERE id = $1",
                 &[id.as_str().into()],
             )
             .await
@@ -411,8 +422,10 @@ impl Store {
     }
 }
 
-/// What of a state is kept in columns of its own, to be looked for: version, status, severity, war room.
-fn columns_of(incident: &Incident) -> serde_json::Result<(i64, String, String, Option<String>)> {
+/// What of a state is kept in columns of its own, to be looked for: version, status, follow-ups, severity, war room.
+fn columns_of(
+    incident: &Incident,
+) -> serde_json::Result<(i64, String, i64, String, Option<String>)> {
     let channel = match &incident.room {
         Room::Channel { channel, .. } => Some(channel.as_str().to_owned()),
         Room::Wanted { .. } | Room::Thread => None,
@@ -421,6 +434,7 @@ fn columns_of(incident: &Incident) -> serde_json::Result<(i64, String, String, O
     Ok((
         incident.version as i64,
         word(&incident.status)?,
+        open_follow_ups(incident),
         severity,
         channel,
     ))
@@ -433,6 +447,7 @@ struct AuditedRow {
     head: String,
     version: i64,
     status: String,
+    open_follow_ups: i64,
     severity: String,
     channel: Option<String>,
 }

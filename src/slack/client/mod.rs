@@ -10,11 +10,13 @@
 //! | `channels` | war rooms |
 //! | `messages` | what is posted, edited, found again |
 //! | `people` | who is who |
+//! | `views` | modals and the home tab |
 
 mod channels;
 mod failure;
 mod messages;
 mod people;
+mod views;
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,0 +1,5 @@
+-- How many follow-ups of an incident are still to be done: the page of each person shows theirs, also of incidents
+-- that are long over.
+ALTER TABLE incidents ADD COLUMN open_follow_ups BIGINT NOT NULL DEFAULT 0;
+
+CREATE INDEX incidents_by_follow_ups ON incidents (declared_at_ms) WHERE open_follow_ups > 0;
