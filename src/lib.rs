@@ -38,8 +38,8 @@
 //! | 1 | [`clock`] | the one source of "now" | nothing of ours |
 //!
 //! Adapters know the domain and not each other. Only `store` speaks SQL, only `engine` appends events, only
-//! `dispatcher` calls out, but for two questions of a moment: the reply to a click (`reception` says why) and, at the
-//! start, who we are in Slack (`app`). A test (`tests/it/layers.rs`) holds the table.
+//! `dispatcher` calls out, but for what is good for a moment only: replies to a person who has just done something
+//! (a form, an answer to a click, the home tab; `reception` says why) and, at the start, who we are in Slack (`app`). A test (`tests/it/layers.rs`) holds the table.
 //!
 //! # The walk of `/incident declare p1 checkout is down`
 //!
@@ -68,6 +68,7 @@
 //! | a new subcommand | a row in `slack::parse::SUBCOMMANDS` (help comes with it), a `Command`, its arm in `decide` |
 //! | a new fact | `Event`, its arms in `fold`, `effects_of`, `timeline`; the compiler shows them all |
 //! | a new button | one line in `slack::message`: a button carries the words that one would type |
+//! | a new form | `slack::modal`: what is asked, and the command that it becomes; a row of the table may open it |
 //! | a new order to the world | `Effect`, its arm in `dispatcher` |
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
 //! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |

@@ -57,7 +57,7 @@ pub fn home(
     }
     blocks.push(json!({ "type": "divider" }));
     blocks.push(header("My follow-ups"));
-    let mine: Vec<String> = with_follow_ups
+    let mine: Vec<Value> = with_follow_ups
         .iter()
         .flat_map(|incident| {
             incident
@@ -67,13 +67,10 @@ pub fn home(
                 .map(|tracked| promised(incident, tracked))
         })
         .collect();
-    match mine.is_empty() {
-        true => blocks.push(section("Nothing is waiting for you.")),
-        false => {
-            let shown = mine.iter().take(PROMISED);
-            blocks.extend(shown.map(|text| section(text)));
-        }
+    if mine.is_empty() {
+        blocks.push(section("Nothing is waiting for you."));
     }
+    blocks.extend(mine.iter().take(PROMISED).cloned());
     if mine.len() > PROMISED {
         blocks.push(section(&format!("_and {} more_", mine.len() - PROMISED)));
     }
@@ -89,20 +86,23 @@ fn is_mine(tracked: &TrackedFollowUp, user: &SlackUserId) -> bool {
     tracked.done_at.is_none() && owner.is_some_and(|owner| owner.slack.as_ref() == Some(user))
 }
 
-fn promised(incident: &Incident, tracked: &TrackedFollowUp) -> String {
+fn promised(incident: &Incident, tracked: &TrackedFollowUp) -> Value {
     let follow_up = &tracked.follow_up;
     let due = match follow_up.due {
         Some(due) => format!(", due {due}"),
         None => String::new(),
     };
-    format!(
-        ":pushpin: {}{due}\n_Follow-up {} of {}. Done: `/incident followup {} done {}`_",
+    let text = format!(
+        ":pushpin: {}{due}\n_Follow-up {} of {}_",
         mrkdwn(&follow_up.text),
         follow_up.number,
         incident.id,
-        incident.id,
-        follow_up.number,
-    )
+    );
+    let id = format!("done-{}", follow_up.number);
+    let line = format!("followup done {}", follow_up.number);
+    let mut promised = section(&text);
+    promised["accessory"] = button("Done", &id, &incident.id, &line, Style::Plain);
+    promised
 }
 
 fn standing(incident: &Incident, now: Timestamp) -> String {

@@ -22,8 +22,6 @@ use crate::templates::mrkdwn;
 
 /// What the callback ids of our modals begin with.
 const OURS: &str = "firebell:";
-/// The one action id of every input: its block says which it is.
-const VALUE: &str = "value";
 /// The most characters of a modal's title and buttons (slack-contract.md section 8.5).
 const TITLE: usize = 24;
 /// The most characters of an option's label (slack-contract.md section 8.4).
@@ -141,7 +139,7 @@ pub fn declare(
         input(
             "started",
             "When did it begin?",
-            json!({ "type": "datetimepicker", "action_id": VALUE }),
+            json!({ "type": "datetimepicker" }),
         ),
         "Left empty: just now.",
     )));
@@ -261,7 +259,7 @@ pub fn role(incident: &Incident, typist: &Who) -> Value {
         .into_iter()
         .find(|role| !incident.roles.contains_key(role))
         .unwrap_or(Role::IncidentCommander);
-    let mut whom = json!({ "type": "users_select", "action_id": VALUE });
+    let mut whom = json!({ "type": "users_select" });
     if let Some(user) = &typist.slack {
         whom["initial_user"] = json!(user);
     }
@@ -435,7 +433,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn value(&self, field: &str) -> &Value {
-        &self.view.state.values[field][VALUE]
+        &self.view.state.values[field][field]
     }
 
     /// A text, if there is any. Slack gives what was typed as it is, without its escapes.
@@ -518,7 +516,9 @@ fn context_line(incident: &Incident) -> Value {
     json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": cut(&text, TEXT) }] })
 }
 
-fn input(id: &str, label: &str, element: Value) -> Value {
+/// An input. Its element bears the name of its block: action ids must differ within a view.
+fn input(id: &str, label: &str, mut element: Value) -> Value {
+    element["action_id"] = json!(id);
     json!({ "type": "input", "block_id": id, "label": plain(label, TEXT), "element": element })
 }
 
@@ -535,7 +535,6 @@ fn hint(mut input: Value, text: &str) -> Value {
 fn text_field(said: Option<&str>, multiline: bool, longest: usize, placeholder: &str) -> Value {
     let mut field = json!({
         "type": "plain_text_input",
-        "action_id": VALUE,
         "multiline": multiline,
         "max_length": longest,
         "placeholder": plain(placeholder, 150),
@@ -557,7 +556,7 @@ fn select(options: &[(String, String)], chosen: Option<&str>) -> Value {
         .iter()
         .find(|option| chosen.is_some_and(|chosen| option["value"] == *chosen))
         .cloned();
-    let mut select = json!({ "type": "static_select", "action_id": VALUE, "options": options });
+    let mut select = json!({ "type": "static_select", "options": options });
     if let Some(initial) = initial {
         select["initial_option"] = initial;
     }
@@ -603,7 +602,7 @@ mod tests {
             let Some(id) = block["block_id"].as_str() else {
                 continue;
             };
-            values[id][VALUE] = json!({
+            values[id][id] = json!({
                 "type": element["type"],
                 "value": element["initial_value"],
                 "selected_option": element["initial_option"],
@@ -611,7 +610,7 @@ mod tests {
             });
         }
         for (id, value) in filled {
-            values[*id][VALUE] = value.clone();
+            values[*id][*id] = value.clone();
         }
         serde_json::from_value(json!({
             "id": "V0000000001", "callback_id": view["callback_id"], "private_metadata": view["private_metadata"],

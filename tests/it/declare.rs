@@ -338,8 +338,12 @@ async fn an_update_that_is_missing_is_asked_for_and_then_the_next_in_line_is() {
     bot.slack.mark_read();
     bot.advance(minutes(14)).await;
     assert_eq!(bot.reads(ROOM), "");
-    bot.types("ana", "general", "/incident resolve INC-2025-0914-001")
-        .await;
+    bot.types(
+        "ana",
+        "general",
+        "/incident resolve INC-2025-0914-001 a full disk",
+    )
+    .await;
     bot.slack.mark_read();
     bot.advance(minutes(120)).await;
     assert_eq!(bot.reads(ROOM), "", "nobody is asked after the resolution");
@@ -420,7 +424,7 @@ async fn a_refusal_says_what_to_do_next_and_is_for_the_typist_alone() {
     assert_snapshot!(seen("/incident severity p1").await, @"INC-2025-0914-001 already has the severity P1 - Critical.");
     assert_snapshot!(seen("/incident severity p9").await, @"There is no severity “p9”. Use one of `p1`, `p2`, `p3`, `p4`.");
     assert_snapshot!(seen("/incident lead @nobody").await, @"I do not know who “@nobody” is. Like this: `/incident lead [@user]`");
-    assert_snapshot!(seen("/incident declare").await, @"What is wrong? Like this: `/incident declare [severity] &lt;title…&gt;`");
+    assert_snapshot!(seen("/incident note").await, @"What shall be written down? Like this: `/incident note &lt;text…&gt;`");
     assert_snapshot!(seen("/incident udpate x").await, @"There is no `/incident udpate`. Did you mean `/incident update`? `/incident help` lists everything.");
     assert_snapshot!(seen("/incident followup done 3").await, @"INC-2025-0914-001 has no follow-up 3: it has none yet. To add one: `/incident followup &lt;text…&gt;`.");
     bot.settle().await;

@@ -5,6 +5,7 @@ mod audit;
 mod declare;
 mod engine;
 mod export;
+mod forms;
 mod harness;
 mod http;
 mod kill;
