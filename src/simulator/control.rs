@@ -36,7 +36,7 @@ pub(crate) fn routes() -> Router<Workspace> {
 }
 
 /// A deed that could not be done.
-struct Refused(anyhow::Error);
+pub(crate) struct Refused(anyhow::Error);
 
 impl From<anyhow::Error> for Refused {
     fn from(why: anyhow::Error) -> Refused {
@@ -54,7 +54,7 @@ impl IntoResponse for Refused {
     }
 }
 
-type Done = Result<Json<Value>, Refused>;
+pub(crate) type Done = Result<Json<Value>, Refused>;
 type At = Shared<Workspace>;
 
 /// All that can be read: channels, direct messages, ephemerals, open views, people, what is unread.

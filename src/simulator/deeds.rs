@@ -11,7 +11,7 @@ use super::interaction;
 use super::model::{Message, State, typed_blocks};
 use super::people::{Answer, Person};
 use super::reading::take_unread;
-use super::requests::{FORM, Reply};
+use super::requests::{Errand, Reply};
 use super::views::View;
 
 impl Person {
@@ -24,15 +24,12 @@ impl Person {
                 ..Answer::default()
             });
         }
-        let url = self
-            .workspace
-            .with(|state| state.urls.as_ref().and_then(|urls| urls.commands.clone()));
-        let url = url.context("the app has no request URL for slash commands: connect it first")?;
         let escape = self.workspace.options().escape_commands;
         let typed = self.at(channel, |state, channel| {
             Ok(state.slash_command(&self.id, channel, line, escape))
         })?;
-        let reply = self.workspace.send(&url, FORM, typed.form, None).await;
+        let errand = Errand::Command(typed.fields);
+        let reply = self.workspace.ask(&errand, None).await?;
         let mut answer = Answer::of(&reply, &typed.command);
         if !reply.is_success() || reply.body.is_empty() {
             return Ok(answer);
@@ -258,16 +255,7 @@ impl Person {
             let payload = self
                 .workspace
                 .with(|state| state.suggestion(&self.id, block, element, word, container.clone()));
-            let urls = self
-                .workspace
-                .with(|state| state.urls.clone())
-                .unwrap_or_default();
-            let url = urls
-                .options
-                .or(urls.interactions)
-                .context("the app has no URL for options")?;
-            let form = serde_urlencoded::to_string([("payload", payload.to_string())])?;
-            let reply = self.workspace.send(&url, FORM, form, None).await;
+            let reply = self.workspace.ask(&Errand::Options(payload), None).await?;
             let answer: Value = serde_json::from_str(&reply.body).unwrap_or_default();
             let options: Vec<Value> = form::options(&answer).into_iter().cloned().collect();
             if !reply.is_success() || options.len() > 100 {
@@ -287,15 +275,10 @@ impl Person {
     }
 
     async fn exchange(&self, payload: Value) -> anyhow::Result<(Answer, Reply)> {
-        let url = self.workspace.with(|state| {
-            state
-                .urls
-                .as_ref()
-                .and_then(|urls| urls.interactions.clone())
-        });
-        let url = url.context("the app has no request URL for interactions: connect it first")?;
-        let form = serde_urlencoded::to_string([("payload", payload.to_string())])?;
-        let reply = self.workspace.send(&url, FORM, form, None).await;
+        let reply = self
+            .workspace
+            .ask(&Errand::Interaction(payload), None)
+            .await?;
         Ok((Answer::of(&reply, "The action"), reply))
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Workspace;
 use super::faces::Metadata;
 use super::model::{APP_ID, BOT_USER, Kind, State};
-use super::requests::{JSON, Reply, RequestUrls};
+use super::requests::{Errand, JSON, Reply, RequestUrls};
 
 /// Slack retries a failed event nearly immediately, after one minute and after five (contract section 4).
 pub const SLACK_RETRY_DELAYS: [Duration; 3] = [
@@ -43,7 +43,8 @@ pub struct Delivery {
 impl State {
     /// Queues an event. One that belongs to a channel goes out only if the bot is in it and may read it.
     pub fn emit(&mut self, channel: Option<&str>, event: Value) {
-        if self.urls.as_ref().is_none_or(|urls| urls.events.is_none()) {
+        let has_url = self.urls.as_ref().is_some_and(|urls| urls.events.is_some());
+        if !has_url && !self.sockets.is_on {
             return;
         }
         let channel = channel.map(|id| self.channel(id));
@@ -157,7 +158,10 @@ impl Workspace {
                 );
             }
         }
-        self.with(|state| state.urls = Some(urls));
+        self.with(|state| {
+            state.urls = Some(urls);
+            state.sockets.is_on = false;
+        });
         Ok(())
     }
 
@@ -213,8 +217,7 @@ impl Workspace {
     }
 
     async fn deliver_once(&self, event_id: &str) -> Option<Reply> {
-        let (url, body, attempts, trouble) = self.with(|state| {
-            let url = state.urls.as_ref()?.events.clone()?;
+        let (body, attempts, trouble) = self.with(|state| {
             let delivery = state
                 .deliveries
                 .iter_mut()
@@ -222,15 +225,14 @@ impl Workspace {
                 .find(|d| d.event_id == event_id)?;
             delivery.attempts = delivery.attempts.saturating_add(1);
             Some((
-                url,
-                delivery.body.to_string(),
+                delivery.body.clone(),
                 delivery.attempts,
                 delivery.trouble.clone(),
             ))
         })?;
         let reason = trouble.unwrap_or_else(|| "http_timeout".into());
         let retry = (attempts > 1).then_some((attempts - 1, reason.as_str()));
-        let reply = self.send(&url, JSON, body, retry).await;
+        let reply = self.ask(&Errand::Event(body), retry).await.ok()?;
         self.with(|state| {
             let found = state
                 .deliveries

@@ -11,7 +11,7 @@ use super::views::View;
 
 /// A slash command, ready to be sent.
 pub(crate) struct TypedCommand {
-    pub form: String,
+    pub fields: Vec<(&'static str, String)>,
     pub command: String,
     pub response_url: String,
 }
@@ -80,9 +80,11 @@ impl State {
             ("response_url", &response_url),
             ("trigger_id", &trigger_id),
         ];
-        let form = serde_urlencoded::to_string(fields).unwrap_or_default();
         TypedCommand {
-            form,
+            fields: fields
+                .into_iter()
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect(),
             command: command.into(),
             response_url,
         }

@@ -11,6 +11,7 @@
 //! | `block_kit/` | what Slack takes as blocks, modals and home tabs |
 //! | `posting` `response_url` `views` `form` | how messages, modals and inputs come about |
 //! | `requests` `events` | what Slack sends to the app: signed, within three seconds, once and again |
+//! | `sockets` | the same by Socket Mode |
 //! | `people` `deeds` `interaction` `reading` | what a person can do and see |
 //! | `faults` `limits` `line` | what goes wrong: on order, by too many calls, on the wire |
 //! | `control` | all of it over HTTP, for tests in other languages and other processes |
@@ -43,6 +44,7 @@ mod posting;
 mod reading;
 mod requests;
 mod response_url;
+mod sockets;
 mod views;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,14 +74,15 @@ pub use faults::Fault;
 pub use people::{Answer, Person};
 pub use reading::{BookmarkView, ChannelView, FileView, MessageView, OpenView, ReactionView};
 pub use requests::{RequestUrls, signature};
+pub use sockets::EnvelopeView;
 
 /// How a workspace is set up.
 #[derive(Clone)]
 pub struct Options {
     /// The only `xoxb-` token that the Web API takes.
     pub bot_token: String,
-    /// The `xapp-` token; it opens nothing yet (Socket Mode is not simulated).
-    pub app_token: Option<String>,
+    /// The only `xapp-` token that `apps.connections.open` takes.
+    pub app_token: String,
     /// Signs every request to the app (contract section 1).
     pub signing_secret: String,
     /// `T…`
@@ -97,13 +100,15 @@ pub struct Options {
     /// After which real delays a failed event is sent again by itself; none by default,
     /// [`SLACK_RETRY_DELAYS`] as Slack does.
     pub event_retry_delays: Vec<Duration>,
+    /// How often Slack pings each connection of Socket Mode.
+    pub socket_pings: Duration,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             bot_token: "xoxb-simulator".into(),
-            app_token: None,
+            app_token: "xapp-1-simulator".into(),
             signing_secret: "8f742231b10e8888abcd99yyyzzz85a5".into(),
             team_id: "T0000000001".into(),
             bot_name: "firebell".into(),
@@ -112,6 +117,7 @@ impl Default for Options {
             enforce_rate_limits: false,
             escape_commands: true,
             event_retry_delays: Vec::new(),
+            socket_pings: Duration::from_secs(5),
         }
     }
 }
@@ -203,6 +209,7 @@ impl Workspace {
             .route("/actions/{team}/{number}/{secret}", post(respond))
             .route("/app/{team}/{number}/{secret}", post(respond))
             .merge(control::routes())
+            .merge(sockets::routes())
             .with_state(self.clone())
     }
 

@@ -9,6 +9,7 @@ use super::faults::OrderedFault;
 use super::limits::Limits;
 use super::requests::RequestUrls;
 use super::response_url::ResponseUrl;
+use super::sockets::Sockets;
 use super::views::Views;
 use super::{Call, Delivery};
 
@@ -42,6 +43,7 @@ pub(crate) struct State {
     pub response_urls: BTreeMap<String, ResponseUrl>,
     pub unread: Vec<UnreadMark>,
     pub urls: Option<RequestUrls>,
+    pub sockets: Sockets,
     pub outbox: VecDeque<Outgoing>,
     pub deliveries: Vec<Delivery>,
     pub calls: Vec<Call>,
@@ -246,6 +248,7 @@ impl State {
             response_urls: BTreeMap::new(),
             unread: Vec::new(),
             urls: None,
+            sockets: Sockets::default(),
             outbox: VecDeque::new(),
             deliveries: Vec::new(),
             calls: Vec::new(),

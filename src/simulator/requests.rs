@@ -2,18 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use axum::http::{Request, header};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::Sha256;
 
 use super::Workspace;
 
 /// Slack waits three seconds of real time for any answer of the app (contract sections 2 to 4).
-const DEADLINE: Duration = Duration::from_secs(3);
-pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
+const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) const JSON: &str = "application/json";
 
 /// Where the app listens: the request URLs of its Slack configuration.
@@ -43,6 +45,39 @@ impl RequestUrls {
     }
 }
 
+/// What Slack asks of an app.
+pub(crate) enum Errand {
+    /// The fields of a slash command.
+    Command(Vec<(&'static str, String)>),
+    /// What somebody did with a message, a modal or a shortcut.
+    Interaction(Value),
+    /// `block_suggestion`
+    Options(Value),
+    /// The envelope of an event.
+    Event(Value),
+}
+
+impl Errand {
+    /// The type and the payload of a Socket Mode envelope, and whether a payload is read from its acknowledgement:
+    /// where the sources disagree (contract section 14), only where it is needed.
+    pub fn for_socket(&self) -> (&'static str, Value, bool) {
+        match self {
+            Errand::Command(fields) => {
+                let text =
+                    |(name, value): &(&str, String)| ((*name).to_owned(), value.as_str().into());
+                let fields: Map<String, Value> = fields.iter().map(text).collect();
+                ("slash_commands", fields.into(), true)
+            }
+            Errand::Interaction(payload) => {
+                let accepts = payload["type"] == "view_submission";
+                ("interactive", payload.clone(), accepts)
+            }
+            Errand::Options(payload) => ("interactive", payload.clone(), true),
+            Errand::Event(body) => ("events_api", body.clone(), false),
+        }
+    }
+}
+
 /// What came back from the app.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
@@ -62,7 +97,7 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    fn none(trouble: &'static str, elapsed: Duration) -> Reply {
+    pub fn none(trouble: &'static str, elapsed: Duration) -> Reply {
         let (content_type, body) = (String::new(), String::new());
         Reply {
             status: 0,
@@ -85,6 +120,35 @@ pub fn signature(signing_secret: &str, timestamp_s: i64, body: &[u8]) -> String 
 }
 
 impl Workspace {
+    /// Asks the app in the way by which it is connected; `retry` is the number and the reason of an event's redelivery.
+    pub(crate) async fn ask(
+        &self,
+        errand: &Errand,
+        retry: Option<(u8, &str)>,
+    ) -> anyhow::Result<Reply> {
+        if self.with(|state| state.sockets.is_on) {
+            return Ok(self.ask_by_socket(errand, retry).await);
+        }
+        let urls = self.with(|state| state.urls.clone()).unwrap_or_default();
+        let (url, what) = match errand {
+            Errand::Command(_) => (urls.commands, "slash commands"),
+            Errand::Interaction(_) => (urls.interactions, "interactions"),
+            Errand::Options(_) => (urls.options.or(urls.interactions), "options"),
+            Errand::Event(_) => (urls.events, "events"),
+        };
+        let url = url
+            .with_context(|| format!("the app has no request URL for {what}: connect it first"))?;
+        let (content_type, body) = match errand {
+            Errand::Command(fields) => (FORM, serde_urlencoded::to_string(fields)?),
+            Errand::Interaction(payload) | Errand::Options(payload) => {
+                let form = [("payload", payload.to_string())];
+                (FORM, serde_urlencoded::to_string(form)?)
+            }
+            Errand::Event(body) => (JSON, body.to_string()),
+        };
+        Ok(self.send(&url, content_type, body, retry).await)
+    }
+
     /// Sends one signed request; `retry` is the number and the reason of an event's redelivery.
     pub(crate) async fn send(
         &self,

@@ -1,5 +1,5 @@
-//! Clients that we did not write hold the simulator to Slack's behaviour: slack_sdk, @slack/web-api, and
-//! slack_sdk's own judgement of Block Kit. `make test` installs them under `target/peers`.
+//! Clients that we did not write hold the simulator to Slack's behaviour: slack_sdk, @slack/web-api, @slack/socket-mode,
+//! and slack_sdk's own judgement of Block Kit. `make test` installs them under `target/peers`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,7 +42,7 @@ fn python() -> PathBuf {
 }
 
 fn node() -> PathBuf {
-    let installed = root().join("target/peers/node/node_modules/@slack/web-api");
+    let installed = root().join("target/peers/node/node_modules/@slack/socket-mode");
     assert!(
         installed.exists(),
         "{} is not there: run `make test`, which installs the peers under target/peers",
@@ -68,4 +68,14 @@ async fn slack_web_api_finds_slack() {
 #[tokio::test]
 async fn slack_sdk_judges_blocks_alike() {
     holds(python(), "block_kit_peer.py").await;
+}
+
+#[tokio::test]
+async fn slack_sdk_finds_socket_mode() {
+    holds(python(), "socket_mode_peer.py").await;
+}
+
+#[tokio::test]
+async fn slack_socket_mode_finds_socket_mode() {
+    holds(node(), "socket_mode_peer.mjs").await;
 }

@@ -258,9 +258,8 @@ static METHODS: &[Method] = &[
     m("files.info", T4, false, &["files:read"], files::info),
     m("auth.test", Hundreds, true, &[], users::auth_test),
     m("team.info", T3, true, &["team:read"], users::team_info),
-    // Socket Mode is not simulated: the right token gets no URL.
-    m("apps.connections.open", T3, true, &[], |_, _| {
-        Err(super::Failure::new("service_unavailable"))
+    m("apps.connections.open", T3, true, &[], |state, _| {
+        state.open_connection()
     }),
     m("blocks.validate", Unlimited, true, &[], views::validate),
     m("api.test", T4, true, &[], |_, args| {

@@ -278,11 +278,14 @@ fn check_token(
         return Ok(());
     }
     let options = workspace.options();
+    let in_header = token.in_header;
     let token = token.value.as_deref().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| Failure::new("not_authed"))?;
     let is_bot = token == options.bot_token;
-    let is_app = options.app_token.as_deref() == Some(token);
+    let is_app = token == options.app_token;
     match (is_bot, is_app, method.name == "apps.connections.open") {
+        // It is taken from the header only (contract section 5).
+        (_, true, true) if !in_header => Err(Failure::new("not_authed")),
         (true, _, false) | (_, true, true) => Ok(()),
         (true, _, true) | (_, true, false) => Err(Failure::new("not_allowed_token_type")),
         (false, false, _) => Err(Failure::new("invalid_auth")),
