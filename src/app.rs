@@ -21,6 +21,8 @@ use crate::http::{Rooms, router};
 use crate::reception::Reception;
 use crate::slack::client::{Failure, Slack};
 use crate::slack::message::Composer;
+use crate::slack::socket::SocketMode;
+use crate::socket;
 use crate::store::Store;
 use crate::templates;
 
@@ -42,7 +44,9 @@ pub struct Parts {
     pub database_url: SecretString,
     /// Slack's API and the bot's token; none: the bot runs without Slack.
     pub slack: Option<(String, SecretString)>,
-    /// What Slack signs its requests with.
+    /// The app's token; where it is set, and Slack is used, requests come by Socket Mode.
+    pub app_token: Option<SecretString>,
+    /// What Slack signs its requests with; none: no requests are taken over HTTP.
     pub signing_secret: Option<SecretString>,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
@@ -72,6 +76,12 @@ impl App {
             Some((url, token)) => Some(Arc::new(Slack::new(url, token)?)),
             None => None,
         };
+        let socket = match (&parts.slack, &parts.app_token) {
+            (Some((url, _)), Some(token)) => {
+                Some(Arc::new(SocketMode::new(url, token, parts.clock.clone())?))
+            }
+            _ => None,
+        };
         let dispatcher = Dispatcher::new(Tools {
             store: store.clone(),
             engine: engine.clone(),
@@ -99,6 +109,7 @@ impl App {
                 desk,
                 reception,
                 dispatcher: Arc::new(dispatcher),
+                socket,
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,
@@ -121,6 +132,17 @@ impl App {
     /// The routes of the server.
     pub fn router(&self) -> axum::Router {
         router(self.rooms.clone())
+    }
+
+    /// Takes up what comes by Socket Mode, if it is used, until `stop` turns true.
+    pub fn attend(&self, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
+        let reception = self.rooms.reception.clone();
+        let mode = self.rooms.socket.clone();
+        async move {
+            if let Some(mode) = mode {
+                socket::run(mode, reception, stop).await;
+            }
+        }
     }
 
     /// Does all orders that are due, one after another, until none is, and waits for the replies that are under way.
@@ -156,6 +178,7 @@ impl App {
             .into_iter()
             .map(|lane| tokio::spawn(self.rooms.dispatcher.clone().run(lane, stop.clone())))
             .collect();
+        let attending = tokio::spawn(self.attend(stop.clone()));
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_who_we_are(self.rooms.clone(), stop.clone()));
         let mut stopped = stop.clone();
@@ -169,6 +192,9 @@ impl App {
                 let _ = stopping.wait_for(|stop| *stop).await;
                 tokio::time::sleep(FAREWELL).await;
             } => warn!("Some requests did not end in time"),
+        }
+        if tokio::time::timeout(FAREWELL, attending).await.is_err() {
+            warn!("Some connections of Socket Mode did not end in time");
         }
         for lane in lanes {
             if tokio::time::timeout(FAREWELL, lane).await.is_err() {

@@ -24,13 +24,14 @@
 //! | 6 | [`cli`] (`main`) | the command line | all |
 //! | 5 | [`app`] | wires the bot: the same for `serve`, `demo` and the tests | all below but `simulator` |
 //! | 4 | [`http`] | who may come in, how large, and where to | `reception`, `desk`, `dispatcher`, engine, store, adapters, templates, domain |
+//! | 4 | [`socket`] | the same for Socket Mode: envelopes in, acknowledgements out | `reception`, slack |
 //! | 4 | [`reception`] | takes up what Slack asks, by whichever door it came | `desk`, engine, store, slack, templates, domain |
 //! | 4 | [`dispatcher`] | does what the outbox orders | engine, store, adapters, templates, domain |
 //! | 4 | [`desk`] | takes a person's line and answers it | engine, store, slack, templates, domain |
 //! | 3 | [`engine`] | the one door | store, clock, domain |
 //! | 3 | [`export`] | the record as a file | store, templates, domain |
 //! | 2 | [`store`] | what is kept; the only room that speaks SQL | domain |
-//! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates |
+//! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
 //! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
 //! | 1 | [`domain`] | the core: no clock, no randomness, no IO, no async | nothing of ours |
@@ -39,13 +40,16 @@
 //!
 //! Adapters know the domain and not each other. Only `store` speaks SQL, only `engine` appends events, only
 //! `dispatcher` calls out, but for what is good for a moment only: replies to a person who has just done something
-//! (a form, an answer to a click, the home tab; `reception` says why) and, at the start, who we are in Slack (`app`). A test (`tests/it/layers.rs`) holds the table.
+//! (a form, an answer to a click, the home tab; `reception` says why), who we are in Slack (`app`, at the start), and
+//! the connections by which Slack asks us (`socket`). A test (`tests/it/layers.rs`) holds the table.
 //!
 //! # The walk of `/incident declare p1 checkout is down`
 //!
 //! 1. `http::slack::command`: turned away at once if too many wait; the signature is proved over the raw bytes
 //!    (`slack::signature`), then the form is read (`slack::inbound`).
-//! 2. `reception::Reception::command` → `desk::Desk::ask` → `slack::parse::parse`: the table of subcommands makes it a `Declaration`.
+//!    By Socket Mode: `slack::socket` reads an envelope, `socket` hands it on.
+//! 2. `reception::Reception::command` → `desk::Desk::ask` → `slack::parse::parse`: the table of subcommands makes it a
+//!    `Declaration`.
 //! 3. `engine::Engine::handle`: waits for the writer, who gives out the number of the day, asks
 //!    `domain::decide` (→ `Declared`), folds, and asks `effects_of` (→ `OpenWarRoom`, `Announce`, the update clock).
 //! 4. `store::commit`: delivery, state, event (chained by hash) and orders, in one transaction with whatever else
@@ -88,5 +92,6 @@ pub mod http;
 pub mod reception;
 pub mod simulator;
 pub mod slack;
+pub mod socket;
 pub mod store;
 pub mod templates;

@@ -60,6 +60,7 @@ pub(super) async fn run(port: u16) -> anyhow::Result<ExitCode> {
         beside: None,
         database_url: format!("sqlite://{}", folder.join("firebell.db").display()).into(),
         slack: Some((format!("http://{slack_address}/api"), token)),
+        app_token: None,
         signing_secret: Some(secret),
         api_token: Some("demo".into()),
         clock: Clock::System,

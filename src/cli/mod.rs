@@ -173,6 +173,7 @@ fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
                 .prove()
                 .context("a template is broken")?;
             println!("{}: no errors", settings.config.path().display());
+            println!("{}.", settings.way_of_slack());
             Ok(ExitCode::SUCCESS)
         }
         Err(LoadError::Faulty(faults)) => {

@@ -23,12 +23,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
             "{missing}. Until then the bot runs without Slack: the command line and the pages work"
         );
     }
-    if settings.slack_app_token.is_some() {
-        warn!(
-            "SLACK_APP_TOKEN is set, but this version does not speak Socket Mode: Slack must reach /slack/… over HTTP, \
-             and SLACK_SIGNING_SECRET must be set"
-        );
-    }
+    info!("{}", settings.way_of_slack());
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("setting up /metrics")?;
@@ -39,6 +34,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         slack: settings
             .slack_bot_token
             .map(|token| (settings.slack_api_url, token)),
+        app_token: settings.slack_app_token,
         signing_secret: settings.slack_signing_secret,
         api_token: settings.api_token,
         clock: Clock::System,

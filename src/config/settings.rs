@@ -119,6 +119,23 @@ impl Settings {
         }
     }
 
+    /// By which way Slack's requests come, in words.
+    pub fn way_of_slack(&self) -> &'static str {
+        let (bot, app) = (
+            self.slack_bot_token.is_some(),
+            self.slack_app_token.is_some(),
+        );
+        match (bot, app, self.slack_signing_secret.is_some()) {
+            (true, true, true) => {
+                "Slack's requests come by Socket Mode (SLACK_APP_TOKEN), and are taken over HTTP too \
+                 (SLACK_SIGNING_SECRET)"
+            }
+            (true, true, false) => "Slack's requests come by Socket Mode (SLACK_APP_TOKEN)",
+            (true, false, true) => "Slack's requests come over HTTP (SLACK_SIGNING_SECRET)",
+            (false, _, _) | (true, false, false) => "Slack's requests do not come here",
+        }
+    }
+
     /// What must be set before Slack can be talked to; empty if nothing is missing.
     pub fn missing_for_slack(&self) -> Vec<SettingFault> {
         let mut missing = Vec::new();

@@ -23,7 +23,7 @@ struct Move {
 
 #[derive(Debug, Clone)]
 enum What {
-    Command(Command),
+    Command(Box<Command>),
     /// The update clock rings, at its time or later.
     Ring,
     /// The last clock that rang rings again.
@@ -155,7 +155,7 @@ fn command() -> impl Strategy<Value = Command> {
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let what = prop_oneof![
-        8 => command().prop_map(What::Command),
+        8 => command().prop_map(|command| What::Command(Box::new(command))),
         2 => Just(What::Ring),
         1 => Just(What::RingAgain),
     ];
@@ -215,7 +215,7 @@ fn live(beginning: (Actor, &'static str), moves: Vec<Move>) -> Given {
     {
         minutes += after_minutes;
         let command = match what {
-            What::Command(command) => command,
+            What::Command(command) => *command,
             What::Ring => {
                 let Some(Timer::UpdateDue { at }) = outbox.clock.take() else {
                     continue;

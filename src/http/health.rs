@@ -6,17 +6,22 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{Rooms, fault};
+use crate::slack::socket::Health;
 
 /// `GET /healthz`: the process answers.
 pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the database answers; what is degraded is told. Slack being away is no reason to take the bot out
-/// of service: it keeps what is to be said until Slack is back.
+/// For how long no connection of Socket Mode may be up.
+const CUT_OFF: SignedDuration = SignedDuration::from_secs(60);
+
+/// `GET /readyz`: the database answers, and Socket Mode, if it is used, is connected; what is degraded is told. Slack's
+/// API being away is no reason to take the bot out of service: it keeps what is to be said until Slack is back.
 pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
     let store = &rooms.desk.store;
     if let Err(cause) = store.ping().await {
@@ -28,6 +33,22 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
         (Some(_), None) => "ok".to_owned(),
         (Some(_), Some(why)) => format!("degraded: {why}"),
     };
+    let socket = rooms.socket.as_ref().map(|socket| socket.health());
+    let connections = socket.as_ref().map(|health| {
+        let Health {
+            up,
+            wanted,
+            trouble,
+            ..
+        } = health;
+        let trouble = trouble.as_ref().map(|why| format!(": {why}"));
+        format!(
+            "{up} of {wanted} connections{}",
+            trouble.unwrap_or_default()
+        )
+    });
+    // Without Socket Mode nobody can ask anything of this bot: that is worth an alarm, but not a moment's absence.
+    let cut_off = socket.is_some_and(|health| health.up == 0 && health.down_for > CUT_OFF);
     let counted = match (store.counts().await, store.waiting(rooms.clock.now()).await) {
         (Ok(counts), Ok(waiting)) => (counts, waiting),
         (Err(cause), _) | (_, Err(cause)) => {
@@ -36,14 +57,21 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
         }
     };
     let ((incidents, open), waiting) = counted;
-    Json(json!({
-        "ready": true,
+    let mut body = json!({
+        "ready": !cut_off,
         "database": "ok",
         "slack": slack,
         "incidents": { "all": incidents, "open": open },
         "outbox": { "due": waiting.due, "later": waiting.later, "given_up": waiting.buried },
-    }))
-    .into_response()
+    });
+    if let Some(connections) = connections {
+        body["socket_mode"] = json!(connections);
+    }
+    let status = match cut_off {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::OK,
+    };
+    (status, Json(body)).into_response()
 }
 
 /// `GET /metrics`, in the text form of Prometheus.

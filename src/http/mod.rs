@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
 use crate::reception::Reception;
+use crate::slack::socket::SocketMode;
 
 /// The largest body that is read: ten times the largest that Slack sends.
 const BODY_LIMIT: usize = 1_000_000;
@@ -36,7 +37,9 @@ pub struct Rooms {
     pub dispatcher: Arc<Dispatcher>,
     /// The clock.
     pub clock: Clock,
-    /// What Slack signs with; none: Slack's requests are refused.
+    /// Socket Mode, if Slack is reached by it; asked for its health.
+    pub socket: Option<Arc<SocketMode>>,
+    /// What Slack signs with; none: nothing of Slack's is taken over HTTP.
     pub signing_secret: Option<SecretString>,
     /// What opens the protected pages; none: they stay closed.
     pub api_token: Option<SecretString>,
@@ -59,6 +62,11 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
             rooms.clone(),
             slack::admit,
         ));
+    // Without a secret nothing that claims to come from Slack could be believed.
+    let slack = match rooms.signing_secret {
+        Some(_) => slack,
+        None => Router::new(),
+    };
     Router::new()
         .merge(slack)
         .route("/incidents/{id}/{file}", get(pages::postmortem))

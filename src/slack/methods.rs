@@ -54,6 +54,8 @@ macro_rules! methods {
 }
 
 methods! {
+    // With the app-level token of Socket Mode, whose own scope is connections:write.
+    APPS_CONNECTIONS_OPEN: "apps.connections.open", Json, TIER_3, 5, false, [];
     AUTH_TEST: "auth.test", Json, TIER_4, 5, false, [];
     // One message a second in each channel, short bursts tolerated; the burst is what a war room's opening needs.
     CHAT_POST_MESSAGE: "chat.postMessage", Json, 60, 4, true, ["chat:write", "chat:write.public"];

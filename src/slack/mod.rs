@@ -11,4 +11,5 @@ pub mod methods;
 pub mod modal;
 pub mod parse;
 pub mod signature;
+pub mod socket;
 pub mod text;

@@ -52,7 +52,15 @@ async fn a_declaration_opens_one_war_room_with_one_pinned_card_and_one_announcem
 
 #[tokio::test]
 async fn an_incident_lives_its_whole_life_in_slack() {
-    let bot = TestBot::start().await;
+    lives_its_whole_life(TestBot::start().await).await;
+}
+
+#[tokio::test]
+async fn an_incident_lives_the_same_life_by_socket_mode() {
+    lives_its_whole_life(TestBot::by_socket_mode().await).await;
+}
+
+async fn lives_its_whole_life(bot: TestBot) {
     bot.types(
         "ana",
         "general",

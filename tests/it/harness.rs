@@ -19,6 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// The day of every house test, in the afternoon.
 pub const START: &str = "2025-09-14T14:30:00Z";
@@ -38,30 +39,36 @@ pub struct TestBot {
     catalog: Catalog,
     pub database_url: String,
     _folder: TempDir,
+    /// Ends Socket Mode, if Slack's requests come by it.
+    pub stop: Option<watch::Sender<bool>>,
 }
 
 impl TestBot {
     /// A bot with the configuration that an empty file gives.
     pub async fn start() -> Self {
-        Self::with(Catalog::default()).await
+        Self::with(Catalog::default(), false).await
+    }
+
+    /// The same, but Slack's requests come by Socket Mode and not over HTTP.
+    pub async fn by_socket_mode() -> Self {
+        Self::with(Catalog::default(), true).await
     }
 
     /// A bot with a configuration as it would stand in `firebell.toml`.
     pub async fn configured(toml: &str) -> Self {
         let (catalog, _) = firebell::config::parse(toml, "firebell.toml")
             .unwrap_or_else(|faults| panic!("{faults}"));
-        Self::with(catalog).await
+        Self::with(catalog, false).await
     }
 
-    async fn with(catalog: Catalog) -> Self {
+    async fn with(catalog: Catalog, socket_mode: bool) -> Self {
         let clock = Clock::by_hand(START.parse().unwrap());
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("firebell.db").display());
         let slack = workspace(&clock).await;
         let announce = catalog.slack.announce.trim_start_matches('#').to_owned();
         slack.add_channel(&announce, false, &["ana", "bo", "cy"]);
-        let app = build(&url, catalog.clone(), &slack, &clock).await;
-        let address = connect(&app, &slack).await;
+        let (app, address, stop) = move_in(&url, &catalog, &slack, &clock, socket_mode).await;
         let store = app.desk().store.clone();
         Self {
             app,
@@ -72,19 +79,25 @@ impl TestBot {
             catalog,
             database_url: url,
             _folder: folder,
+            stop,
         }
     }
 
     /// The same house with a bot that was just started: it remembers what is in its database and nothing else.
     pub async fn restarted(mut self) -> Self {
-        self.app = build(
+        let socket_mode = self.stop.is_some();
+        if let Some(stop) = self.stop.take() {
+            stop.send(true).unwrap();
+            self.slack.sockets_become(0).await;
+        }
+        (self.app, self.url, self.stop) = move_in(
             &self.database_url,
-            self.catalog.clone(),
+            &self.catalog,
             &self.slack,
             &self.clock,
+            socket_mode,
         )
         .await;
-        self.url = connect(&self.app, &self.slack).await;
         self.store = self.app.desk().store.clone();
         self
     }
@@ -252,6 +265,7 @@ impl TestBot {
             "{:#?}",
             self.slack.failed_deliveries()
         );
+        assert_eq!(self.slack.socket_faults(), Vec::<String>::new());
         self.finish_unread().await;
     }
 
@@ -297,33 +311,68 @@ pub async fn workspace(clock: &Clock) -> Workspace {
     slack
 }
 
+/// A bot that listens, and is known to the workspace.
+async fn move_in(
+    url: &str,
+    catalog: &Catalog,
+    slack: &Workspace,
+    clock: &Clock,
+    socket_mode: bool,
+) -> (App, String, Option<watch::Sender<bool>>) {
+    let mut parts = parts(url, catalog.clone(), slack, clock);
+    if !socket_mode {
+        let app = App::build(parts).await.unwrap();
+        let address = connect(&app, slack).await;
+        return (app, address, None);
+    }
+    parts.signing_secret = None;
+    parts.app_token = Some(Options::default().app_token.into());
+    let app = App::build(parts).await.unwrap();
+    slack.connect_socket_mode();
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(app.attend(stopped));
+    slack.sockets_become(2).await;
+    let address = serve(&app).await;
+    (app, address, Some(stop))
+}
+
 /// The wiring of `serve`, with the workspace for Slack.
 pub async fn build(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> App {
+    App::build(parts(url, catalog, slack, clock)).await.unwrap()
+}
+
+/// What a bot is made of here.
+pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> Parts {
     let options = Options::default();
-    App::build(Parts {
+    Parts {
         catalog,
         beside: None,
         database_url: url.into(),
         slack: Some((slack.api_url(), options.bot_token.into())),
+        app_token: None,
         signing_secret: Some(options.signing_secret.into()),
         api_token: Some("open sesame".into()),
         clock: clock.clone(),
         metrics: None,
-    })
-    .await
-    .unwrap()
+    }
 }
 
 /// Serves the bot's routes on a free port and tells the workspace where. Gives the address.
 pub async fn connect(app: &App, slack: &Workspace) -> String {
+    let address = serve(app).await;
+    slack
+        .connect(RequestUrls::under(&format!("{address}/slack")))
+        .await
+        .unwrap();
+    address
+}
+
+/// Serves the bot's routes on a free port. Gives the address.
+async fn serve(app: &App) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = app.router();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    slack
-        .connect(RequestUrls::under(&format!("http://{address}/slack")))
-        .await
-        .unwrap();
     format!("http://{address}")
 }
 

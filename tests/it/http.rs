@@ -347,6 +347,7 @@ fn parts(database_url: &str, slack: &Workspace, clock: &Clock) -> Parts {
         beside: None,
         database_url: database_url.into(),
         slack: Some((slack.api_url(), options.bot_token.into())),
+        app_token: None,
         signing_secret: Some(options.signing_secret.into()),
         api_token: Some("open sesame".into()),
         clock: clock.clone(),

@@ -7,17 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may import. `*`: all.
-const TABLE: [(&str, &str); 18] = [
+const TABLE: [(&str, &str); 19] = [
     ("main", "*"),
     ("cli", "*"),
     (
         "app",
-        "http reception desk dispatcher engine export store slack alerts notify actions config domain templates clock",
+        "http socket reception desk dispatcher engine export store slack alerts notify actions config domain templates clock",
     ),
     (
         "http",
         "reception desk dispatcher engine store slack alerts notify actions export templates domain clock config",
     ),
+    ("socket", "reception slack"),
     (
         "reception",
         "desk engine store slack templates domain clock",
@@ -30,7 +31,7 @@ const TABLE: [(&str, &str); 18] = [
     ("engine", "store clock domain"),
     ("export", "store templates domain"),
     ("store", "domain"),
-    ("slack", "domain templates"),
+    ("slack", "domain templates clock"),
     ("notify", "domain templates"),
     ("alerts", "domain"),
     ("actions", "domain"),

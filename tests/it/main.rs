@@ -14,5 +14,6 @@ mod peers;
 mod reliability;
 mod scratch;
 mod simulator;
+mod socket;
 mod store;
 mod stored;

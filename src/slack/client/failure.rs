@@ -65,7 +65,7 @@ pub(super) async fn in_time<T>(
 }
 
 /// What an error means. slack-morphism's own words carry whole answers; they are not passed on.
-fn failure(error: &SlackClientError, what: &str) -> Failure {
+pub(in crate::slack) fn failure(error: &SlackClientError, what: &str) -> Failure {
     match error {
         SlackClientError::ApiError(error) => {
             let body: Value = error

@@ -33,6 +33,7 @@ use slack_morphism::prelude::{
 
 pub use channels::{Channel, Described};
 pub use failure::Failure;
+pub(in crate::slack) use failure::failure;
 use failure::{in_time, read};
 pub use messages::{Destination, Outgoing};
 
@@ -74,15 +75,8 @@ impl std::fmt::Debug for Slack {
 impl Slack {
     /// A client for the API at this address (`https://slack.com/api`, or a simulator's), with the bot's token.
     pub fn new(api_url: &str, bot_token: &SecretString) -> anyhow::Result<Self> {
-        let https = HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_all_versions()
-            .build();
-        let connector = SlackClientHyperConnector::with_connector(https)
-            .with_slack_api_url(api_url.trim_end_matches('/'));
         Ok(Self {
-            client: SlackClient::new(connector),
+            client: connection(api_url)?,
             token: SlackApiToken::new(SlackApiTokenValue(bot_token.expose_secret().to_owned())),
             limiter: Mutex::default(),
             identity: tokio::sync::OnceCell::new(),
@@ -211,4 +205,18 @@ fn query(params: &Value) -> Vec<(String, String)> {
             (name.clone(), value)
         })
         .collect()
+}
+
+/// What carries the calls to the API at this address.
+pub(in crate::slack) fn connection(
+    api_url: &str,
+) -> anyhow::Result<SlackClient<SlackClientHyperHttpsConnector>> {
+    let https = HttpsConnectorBuilder::new()
+        .with_native_roots()?
+        .https_or_http()
+        .enable_all_versions()
+        .build();
+    let connector = SlackClientHyperConnector::with_connector(https)
+        .with_slack_api_url(api_url.trim_end_matches('/'));
+    Ok(SlackClient::new(connector))
 }
