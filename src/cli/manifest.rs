@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::domain::catalog::Catalog;
 use crate::slack::methods;
 
-/// Events that are subscribed to, with the scope that lets them in (slack-contract.md section 4).
-const EVENTS: [(&str, &str); 2] = [
-    ("reaction_added", "reactions:read"),
-    ("pin_added", "pins:read"),
+/// Events that are subscribed to, with the scope that lets them in, if it takes one (slack-contract.md section 4).
+const EVENTS: [(&str, Option<&str>); 3] = [
+    ("app_home_opened", None),
+    ("pin_added", Some("pins:read")),
+    ("reaction_added", Some("reactions:read")),
 ];
 
 /// The manifest as JSON (slack-contract.md section 11). `url`: where Slack reaches the bot; none for Socket Mode.
@@ -18,7 +19,7 @@ pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<S
     let address = |path: &str| url.map(|url| format!("{}{path}", url.trim_end_matches('/')));
     let mut scopes: BTreeSet<&str> = BTreeSet::from(["commands"]);
     scopes.extend(methods::ALL.iter().flat_map(|method| method.scopes));
-    scopes.extend(EVENTS.map(|(_, scope)| scope));
+    scopes.extend(EVENTS.iter().filter_map(|(_, scope)| *scope));
     let events = EVENTS.map(|(event, _)| event);
     let mut manifest = json!({
         "_metadata": { "major_version": 1 },
@@ -28,6 +29,11 @@ pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<S
             "background_color": "#8b0000",
         },
         "features": {
+            "app_home": {
+                "home_tab_enabled": true,
+                "messages_tab_enabled": true,
+                "messages_tab_read_only_enabled": false,
+            },
             "bot_user": { "display_name": "firebell", "always_online": true },
             "slash_commands": [{
                 "command": catalog.slack.command,
@@ -35,6 +41,26 @@ pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<S
                 "usage_hint": "[declare|list|status|ack|update|severity|lead|resolve|help] …",
                 "should_escape": true,
             }],
+            "shortcuts": [
+                {
+                    "name": "Declare an incident",
+                    "type": "global",
+                    "callback_id": "declare_incident",
+                    "description": "Opens the form of a declaration",
+                },
+                {
+                    "name": "Declare an incident",
+                    "type": "message",
+                    "callback_id": "declare_incident_from_message",
+                    "description": "Opens the form of a declaration, with this message in it",
+                },
+                {
+                    "name": "Add to timeline",
+                    "type": "message",
+                    "callback_id": "add_to_timeline",
+                    "description": "Keeps this message on the timeline of the incident",
+                },
+            ],
         },
         "oauth_config": { "scopes": { "bot": scopes } },
         "settings": {

@@ -10,6 +10,7 @@ mod harness;
 mod http;
 mod kill;
 mod layers;
+mod manifest;
 mod peers;
 mod reliability;
 mod scratch;
