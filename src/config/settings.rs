@@ -343,6 +343,28 @@ mod tests {
     }
 
     #[test]
+    fn the_way_of_slack_is_told() {
+        let way = |vars: &[(&str, &str)]| settings(vars).unwrap().way_of_slack();
+        let (bot, app, secret) = (
+            ("SLACK_BOT_TOKEN", "xoxb-1"),
+            ("SLACK_APP_TOKEN", "xapp-1"),
+            ("SLACK_SIGNING_SECRET", "s"),
+        );
+        assert_eq!(
+            way(&[bot, app]),
+            "Slack's requests come by Socket Mode (SLACK_APP_TOKEN)"
+        );
+        assert_eq!(
+            way(&[bot, secret]),
+            "Slack's requests come over HTTP (SLACK_SIGNING_SECRET)"
+        );
+        assert!(way(&[bot, app, secret]).contains("taken over HTTP too"));
+        assert_eq!(way(&[app]), "Slack's requests do not come here");
+        assert_eq!(way(&[bot]), "Slack's requests do not come here");
+        assert_eq!(settings(&[bot, app]).unwrap().missing_for_slack(), []);
+    }
+
+    #[test]
     fn everything_wrong_is_told_at_once_and_without_the_secrets() {
         let faults = settings(&[
             ("FIREBELL_LISTEN", "localhost:3000"),

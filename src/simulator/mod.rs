@@ -1,8 +1,9 @@
 //! A Slack workspace in process, which knows nothing of the bot: the Web API, the requests that Slack
 //! sends to an app, and people who type, click and read.
 //!
-//! It behaves as `slack-contract.md` says; where sources disagree it takes the stricter side. Three peers
-//! that nobody here wrote (slack_sdk, @slack/web-api, slack_sdk's Block Kit models) hold it to that.
+//! It behaves as `slack-contract.md` says; where sources disagree it takes the stricter side. Peers that nobody here
+//! wrote (slack_sdk and its Socket Mode, @slack/web-api, @slack/socket-mode, slack_sdk's Block Kit models) hold it to
+//! that.
 //!
 //! | file | what is there |
 //! |---|---|

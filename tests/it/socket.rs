@@ -13,9 +13,10 @@ use insta::assert_snapshot;
 use jiff::SignedDuration;
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::harness::{TestBot, connect, get, parts, send};
+use crate::harness::{START, TestBot, connect, get, parts, send, workspace};
 
 const ROOM: &str = "incident-2025-0914-001";
 
@@ -237,6 +238,22 @@ struct Hurried {
     _stop: watch::Sender<bool>,
 }
 
+/// Keeps connections up until the sender is dropped.
+fn attend(slack: &Workspace) -> (Arc<SocketMode>, watch::Sender<bool>) {
+    let token = Options::default().app_token.into();
+    let mode = SocketMode::new(&slack.api_url(), &token, Clock::System).unwrap();
+    let mode = Arc::new(mode.at_pace(Pace {
+        silence: Duration::from_millis(600),
+        pings: Duration::from_millis(200),
+        pause: Duration::from_millis(20),
+        ..Pace::default()
+    }));
+    let (stop, stopped) = watch::channel(false);
+    let heard = |_: Envelope| async { Ack::With(json!({ "text": "heard" })) };
+    tokio::spawn(mode.clone().run(heard, stopped));
+    (mode, stop)
+}
+
 impl Hurried {
     async fn start(faults: &[Fault]) -> Self {
         let options = Options {
@@ -249,23 +266,9 @@ impl Hurried {
         for fault in faults {
             slack.fault("apps.connections.open", fault.clone(), 1);
         }
-        let token = Options::default().app_token.into();
-        let mode = SocketMode::new(&slack.api_url(), &token, Clock::System).unwrap();
-        let mode = Arc::new(mode.at_pace(Pace {
-            silence: Duration::from_millis(600),
-            pings: Duration::from_millis(200),
-            pause: Duration::from_millis(20),
-            ..Pace::default()
-        }));
-        let (stop, stopped) = watch::channel(false);
-        let heard = |_: Envelope| async { Ack::With(json!({ "text": "heard" })) };
-        tokio::spawn(mode.clone().run(heard, stopped));
+        let (mode, _stop) = attend(&slack);
         slack.sockets_become(2).await;
-        Self {
-            slack,
-            mode,
-            _stop: stop,
-        }
+        Self { slack, mode, _stop }
     }
 }
 
@@ -304,6 +307,72 @@ async fn opening_waits_as_long_as_slack_says_and_longer_after_each_failure() {
     assert!(calls[2].at_ms - calls[0].at_ms >= 1_000, "{calls:?}");
     assert!(calls.iter().all(|call| call.token_in_header));
     assert_eq!(mode.health().trouble, None);
+}
+
+#[tokio::test]
+async fn slack_takes_ten_connections_and_whoever_comes_later_does_not_insist() {
+    let Hurried { slack, _stop, .. } = Hurried::start(&[]).await;
+    let others: Vec<_> = (0..5).map(|_| attend(&slack)).collect();
+    slack.sockets_become(10).await;
+    let turned_away = |mode: &SocketMode| {
+        let trouble = mode.health().trouble.unwrap_or_default();
+        trouble.contains("too_many_websockets")
+    };
+    while !others.iter().any(|(mode, _)| turned_away(mode)) {
+        tokio::task::yield_now().await;
+    }
+    // Twelve were wanted: the last two wait, and each has asked once.
+    assert!(slack.calls().len() <= 12, "no loop");
+    assert_eq!(slack.sockets().len(), 10);
+}
+
+#[tokio::test]
+async fn a_ticket_opens_nothing_when_it_is_old() {
+    let clock = Clock::by_hand(START.parse().unwrap());
+    let slack = workspace(&clock).await;
+    slack.connect_socket_mode();
+    let token = Options::default().app_token;
+    let link = async || {
+        let (_, answer) = get(&slack.origin(), "/api/apps.connections.open", Some(&token)).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let url = answer["url"].as_str().unwrap().to_owned();
+        url.split_once("/link/").unwrap().1.to_owned()
+    };
+    let (new, old) = (link().await, link().await);
+    let knock = async |link: &str| get(&slack.origin(), &format!("/link/{link}"), None).await.0;
+    // A ticket that is good is asked for a web socket, and is used by that.
+    assert_eq!(knock(&new).await, 426);
+    assert_eq!(knock(&new).await, 403);
+    clock.advance(SignedDuration::from_secs(31));
+    assert_eq!(knock(&old).await, 403);
+}
+
+#[tokio::test]
+async fn serve_speaks_socket_mode_and_ends_it_when_it_is_told_to_stop() {
+    let clock = Clock::System;
+    let slack = workspace(&clock).await;
+    slack.add_channel("incidents", false, &["ana"]);
+    slack.connect_socket_mode();
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("firebell.db").display());
+    let mut parts = parts(&database, Catalog::default(), &slack, &clock);
+    parts.app_token = Some(Options::default().app_token.into());
+    parts.signing_secret = None;
+    let app = App::build(parts).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(app.serve(listener, stopped));
+    slack.sockets_become(2).await;
+    let answer = slack
+        .user("ana")
+        .types("general", "/incident declare p1 down")
+        .await;
+    assert!(answer.text().contains("Declared"), "{answer:?}");
+    stop.send(true).unwrap();
+    slack.sockets_become(0).await;
+    serving.await.unwrap().unwrap();
+    assert_eq!(slack.socket_faults(), Vec::<String>::new());
+    // Not `finish()`: this bot served by itself, and has stopped.
 }
 
 #[tokio::test]
