@@ -254,6 +254,13 @@ fn attend(slack: &Workspace) -> (Arc<SocketMode>, watch::Sender<bool>) {
     (mode, stop)
 }
 
+/// Waits until the bot's side knows of both connections too: it hears Slack's hello a little later.
+async fn both_are_up(mode: &SocketMode) {
+    while mode.health().up != 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Hurried {
     async fn start(faults: &[Fault]) -> Self {
         let options = Options {
@@ -268,6 +275,7 @@ impl Hurried {
         }
         let (mode, _stop) = attend(&slack);
         slack.sockets_become(2).await;
+        both_are_up(&mode).await;
         Self { slack, mode, _stop }
     }
 }
@@ -288,7 +296,7 @@ async fn a_connection_that_hangs_is_given_up_for_another_one() {
         slack.sockets().contains(&old[1]),
         "the other one was left alone"
     );
-    assert_eq!(mode.health().up, 2);
+    both_are_up(&mode).await;
 }
 
 #[tokio::test]
@@ -388,7 +396,7 @@ async fn all_connections_break_and_come_back() {
         let answer = slack.user("ana").types("general", "/incident").await;
         assert_eq!(answer.text(), "heard");
     }
-    assert_eq!(mode.health().up, 2);
+    both_are_up(&mode).await;
     assert_eq!(slack.socket_faults(), Vec::<String>::new());
 }
 
