@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::desk::{Answer, Asked, BROKEN, Desk, OVERLOADED, Submitted, marked};
+use crate::desk::{Answer, Asked, Desk, Submitted, marked};
+pub use crate::desk::{BROKEN, OVERLOADED};
 use crate::domain::command::Command;
 use crate::domain::event::{Mark, MessageRef};
 use crate::domain::incident::{Incident, Room};

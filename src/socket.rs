@@ -9,8 +9,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::desk::OVERLOADED;
-use crate::reception::{Reception, Reply};
+use crate::reception::{OVERLOADED, Reception, Reply};
 use crate::slack::socket::{Ack, Envelope, Kind, SocketMode};
 
 /// Takes up what comes over the connections until `stop` turns true.

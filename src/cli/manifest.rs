@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::domain::catalog::Catalog;
+use crate::reception::{ADD_TO_TIMELINE, DECLARE, DECLARE_ON_MESSAGE};
 use crate::slack::methods;
 
 /// Events that are subscribed to, with the scope that lets them in, if it takes one (slack-contract.md section 4).
-const EVENTS: [(&str, Option<&str>); 3] = [
+const EVENTS: [(&str, Option<&str>); 5] = [
     ("app_home_opened", None),
+    ("app_uninstalled", None),
     ("pin_added", Some("pins:read")),
     ("reaction_added", Some("reactions:read")),
+    ("tokens_revoked", None),
 ];
 
 /// The manifest as JSON (slack-contract.md section 11). `url`: where Slack reaches the bot; none for Socket Mode.
@@ -45,19 +48,19 @@ pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<S
                 {
                     "name": "Declare an incident",
                     "type": "global",
-                    "callback_id": "declare_incident",
+                    "callback_id": DECLARE,
                     "description": "Opens the form of a declaration",
                 },
                 {
                     "name": "Declare an incident",
                     "type": "message",
-                    "callback_id": "declare_incident_from_message",
+                    "callback_id": DECLARE_ON_MESSAGE,
                     "description": "Opens the form of a declaration, with this message in it",
                 },
                 {
                     "name": "Add to timeline",
                     "type": "message",
-                    "callback_id": "add_to_timeline",
+                    "callback_id": ADD_TO_TIMELINE,
                     "description": "Keeps this message on the timeline of the incident",
                 },
             ],

@@ -13,8 +13,7 @@ use serde::Deserialize;
 use tracing::info;
 
 use super::{Rooms, fault};
-use crate::desk::{BROKEN, OVERLOADED};
-use crate::reception::Reply;
+use crate::reception::{BROKEN, OVERLOADED, Reply};
 use crate::slack::inbound::{EventRequest, Interaction, SlashCommand};
 use crate::slack::signature::{SIGNATURE, TIMESTAMP, prove};
 
