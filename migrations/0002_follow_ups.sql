@@ -3,3 +3,6 @@
 ALTER TABLE incidents ADD COLUMN open_follow_ups BIGINT NOT NULL DEFAULT 0;
 
 CREATE INDEX incidents_by_follow_ups ON incidents (declared_at_ms) WHERE open_follow_ups > 0;
+
+-- Those whose post-mortem is not done yet: `/incident list` shows them beside the open ones.
+CREATE INDEX incidents_unclosed ON incidents (declared_at_ms) WHERE status <> 'closed';

@@ -8,7 +8,7 @@ use tracing::error;
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::domain::command::Command;
-use crate::domain::decide::{World, decide};
+use crate::domain::decide::{Refusal, World, decide};
 use crate::domain::event::{Event, Mark, MessageRef, Resolution, Update};
 use crate::domain::incident::{Incident, Room};
 use crate::domain::terms::{Actor, ChannelId, DeliveryId, IncidentId, Role, SlackUserId, Who};
@@ -16,7 +16,7 @@ use crate::domain::timeline::tell;
 use crate::engine::{Delivery, Engine, EngineError, Envelope, Outcome, Wish};
 use crate::slack::client::Outgoing;
 use crate::slack::inbound::SubmittedView;
-use crate::slack::message::{Composer, answer, words};
+use crate::slack::message::{Composer, answer, person_mention, words};
 use crate::slack::modal::{Errors, Filled, Form};
 use crate::slack::parse::{Context, Request, Subcommand, find, parse};
 use crate::slack::{home, modal};
@@ -24,8 +24,8 @@ use crate::store::Store;
 use crate::store::incidents::Which;
 use crate::templates::mrkdwn;
 
-/// Incidents that a list shows.
-const LISTED: i64 = 20;
+/// Incidents that are looked through for a list, or to be offered.
+const LOOKED_THROUGH: i64 = 200;
 /// Entries of a timeline that are shown in Slack; the export has them all.
 const ENTRIES: u64 = 15;
 /// Incidents that are looked through for somebody's home tab.
@@ -139,11 +139,18 @@ impl Desk {
         };
         match self.engine.handle(envelope).await {
             // Whoever declares is not in the room yet: the form says where it will be.
-            Ok(outcome) if is_new => {
-                Submitted::Said(modal::told("Declared", &confirmation(&outcome)))
-            }
+            Ok(outcome) if is_new => Submitted::Said(modal::told(
+                "Declared",
+                &confirmation(&outcome, &self.catalog.slack.command),
+            )),
             Ok(_) => Submitted::Done,
-            Err(EngineError::Refused(refusal)) => Submitted::Wrong(modal::at_field(view, &refusal)),
+            Err(EngineError::Refused(refusal)) => {
+                let mut errors = modal::at_field(view, &refusal);
+                for said in errors.values_mut() {
+                    *said = self.called_here(said);
+                }
+                Submitted::Wrong(errors)
+            }
             // At a field, so that what was typed is not lost.
             Err(EngineError::Overloaded) => Submitted::Wrong(modal::at_first(view, "", OVERLOADED)),
             Err(EngineError::LeaseLost | EngineError::Store(_)) => {
@@ -203,10 +210,44 @@ impl Desk {
             Some(id) => self.about(&id, line.request, asked).await,
             // Not an error: most people are not in the war room when they think of something.
             None => {
-                let open = self.store.list(Which::Open, LISTED).await?;
-                Ok(Answer::Done(self.composer.choose(&open, asked.line)))
+                let fit = self.fit_for(&line.request, asked).await?;
+                Ok(Answer::Done(self.composer.choose(&fit, asked.line)))
             }
         }
+    }
+
+    /// The incidents to which a request could be meant: those that would not refuse it, the open ones first.
+    async fn fit_for(
+        &self,
+        request: &Request,
+        asked: &Asked<'_>,
+    ) -> anyhow::Result<Vec<Arc<Incident>>> {
+        let mut fit = self.store.list(Which::Unclosed, LOOKED_THROUGH).await?;
+        if let Request::Pursue(command) = request {
+            fit.retain(|incident| self.refusal(incident, command, &asked.who).is_none());
+        }
+        fit.sort_by_key(|incident| !incident.status.is_open());
+        Ok(fit)
+    }
+
+    /// What would be said against a command, if it were given now.
+    fn refusal(&self, incident: &Incident, command: &Command, who: &Who) -> Option<Refusal> {
+        let world = World {
+            now: self.clock.now(),
+            actor: &Actor::Person(who.clone()),
+            catalog: &self.catalog,
+            overrides: &[],
+        };
+        decide(Some(incident), command, world).err()
+    }
+
+    /// A refusal, in which the slash command is called what it is called here.
+    fn refused(&self, refusal: &Refusal) -> Answer {
+        Answer::Refused(words(&self.called_here(&refusal.to_string())))
+    }
+
+    fn called_here(&self, said: &str) -> String {
+        said.replace("/incident ", &format!("{} ", self.catalog.slack.command))
     }
 
     /// What is about no incident in particular.
@@ -216,9 +257,10 @@ impl Desk {
             Request::Declare(declaration) => {
                 return Ok(self.pass_on(Wish::Declare(declaration), asked).await);
             }
-            Request::ListIncidents => self
-                .composer
-                .list(&self.store.list(Which::Open, LISTED).await?, now),
+            Request::ListIncidents => self.composer.list(
+                &self.store.list(Which::Unclosed, LOOKED_THROUGH).await?,
+                now,
+            ),
             Request::ShowContacts => self.composer.contacts(),
             Request::Help(about) => self.composer.help(about),
             Request::Fill(Form::Declare { severity, .. }) => {
@@ -288,16 +330,10 @@ impl Desk {
             }
             Form::Declare { .. } | Form::Keep { .. } => return self.status(id).await,
         };
-        let world = World {
-            now: self.clock.now(),
-            actor: &Actor::Person(asked.who.clone()),
-            catalog: &self.catalog,
-            overrides: &[],
-        };
         if let Some(sample) = sample
-            && let Err(refusal) = decide(Some(&incident), &sample, world)
+            && let Some(refusal) = self.refusal(&incident, &sample, &asked.who)
         {
-            return Ok(Answer::Refused(words(&refusal.to_string())));
+            return Ok(self.refused(&refusal));
         }
         Ok(self.form(view, asked))
     }
@@ -345,8 +381,10 @@ impl Desk {
             }),
         };
         match self.engine.handle(envelope).await {
-            Ok(outcome) => Answer::Done(answer(&confirmation(&outcome))),
-            Err(EngineError::Refused(refusal)) => Answer::Refused(words(&refusal.to_string())),
+            Ok(outcome) => {
+                Answer::Done(answer(&confirmation(&outcome, &self.catalog.slack.command)))
+            }
+            Err(EngineError::Refused(refusal)) => self.refused(&refusal),
             Err(EngineError::Overloaded) => Answer::Overloaded,
             Err(EngineError::LeaseLost | EngineError::Store(_)) => Answer::Broken,
         }
@@ -354,7 +392,7 @@ impl Desk {
 }
 
 /// Says to the one who asked that it is done. The room is told by the orders that follow.
-fn confirmation(outcome: &Outcome) -> String {
+fn confirmation(outcome: &Outcome, command: &str) -> String {
     let incident = &outcome.incident;
     let id = &incident.id;
     let Some(event) = outcome.events.first() else {
@@ -370,7 +408,7 @@ fn confirmation(outcome: &Outcome) -> String {
         Event::StatusChanged { to, .. } => format!("{id} is now {}.", to.word().to_lowercase()),
         Event::UpdatePosted { number, .. } => format!("Update {number} of {id} is on its way."),
         Event::SeverityChanged { to, .. } => format!("{id} is now {}.", mrkdwn(&to.name)),
-        Event::RoleAssigned { role, to, .. } => format!("{role} of {id}: @{}.", mrkdwn(&to.name)),
+        Event::RoleAssigned { role, to, .. } => format!("{role} of {id}: {}.", person_mention(to)),
         Event::NoteAdded { .. } => format!("Noted on the timeline of {id}."),
         Event::MessageMarked { .. } | Event::MessageKept(_) => {
             format!("Added to the timeline of {id}.")
@@ -380,11 +418,11 @@ fn confirmation(outcome: &Outcome) -> String {
         }
         Event::FollowUpCompleted { number } => format!("Follow-up {number} of {id} is done."),
         Event::Resolved(resolution) if resolution.root_cause.is_none() => format!(
-            "{id} is resolved. What was the cause? `/incident resolve <root cause…>` adds it. If it is back: `/incident reopen`."
+            "{id} is resolved. What was the cause? `{command} resolve` adds it. If it is back: `{command} reopen`."
         ),
-        Event::Resolved(_) => format!("{id} is resolved. If it is back: `/incident reopen`."),
+        Event::Resolved(_) => format!("{id} is resolved. If it is back: `{command} reopen`."),
         Event::Reopened { .. } => format!("{id} is open again."),
-        Event::Closed => format!("{id} is closed. `/incident export` gives the whole record."),
+        Event::Closed => format!("{id} is closed. `{command} export` gives the whole record."),
         Event::ExportRequested { format } => format!(
             "The record of {id} as {} is on its way into the war room.",
             format.word()

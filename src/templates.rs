@@ -141,9 +141,21 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
 /// Makes text harmless in Slack's mrkdwn: the three characters that Slack decodes (slack-contract.md section 9) are
 /// escaped, so that it can neither ping nor link; a back-tick, which has no escape, becomes its look-alike, so that it
 /// cannot open a code span; characters that turn the direction of the text around are left out.
+///
+/// Whom somebody mentioned in Slack we know by id alone (`@U012ABCDE`): Slack shows the name, and tells that one person.
 pub fn mrkdwn(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if c == '@'
+            && !out.ends_with(char::is_alphanumeric)
+            && let Some(id) = user_id(&rest[1..])
+        {
+            out.push_str(&format!("<@{id}>"));
+            rest = &rest[1 + id.len()..];
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -155,6 +167,15 @@ pub fn mrkdwn(text: &str) -> String {
         }
     }
     out
+}
+
+/// The Slack user id with which a text begins: `U` or `W`, then capitals and digits, nine and more in all.
+fn user_id(text: &str) -> Option<&str> {
+    let end = text
+        .find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let ends = !text[end..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    (end >= 9 && ends && text.starts_with(['U', 'W'])).then(|| &text[..end])
 }
 
 /// `{{ who|person }}`: a mention that pings, if Slack knows the person; else the name.

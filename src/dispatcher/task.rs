@@ -333,6 +333,7 @@ impl Task<'_> {
         let Some(recorded) = recorded else {
             return Ok(Done::Quietly);
         };
+        let recorded = self.addressed(recorded).await?;
         let anchor = self.anchor(&recorded).await?;
         let composer = &self.dispatcher.composer;
         let message = made(composer.notice(self.incident, &recorded, anchor.as_deref()))?;
@@ -366,6 +367,27 @@ impl Task<'_> {
                 self.post(&to, &message).await.map(quietly)
             }
         }
+    }
+
+    /// A reminder to somebody of whom the configuration knows no Slack id is addressed by asking Slack for it: a name
+    /// alone calls nobody.
+    async fn addressed(&self, mut recorded: Recorded) -> Result<Recorded, Failure> {
+        let Event::UpdateOverdue(overdue) = &mut recorded.event else {
+            return Ok(recorded);
+        };
+        if let Some(who) = &mut overdue.reminded
+            && who.slack.is_none()
+        {
+            let mut people = self.dispatcher.catalog.people.iter();
+            if let Some(person) = people.find(|person| person.name == who.name) {
+                who.slack = match self.slack.user_of(person, self.call).await {
+                    Ok(user) => user,
+                    Err(Failure::GiveUp { .. }) => None,
+                    Err(failure) => return Err(failure),
+                };
+            }
+        }
+        Ok(recorded)
     }
 
     /// What an end says of the record so far, for `firebell audit verify --anchor`: it stands in Slack, out of reach

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::catalog::{Catalog, Severity};
+use super::catalog::{Catalog, Severity, SlackName};
 use super::command::{Command, Declaration, Identity, Report, Timer};
 use super::escalation::Target;
 use super::event::{
@@ -438,20 +438,27 @@ fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
 /// whom the severity calls in.
 fn next_in_line(incident: &Incident, world: World<'_>) -> Vec<Who> {
     let mut line: Vec<Who> = Vec::new();
-    let mut join = |who: Who| {
+    let join = |line: &mut Vec<Who>, who: Who| {
         if !line.iter().any(|earlier| earlier.is(&who)) {
             line.push(who);
         }
     };
     for role in Role::ALL {
         if let Some(who) = incident.roles.get(&role) {
-            join(who.clone());
+            join(&mut line, who.clone());
         }
     }
     if let Some(severity) = world.catalog.severity(&incident.severity.id) {
         for target in &severity.invite {
             for person in world.catalog.resolve(target, world.now, world.overrides) {
-                join(person.who());
+                // Of whom the configuration knows no more than a handle, that handle tells whether he is there already.
+                let handle = match &person.slack {
+                    Some(SlackName::Handle(handle)) => Some(handle.as_str()),
+                    _ => None,
+                };
+                if !line.iter().any(|who| Some(who.name.as_str()) == handle) {
+                    join(&mut line, person.who());
+                }
             }
         }
     }

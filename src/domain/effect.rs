@@ -310,6 +310,11 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
         Event::FollowUpAdded(_) | Event::FollowUpCompleted { .. } => {
             orders.post(Audience::Room, seq);
         }
+        // Said again, it adds to what was said: those who work on it learn what.
+        Event::Resolved(_) if after.milestones.resolved != Some(now) => {
+            orders.post(Audience::Room, seq);
+            orders.refresh();
+        }
         Event::Resolved(_) => {
             orders.post(Audience::Room, seq);
             if after.room != Room::Thread {
@@ -337,7 +342,10 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             format: *format,
             seq,
         }),
-        Event::NamesLearned { .. } => orders.refresh(),
+        Event::NamesLearned { .. } => {
+            orders.now(Effect::SetTopic);
+            orders.refresh();
+        }
         Event::EffectFailed { .. } => orders.post(Audience::Room, seq),
     }
     let users: Vec<SlackUserId> = nameless(event)

@@ -18,7 +18,7 @@ use crate::domain::event::{Event, Recorded};
 use crate::domain::form::show_roughly;
 use crate::domain::incident::{Incident, Room};
 use crate::domain::runbook::Checklist;
-use crate::domain::terms::{Actor, Role, Status, Who};
+use crate::domain::terms::{Actor, Role, SeverityId, SlackUserId, Status, Who};
 use crate::domain::timeline::TimelineEntry;
 use crate::templates::mrkdwn;
 
@@ -30,6 +30,8 @@ const SECTIONS: usize = 12;
 const FALLBACK: usize = 4_000;
 /// The most characters of a topic or purpose.
 const TOPIC: usize = 250;
+/// Incidents that a list shows of each kind.
+const LISTED: usize = 20;
 /// Incidents that are offered as buttons: more than a phone shows without scrolling helps nobody.
 const OFFERED: usize = 10;
 
@@ -49,7 +51,7 @@ impl Composer {
     /// The summary card of a war room, or of a thread.
     pub fn card(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<Outgoing> {
         let text = self.render("slack/card.mrkdwn.j2", self.view(incident, now))?;
-        let mut message = said(&text, summary(incident));
+        let mut message = said(&text, &summary(incident));
         message
             .blocks
             .push(json!({ "type": "actions", "elements": buttons(incident) }));
@@ -59,7 +61,7 @@ impl Composer {
     /// The announcement. Without a war room it carries the card's buttons, for its thread is the room.
     pub fn announcement(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<Outgoing> {
         let text = self.render("slack/announcement.mrkdwn.j2", self.view(incident, now))?;
-        let mut message = said(&text, summary(incident));
+        let mut message = said(&text, &summary(incident));
         if incident.room == Room::Thread {
             message
                 .blocks
@@ -79,17 +81,17 @@ impl Composer {
         let template = match &recorded.event {
             Event::UpdatePosted { .. } => "slack/update.mrkdwn.j2",
             Event::UpdateOverdue(_) => "slack/reminder.mrkdwn.j2",
-            Event::Resolved(_) => "slack/resolved.mrkdwn.j2",
+            // Said again, it only adds to what was said.
+            Event::Resolved(_) if incident.milestones.resolved == Some(recorded.recorded_at) => {
+                "slack/resolved.mrkdwn.j2"
+            }
             _ => "slack/notice.mrkdwn.j2",
         };
         let view = context! { anchor => anchor, ..self.event_view(incident, recorded) };
         let text = self.render(template, view)?;
-        let fallback = format!(
-            "{}: {}",
-            incident.id,
-            crate::domain::timeline::tell(recorded).text
-        );
-        let mut message = said(&text, fallback);
+        let told = crate::domain::timeline::tell(recorded).text;
+        let fallback = mrkdwn(&format!("{}: {}", incident.id, incident.named(&told)));
+        let mut message = said(&text, &fallback);
         if let Event::UpdateOverdue(_) = &recorded.event {
             message.blocks.push(json!({
                 "type": "actions",
@@ -102,10 +104,11 @@ impl Composer {
     /// A checklist.
     pub fn checklist(&self, checklist: &Checklist) -> anyhow::Result<Outgoing> {
         let context = context! {
+            command => self.catalog.slack.command.as_str(),
             checklist => context! { title => checklist.title.as_str(), items => checklist.items.clone() },
         };
         let text = self.render("slack/checklist.mrkdwn.j2", context)?;
-        Ok(said(&text, checklist.title.clone()))
+        Ok(said(&text, &mrkdwn(&checklist.title)))
     }
 
     /// The topic of a war room.
@@ -120,38 +123,41 @@ impl Composer {
         Ok(line(&text))
     }
 
-    /// The open incidents.
+    /// The open incidents, and those that are resolved and wait for their post-mortem. `incidents` are both, the newest
+    /// first.
     pub fn list(&self, incidents: &[Arc<Incident>], now: Timestamp) -> Outgoing {
-        if incidents.is_empty() {
-            return answer(&format!(
-                "No open incidents. To declare one: `{} declare`",
-                self.catalog.slack.command
+        let command = &self.catalog.slack.command;
+        let (open, resolved): (Vec<_>, Vec<_>) =
+            incidents.iter().partition(|it| it.status.is_open());
+        let mut lines: Vec<String> = match open.is_empty() {
+            true => vec![format!(
+                "No open incidents. To declare one: `{command} declare`"
+            )],
+            false => open.iter().take(LISTED).map(|it| row(it, now)).collect(),
+        };
+        let mut more = |left: usize| {
+            if left > 0 {
+                lines.push(format!("_and {left} more_"));
+            }
+        };
+        more(open.len().saturating_sub(LISTED));
+        if !resolved.is_empty() {
+            lines.push(format!(
+                "\n*Resolved, not closed yet* (`{command} close` when the post-mortem is done)"
             ));
+            lines.extend(resolved.iter().take(LISTED).map(|it| row(it, now)));
         }
-        let lines: Vec<String> = incidents
-            .iter()
-            .map(|incident| {
-                let room = match &incident.room {
-                    Room::Channel { channel, .. } => format!(" · <#{channel}>"),
-                    Room::Wanted { .. } | Room::Thread => String::new(),
-                };
-                format!(
-                    "*{}* · {} · {} · {} · {}{room}",
-                    incident.id,
-                    mrkdwn(&short(&incident.severity.name)),
-                    incident.status,
-                    show_roughly(incident.duration(now)),
-                    mrkdwn(&incident.title),
-                )
-            })
-            .collect();
+        let left = resolved.len().saturating_sub(LISTED);
+        if left > 0 {
+            lines.push(format!("_and {left} more_"));
+        }
         answer(&lines.join("\n"))
     }
 
     /// How an incident stands, for one person.
     pub fn status(&self, incident: &Incident, now: Timestamp) -> anyhow::Result<Outgoing> {
         let text = self.render("slack/card.mrkdwn.j2", self.view(incident, now))?;
-        Ok(said(&text, summary(incident)))
+        Ok(said(&text, &summary(incident)))
     }
 
     /// The last entries of a timeline, for one person.
@@ -164,7 +170,7 @@ impl Composer {
         let mut lines = vec![format!(
             "*Timeline of {}: {}*",
             incident.id,
-            mrkdwn(&incident.title)
+            mrkdwn(&incident.named(&incident.title))
         )];
         if earlier > 0 {
             lines.push(format!(
@@ -178,10 +184,10 @@ impl Composer {
             format!(
                 "<!date^{unix}^{{time}}|{utc}> {} _{}_",
                 mrkdwn(&incident.named(&entry.text)),
-                mrkdwn(&entry.actor)
+                actor_of(&entry.actor)
             )
         }));
-        said(&lines.join("\n"), format!("Timeline of {}", incident.id))
+        said(&lines.join("\n"), &format!("Timeline of {}", incident.id))
     }
 
     /// Whom to call.
@@ -217,7 +223,11 @@ impl Composer {
     pub fn help(&self, about: Option<&Subcommand>) -> Outgoing {
         let command = &self.catalog.slack.command;
         let row = |subcommand: &Subcommand| {
-            format!("`{command} {}` {}", subcommand.form(), subcommand.about)
+            format!(
+                "`{command} {}` {}",
+                mrkdwn(&subcommand.form()),
+                subcommand.about
+            )
         };
         let text = match about {
             Some(subcommand) => {
@@ -234,18 +244,23 @@ impl Composer {
         answer(&text)
     }
 
-    /// Offers the open incidents for a line that was typed where no incident is meant.
+    /// Offers incidents for a line that was typed where none is meant.
     pub fn choose(&self, incidents: &[Arc<Incident>], typed: &str) -> Outgoing {
         let command = &self.catalog.slack.command;
-        if incidents.is_empty() {
-            return answer(&format!(
-                "There is no open incident. To declare one: `{command} declare`"
-            ));
-        }
         let typed = typed.trim();
+        let (first, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+        let [newest, ..] = incidents else {
+            return answer(&format!(
+                "There is no incident for which `{command} {}` is the thing to do now. `{command} list` shows them all, `{command} declare` begins one.",
+                mrkdwn(first)
+            ));
+        };
         if incidents.iter().any(|incident| !fits(&incident.id, typed)) {
             return answer(&format!(
-                "Type this in the war room of the incident. `{command} list` shows them."
+                "Which incident is it for? Your text is too long for a button: name the incident behind the word, as in `{command} {} {} {}`. `{command} list` shows them.",
+                mrkdwn(first),
+                newest.id,
+                mrkdwn(&cut(rest, 40))
             ));
         }
         let buttons: Vec<Value> = incidents
@@ -253,21 +268,21 @@ impl Composer {
             .take(OFFERED)
             .enumerate()
             .map(|(n, incident)| {
-                let label = format!("{} {}", incident.id, incident.title);
-                button(
-                    &label,
-                    &format!("choose-{n}"),
-                    &incident.id,
-                    typed,
-                    Style::Plain,
-                )
+                let label = format!("{} {}", incident.id, incident.named(&incident.title));
+                let id = format!("choose-{n}");
+                button(&label, &id, &incident.id, typed, Style::Plain)
             })
             .collect();
-        let first = typed.split_whitespace().next().unwrap_or_default();
-        let mut message = answer(&format!(
-            "Which incident is `{command} {}` for?",
-            mrkdwn(first)
-        ));
+        let mut text = format!("Which incident is `{command} {}` for?", mrkdwn(first));
+        let left = incidents.len().saturating_sub(OFFERED);
+        if left > 0 {
+            text.push_str(&format!(
+                " There are {left} more: name one of them behind the word, as in `{command} {} {}`.",
+                mrkdwn(first),
+                newest.id
+            ));
+        }
+        let mut message = answer(&text);
         message
             .blocks
             .push(json!({ "type": "actions", "elements": buttons }));
@@ -340,8 +355,8 @@ impl Composer {
         let milestones = &incident.milestones;
         context! {
             id => incident.id.as_str(),
-            title => incident.title.as_str(),
-            description => incident.description.as_deref(),
+            title => incident.named(&incident.title),
+            description => incident.description.as_deref().map(|text| incident.named(text)),
             status => incident.status.word(),
             is_open => incident.status.is_open(),
             severity => context! {
@@ -368,7 +383,14 @@ impl Composer {
             postmortem_due => postmortem_due.map(moment),
             follow_ups => follow_ups,
             organization => self.catalog.organization.name.as_str(),
+            command => self.catalog.slack.command.as_str(),
         }
+    }
+
+    /// The name of a severity, or its id if the configuration has lost it since.
+    fn severity_name(&self, id: &SeverityId) -> String {
+        let known = self.catalog.severity(id);
+        known.map_or_else(|| id.to_string(), |severity| severity.name.clone())
     }
 
     /// An event of an incident as templates see it.
@@ -377,6 +399,7 @@ impl Composer {
         let words = match &recorded.event {
             Event::StatusChanged { from, to } => context! { from => from.word(), to => to.word() },
             Event::RoleAssigned { role, .. } => context! { role => role.title() },
+            Event::SeverityChanged { from, .. } => context! { from => self.severity_name(from) },
             _ => context! {},
         };
         let (due, late) = match &recorded.event {
@@ -398,7 +421,17 @@ impl Composer {
                 event["update"][name] = json!(said);
             }
         }
-        for name in ["reason", "owner", "due", "from", "reminded", "war_room"] {
+        for name in [
+            "reason",
+            "owner",
+            "due",
+            "from",
+            "reminded",
+            "war_room",
+            "root_cause",
+            "resolution",
+            "impact",
+        ] {
             if event.get(name).is_none() {
                 event[name] = Value::Null;
             }
@@ -421,7 +454,7 @@ impl Composer {
 
 /// A plain answer: mrkdwn of our own making, in which everything from outside is escaped already.
 pub fn answer(text: &str) -> Outgoing {
-    said(text, text.to_owned())
+    said(text, text)
 }
 
 /// An answer in plain words that may hold anything: a refusal, an error. What stands between back-ticks stays code.
@@ -430,8 +463,8 @@ pub fn words(text: &str) -> Outgoing {
     answer(&shown.join("`"))
 }
 
-/// Sections of a text, cut at line ends, and the text beside them.
-fn said(text: &str, fallback: String) -> Outgoing {
+/// Sections of a text, cut at line ends, and the text beside them; both are mrkdwn already.
+fn said(text: &str, fallback: &str) -> Outgoing {
     let mut sections: Vec<String> = vec![String::new()];
     for line in text.trim().lines() {
         let line = cut(line, SECTION);
@@ -463,7 +496,7 @@ fn said(text: &str, fallback: String) -> Outgoing {
             json!({ "type": "context", "elements": [{ "type": "plain_text", "text": text }] }),
         );
     }
-    let fallback = cut(&mrkdwn(&fallback), FALLBACK);
+    let fallback = cut(fallback, FALLBACK);
     Outgoing {
         text: if fallback.is_empty() {
             "Firebell".to_owned()
@@ -474,15 +507,39 @@ fn said(text: &str, fallback: String) -> Outgoing {
     }
 }
 
+/// An incident in a list.
+fn row(incident: &Incident, now: Timestamp) -> String {
+    let room = match &incident.room {
+        Room::Channel { channel, .. } => format!(" · <#{channel}>"),
+        Room::Wanted { .. } | Room::Thread => String::new(),
+    };
+    format!(
+        "*{}* · {} · {} · {} · {}{room}",
+        incident.id,
+        mrkdwn(&short(&incident.severity.name)),
+        incident.status,
+        show_roughly(incident.duration(now)),
+        mrkdwn(&incident.named(&incident.title)),
+    )
+}
+
 /// One line about an incident, for notifications.
 fn summary(incident: &Incident) -> String {
-    format!(
+    mrkdwn(&format!(
         "{} {} ({}): {}",
         incident.id,
         short(&incident.severity.name),
         incident.status,
-        incident.title
-    )
+        incident.named(&incident.title)
+    ))
+}
+
+/// Who did something, by a name or by an id that Slack shows as a name.
+fn actor_of(name: &str) -> String {
+    match SlackUserId::parse(name) {
+        Some(user) => format!("<@{user}>"),
+        None => mrkdwn(name),
+    }
 }
 
 /// One line of plain text, cut to what a topic may hold. A topic knows no escapes, so brackets become look-alikes.
@@ -505,7 +562,7 @@ pub(super) fn short(severity: &str) -> String {
 }
 
 /// A person as Slack shows them: a mention, or the name of somebody whom Slack does not know.
-pub(super) fn person_mention(who: &Who) -> String {
+pub fn person_mention(who: &Who) -> String {
     match &who.slack {
         Some(user) => format!("<@{user}>"),
         None => format!("@{}", mrkdwn(&who.name)),

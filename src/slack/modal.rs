@@ -290,7 +290,7 @@ pub fn resolve(incident: &Incident) -> Value {
                 &said.root_cause,
                 "as far as it is known",
             ),
-            "Not known yet? Leave it empty: /incident resolve adds it later.",
+            "Not known yet? Leave it empty and add it later, in the same form.",
         ),
         field(
             "resolution",

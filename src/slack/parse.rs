@@ -230,6 +230,15 @@ pub fn parse(line: &str, context: Context<'_>) -> Result<Line, NotUnderstood> {
         });
     }
     let Some(subcommand) = find(&word) else {
+        // `INC-2025-0914-001 ack` is as clear as `ack INC-2025-0914-001`; the name alone asks how it stands.
+        if looks_like_id(&word, context.catalog) {
+            let (next, behind) = split(rest);
+            return match next.as_str() {
+                "" => parse(&format!("status {word}"), context),
+                next if find(next).is_some() => parse(&format!("{next} {word} {behind}"), context),
+                next => Err(unknown(next, context)),
+            };
+        }
         return Err(unknown(&word, context));
     };
     // An incident may be named first: `/incident ack INC-2025-0914-001`.
@@ -324,9 +333,12 @@ fn nothing(
 
 fn declare(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
     let (first, behind) = split(rest);
-    let known = context.catalog.find_severity(&first);
+    let word = first.trim_end_matches([':', ',', '-']);
+    let known = context.catalog.find_severity(word);
     let (severity, rest) = match known {
         Some(severity) => (Some(severity.id.clone()), behind),
+        // In a title it would call everybody in for the gravest.
+        None if looks_like_severity(word) => return Err(no_such_severity(word, context)),
         None => (None, rest),
     };
     let mut service = None;
@@ -358,6 +370,26 @@ fn declare(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
         started_at: None,
         about: None,
     }))
+}
+
+/// Whether a word can only have been meant as a severity: `p5`, `sev0`, `S-1`.
+fn looks_like_severity(word: &str) -> bool {
+    let word = word.to_lowercase();
+    ["severity", "sev", "p", "s"].iter().any(|prefix| {
+        word.strip_prefix(prefix).is_some_and(|rest| {
+            let number = rest.strip_prefix('-').unwrap_or(rest);
+            (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit())
+        })
+    })
+}
+
+fn no_such_severity(word: &str, context: Context<'_>) -> NotUnderstood {
+    let known = context.catalog.severities.iter();
+    let refusal = Refusal::NoSuchSeverity {
+        wanted: SeverityId::new(word),
+        known: known.map(|severity| severity.id.clone()).collect(),
+    };
+    NotUnderstood(refusal.to_string())
 }
 
 fn find_service(name: &str, context: Context<'_>) -> Result<ServiceId, NotUnderstood> {
@@ -419,16 +451,7 @@ fn severity(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> 
         return Err(wrong("severity", "Which severity?", context));
     }
     let Some(severity) = context.catalog.find_severity(&word) else {
-        let known = context
-            .catalog
-            .severities
-            .iter()
-            .map(|severity| severity.id.clone());
-        let refusal = Refusal::NoSuchSeverity {
-            wanted: SeverityId::new(word),
-            known: known.collect(),
-        };
-        return Err(NotUnderstood(refusal.to_string()));
+        return Err(no_such_severity(&word, context));
     };
     Ok(Request::Pursue(Command::ChangeSeverity {
         to: severity.id.clone(),
@@ -626,6 +649,35 @@ mod tests {
             request("declare p1 &lt;b&gt; &amp; <@U0BO|bo>"),
             declared(Some("p1"), "<b> & @bo")
         );
+    }
+
+    #[test]
+    fn a_severity_that_is_not_there_is_asked_back_rather_than_declared_as_a_title() {
+        for line in [
+            "declare p5 login slow",
+            "declare SEV0 fire",
+            "declare P-9: fire",
+        ] {
+            let refused = read(line).unwrap_err();
+            assert!(refused.starts_with("There is no severity"), "{refused}");
+        }
+        let Request::Declare(declaration) = request("declare P1: fire") else {
+            panic!("a declaration");
+        };
+        assert_eq!(declaration.title, "fire");
+        assert_eq!(declaration.severity, Some(SeverityId::new("p1")));
+        assert!(read("declare s3 uploads fail").is_err());
+        assert!(read("declare p99 latency is up").is_err());
+        assert!(read("declare p999 latency is up").is_ok());
+    }
+
+    #[test]
+    fn an_incident_may_be_named_before_the_word_too() {
+        let line = read("inc-2025-0914-001 ack").unwrap();
+        assert_eq!(line.incident, Some(IncidentId::new("INC-2025-0914-001")));
+        assert_eq!(line.request, Request::Pursue(Command::Acknowledge));
+        let line = read("INC-2025-0914-001").unwrap();
+        assert_eq!(line.request, Request::ShowStatus);
     }
 
     #[test]

@@ -64,6 +64,16 @@ pub fn cut(text: &str, limit: usize) -> String {
         return text.to_owned();
     }
     let mut out: String = text.chars().take(limit.saturating_sub(1)).collect();
+    // No half of an escape: `&am…` would show as such.
+    if let Some(begun) = out.rfind('&')
+        && out.len() - begun <= "&amp".len()
+        && text[begun..]
+            .split_once(';')
+            .is_some_and(|(name, _)| name.len() <= "&amp".len())
+        && !out[begun..].contains(';')
+    {
+        out.truncate(begun);
+    }
     out.push('…');
     out
 }
@@ -105,5 +115,8 @@ mod tests {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöüß", 3), "äö…");
         assert_eq!(cut("🚨🚨🚨", 2), "🚨…");
+        assert_eq!(cut("a &amp; b", 5), "a …");
+        assert_eq!(cut("a &amp; b", 8), "a &amp;…");
+        assert_eq!(cut("AT&T and more", 6), "AT&T …");
     }
 }

@@ -85,6 +85,8 @@ impl EventRow {
 pub enum Which {
     /// Those on which people still work.
     Open,
+    /// Those whose post-mortem is not done yet.
+    Unclosed,
     /// Those of which a follow-up is still to be done, the oldest first.
     WithFollowUps,
     /// All, the newest first.
@@ -97,6 +99,8 @@ const EVENTS_PER_PAGE: i64 = 2_000;
 const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $1";
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
+const UNCLOSED: &str = "SELECT state, head, day, number FROM incidents \
+     WHERE status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const WITH_FOLLOW_UPS: &str = "SELECT state, head, day, number FROM incidents \
      WHERE open_follow_ups > 0 ORDER BY declared_at_ms, id LIMIT $1";
 const NEWEST: &str = "SELECT state, head, day, number FROM incidents \
@@ -137,6 +141,7 @@ impl Store {
     pub async fn list(&self, which: Which, limit: i64) -> anyhow::Result<Vec<Arc<Incident>>> {
         let sql = match which {
             Which::Open => OPEN,
+            Which::Unclosed => UNCLOSED,
             Which::WithFollowUps => WITH_FOLLOW_UPS,
             Which::All => NEWEST,
         };

@@ -88,7 +88,7 @@ async fn lives_its_whole_life(bot: TestBot) {
     assert_snapshot!(bot.reads(ROOM), @r#"
         :bust_in_silhouette: *Operations Lead:* <@U0000000002>
         ---
-        :scales: Severity: p2 → *P1 - Critical* (<@U0000000001>)
+        :scales: Severity: P2 - High → *P1 - Critical* (<@U0000000001>)
         Reason: all customers
         ---
         :pencil: the pods of 14:05 were restarted
@@ -158,7 +158,7 @@ async fn lives_its_whole_life(bot: TestBot) {
         *Severity:* P1 - Critical
         *Status:* Resolved
         *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
-        *Acknowledged by:* bo
+        *Acknowledged by:* <@U0000000002>
         *Incident Commander:* <@U0000000001>
         *Operations Lead:* <@U0000000002>
         *Duration:* 15m
@@ -169,7 +169,7 @@ async fn lives_its_whole_life(bot: TestBot) {
         *Last update:* rolled back to release 41, error rate is falling
 
         *Follow-ups*
-        :white_medium_square: 1. add an alarm on latency (bo), due 2025-09-30
+        :white_medium_square: 1. add an alarm on latency (<@U0000000002>), due 2025-09-30
         [Reopen] [Close] [⋯ Take the lead | Timeline | Export the record | Help]
         "#);
     bot.types("bo", ROOM, "/incident followup done 1").await;
@@ -266,6 +266,38 @@ async fn a_severity_without_a_war_room_is_worked_on_in_the_thread_of_its_announc
 }
 
 #[tokio::test]
+async fn a_reminder_calls_by_id_whom_the_configuration_knows_by_handle_only() {
+    let bot = TestBot::configured(
+        r#"
+        [[people]]
+        id = "cy"
+        name = "Cy C"
+        slack = "@cy"
+        roles = ["boss"]
+
+        [[severities]]
+        id = "p1"
+        name = "P1 - Critical"
+        update_every = "15m"
+        invite = ["role:boss"]
+        "#,
+    )
+    .await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    bot.advance(minutes(15)).await;
+    bot.slack.mark_read();
+    bot.advance(minutes(5)).await;
+    let cy = bot.user("cy").id;
+    let reminder = bot.reads(ROOM);
+    assert!(
+        reminder.starts_with(&format!(":alarm_clock: <@{cy}>, ")),
+        "{reminder}"
+    );
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn an_incident_that_outgrows_its_thread_goes_on_in_a_war_room_of_its_own() {
     let bot = TestBot::start().await;
     bot.types(
@@ -284,7 +316,7 @@ async fn an_incident_that_outgrows_its_thread_goes_on_in_a_war_room_of_its_own()
     )
     .await;
     assert_snapshot!(bot.reads("incidents"), @r#"
-        :scales: Severity: p4 → *P1 - Critical* (<@U0000000002>)
+        :scales: Severity: P4 - Low → *P1 - Critical* (<@U0000000002>)
         Reason: it is on every page
         Work moves on into a war room of its own: #incident-2025-0914-001
         "#);
@@ -295,7 +327,7 @@ async fn an_incident_that_outgrows_its_thread_goes_on_in_a_war_room_of_its_own()
         *Severity:* P1 - Critical
         *Status:* Investigating
         *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
-        *Acknowledged by:* bo
+        *Acknowledged by:* <@U0000000002>
         *Incident Commander:* <@U0000000001>
         *ETA:* TBD
         *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
@@ -307,7 +339,7 @@ async fn an_incident_that_outgrows_its_thread_goes_on_in_a_war_room_of_its_own()
     }
     assert_eq!(
         bot.types("bo", ROOM, "/incident lead me").await,
-        "Incident Commander of INC-2025-0914-001: @bo."
+        "Incident Commander of INC-2025-0914-001: <@U0000000002>."
     );
     bot.reads(ROOM);
     bot.reads("incidents");
@@ -380,7 +412,7 @@ async fn a_reminder_that_comes_late_says_how_late_and_comes_once() {
 async fn outside_a_war_room_the_open_incidents_are_offered_as_buttons() {
     let bot = TestBot::start().await;
     let none = bot.types("ana", "general", "/incident ack").await;
-    assert_snapshot!(none, @"There is no open incident. To declare one: `/incident declare`");
+    assert_snapshot!(none, @"There is no incident for which `/incident ack` is the thing to do now. `/incident list` shows them all, `/incident declare` begins one.");
     bot.types("ana", "general", "/incident declare p1 checkout is down")
         .await;
     bot.types("ana", "general", "/incident declare p2 search is slow")
@@ -444,16 +476,16 @@ async fn a_refusal_says_what_to_do_next_and_is_for_the_typist_alone() {
 async fn help_lists_every_subcommand() {
     let bot = TestBot::start().await;
     assert_snapshot!(bot.types("ana", "general", "/incident help").await, @r#"
-        `/incident declare [severity] <title…>` declare an incident and open its war room
+        `/incident declare [severity] &lt;title…&gt;` declare an incident and open its war room
         `/incident list` the open incidents
         `/incident status [investigating|identified|mitigating|monitoring]` how the incident stands, or where it stands now
         `/incident ack` take the incident on: “I have it”
-        `/incident update <text…>` tell everybody how things stand
-        `/incident severity <severity> [reason…]` weigh the incident anew
+        `/incident update &lt;text…&gt;` tell everybody how things stand
+        `/incident severity &lt;severity&gt; [reason…]` weigh the incident anew
         `/incident lead [@user]` hand the lead to somebody, or take it
-        `/incident role <commander|operations|communications|scribe> [@user]` give a role to somebody, or take it
-        `/incident note <text…>` write something on the timeline
-        `/incident followup <text…> [@owner] [due:2025-09-30] | done <number>` note work that outlives the incident, or tick it off
+        `/incident role &lt;commander|operations|communications|scribe&gt; [@user]` give a role to somebody, or take it
+        `/incident note &lt;text…&gt;` write something on the timeline
+        `/incident followup &lt;text…&gt; [@owner] [due:2025-09-30] | done &lt;number&gt;` note work that outlives the incident, or tick it off
         `/incident timeline` what happened so far
         `/incident export [markdown|json|html|csv]` put the whole record as a file into the war room
         `/incident contacts` whom to call
@@ -462,7 +494,7 @@ async fn help_lists_every_subcommand() {
         `/incident close` say that the post-mortem is done
         `/incident help [subcommand]` this list
         "#);
-    assert_snapshot!(bot.types("ana", "general", "/incident help followup").await, @"`/incident followup <text…> [@owner] [due:2025-09-30] | done <number>` note work that outlives the incident, or tick it off (also: follow-up, todo)");
+    assert_snapshot!(bot.types("ana", "general", "/incident help followup").await, @"`/incident followup &lt;text…&gt; [@owner] [due:2025-09-30] | done &lt;number&gt;` note work that outlives the incident, or tick it off (also: follow-up, todo)");
     bot.finish().await;
 }
 

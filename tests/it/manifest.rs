@@ -399,7 +399,7 @@ async fn the_scopes_follow_from_the_methods_and_the_events() {
     );
     let subscribed = texts(&manifest["settings"]["event_subscriptions"]["bot_events"]);
     assert_eq!(subscribed, events.each_ref().map(|(name, ..)| *name));
-    for (name, scope, mut event) in events {
+    for (name, _, mut event) in events {
         event["type"] = json!(name);
         let read: SlackEvent = serde_json::from_value(event).unwrap();
         // It is asked for because it is heeded.

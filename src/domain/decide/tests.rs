@@ -961,3 +961,14 @@ fn who_is_called_in_is_named_once() {
         .when(declare("checkout is down", "p1"))
         .then([declared()]);
 }
+
+#[test]
+fn who_leads_is_not_asked_again_under_a_handle_of_the_configuration() {
+    let mut catalog = catalog();
+    catalog.people[0].name = "Ana A".into();
+    catalog.people[0].slack = Some(crate::domain::catalog::SlackName::Handle("ana".into()));
+    let it = given([declared()]).with(catalog).at(15);
+    let (it, _) = it.when_the_clock_rings().decision();
+    let second = it.at(20).when_the_clock_rings().overdue();
+    assert_eq!(second.reminded, Some(ana()), "there is nobody else");
+}

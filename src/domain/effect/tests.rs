@@ -317,6 +317,7 @@ fn who_is_mentioned_without_a_name_is_asked_after_until_it_is_known() {
     };
     let known = given.also([learned]);
     assert_snapshot!(known.orders(), @r"
+    chat/room set_topic [topic] at 0:00
     chat/room refresh_card [card] at 0:00
     chat/announce refresh_announcement [announcement] at 0:00
     ");
