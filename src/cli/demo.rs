@@ -1,4 +1,5 @@
-//! `firebell demo`: the whole bot against a Slack workspace of our own, with nothing to install. People type here.
+//! `firebell demo`: the whole bot against a Slack workspace of our own, with nothing to install. People come to its page
+//! in a browser, or type here.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -10,41 +11,68 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::manifest::{DESCRIPTION, USAGE_HINT};
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
-use crate::simulator::{Options, RequestUrls, Workspace};
+use crate::simulator::{
+    Command, InstalledApp, Options, RequestUrls, Shortcut, ShortcutKind, Workspace,
+};
 use crate::slack::text::unescape;
 
-/// The people of the workspace.
-const PEOPLE: [&str; 3] = ["ana", "bo", "cy"];
+/// The people of the workspace: name, full name, title.
+const PEOPLE: [(&str, &str, &str); 6] = [
+    ("ana", "Ana Ruiz", "Incident commander"),
+    ("bo", "Bo Lindqvist", "Site reliability"),
+    ("cy", "Cy Okafor", "Payments"),
+    ("dee", "Dee Tanaka", "Customer support"),
+    ("eli", "Eli Novak", "Platform"),
+    ("fay", "Fay Mensah", "Head of engineering"),
+];
+/// The channels that are there from the start, with what they are for.
+const CHANNELS: [&str; 3] = ["general", "incidents", "deploys"];
 /// How long the bot is watched for something to say after a line was typed.
 const WATCH: Duration = Duration::from_millis(1_500);
 
 const WELCOME: &str = "\
+This is Firebell in a Slack workspace of its own: no account, no network, nothing kept. Try there:
+  1. Type `/incident declare p1 checkout is down` in #general: the war room appears at the left.
+  2. Open it, and click Acknowledge on the card.
+  3. Become somebody else in the row of people at the left edge: each sees what that person would see.
+  4. Type `/incident update rolled back, errors are falling`, then `/incident resolve`.
+  5. Type `/incident export`, and open the file that comes.
+Ctrl-C ends it.";
+
+const TYPED_WELCOME: &str = "\
 This is Firebell in a Slack workspace of its own: no account, no network, nothing kept.
 You are ana, in #general. Try:
   /incident declare p1 checkout is down
   go incident-           goes to another channel: the newest whose name begins so
   click Acknowledge      clicks a button of the newest message that has it
-  as bo                  makes you bo (or cy)
+  as bo                  makes you bo (or cy, dee, eli, fay)
   quit
 ";
 
-/// Runs the demo until its input ends.
-pub(super) async fn run(port: u16) -> anyhow::Result<ExitCode> {
+/// Runs the demo: its page until Ctrl-C, or what is typed here until the input ends.
+pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
     let options = Options {
         now: Arc::new(|| Clock::System.now().as_millisecond()),
+        app: installed_app(),
         ..Options::default()
     };
     let token = SecretString::from(options.bot_token.clone());
     let secret = SecretString::from(options.signing_secret.clone());
     let workspace = Workspace::new(options);
-    for name in PEOPLE {
+    for (name, real_name, title) in PEOPLE {
         workspace.add_user(name);
+        workspace.introduce(name, real_name, title);
     }
-    for channel in ["general", "incidents"] {
-        workspace.add_channel(channel, false, &PEOPLE);
+    let names = PEOPLE.map(|(name, ..)| name);
+    for channel in CHANNELS {
+        // #general is there already.
+        if workspace.channel(channel).is_none() {
+            workspace.add_channel(channel, false, &names);
+        }
     }
     let slack = TcpListener::bind(("127.0.0.1", port))
         .await
@@ -72,21 +100,53 @@ pub(super) async fn run(port: u16) -> anyhow::Result<ExitCode> {
     workspace
         .connect(RequestUrls::under(&format!("http://{bot_address}/slack")))
         .await?;
-    println!("{WELCOME}");
-    println!(
-        "The workspace answers Slack's Web API at http://{slack_address}/api, the bot its health at http://{bot_address}/readyz.\n"
-    );
-    Stage {
-        workspace,
-        who: "ana".to_owned(),
-        channel: "general".to_owned(),
+    println!("\n  http://{slack_address}\n");
+    if typed {
+        println!("{TYPED_WELCOME}");
+        Stage {
+            workspace,
+            who: "ana".to_owned(),
+            channel: "general".to_owned(),
+        }
+        .play()
+        .await?;
+    } else {
+        println!("{WELCOME}");
+        tokio::signal::ctrl_c().await?;
     }
-    .play()
-    .await?;
     let _ = stop.send(true);
     serving.await??;
     std::fs::remove_dir_all(&folder)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the app's manifest offers to people in Slack.
+fn installed_app() -> InstalledApp {
+    let shortcut = |name: &str, kind, callback_id: &str| Shortcut {
+        name: name.into(),
+        kind,
+        callback_id: callback_id.into(),
+    };
+    InstalledApp {
+        commands: vec![Command {
+            command: "/incident".into(),
+            usage_hint: USAGE_HINT.into(),
+            description: DESCRIPTION.into(),
+        }],
+        shortcuts: vec![
+            shortcut(
+                "Declare an incident",
+                ShortcutKind::Global,
+                "declare_incident",
+            ),
+            shortcut(
+                "Declare an incident",
+                ShortcutKind::Message,
+                "declare_incident_from_message",
+            ),
+            shortcut("Add to timeline", ShortcutKind::Message, "add_to_timeline"),
+        ],
+    }
 }
 
 /// Who types, and where.
@@ -113,8 +173,11 @@ impl Stage {
             match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
                 ("", _) => {}
                 ("quit" | "exit", _) => break,
-                ("as", name) if PEOPLE.contains(&name) => self.who = name.to_owned(),
-                ("as", name) => println!("There is no {name} here, only {}.", PEOPLE.join(", ")),
+                ("as", name) if names().any(|known| known == name) => self.who = name.to_owned(),
+                ("as", name) => {
+                    let names: Vec<&str> = names().collect();
+                    println!("There is no {name} here, only {}.", names.join(", "));
+                }
                 ("go", name) => self.go(name).await,
                 ("click", label) => self.click(label).await,
                 _ => self.type_line(line.trim()).await,
@@ -203,9 +266,7 @@ impl Stage {
     /// Prints a message as Slack would show it: names for ids.
     fn print(&self, place: &str, text: &str) {
         let named = |id: &str| {
-            let who = PEOPLE
-                .into_iter()
-                .find(|name| self.workspace.user(name).id == id);
+            let who = names().find(|name| self.workspace.user(name).id == id);
             who.map(str::to_owned)
         };
         let mut text = unescape(text, named);
@@ -217,6 +278,10 @@ impl Stage {
             println!("  │ {line}");
         }
     }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    PEOPLE.into_iter().map(|(name, ..)| name)
 }
 
 /// Lines from standard input; a thread reads them, since a terminal is read by waiting.

@@ -17,6 +17,11 @@ const EVENTS: [(&str, Option<&str>); 5] = [
     ("tokens_revoked", None),
 ];
 
+/// What the slash command does, as Slack shows it.
+pub(super) const DESCRIPTION: &str = "Declare and manage incidents";
+/// What may follow the slash command.
+pub(super) const USAGE_HINT: &str = "[declare|list|status|ack|update|severity|lead|resolve|help] …";
+
 /// The manifest as JSON (slack-contract.md section 11). `url`: where Slack reaches the bot; none for Socket Mode.
 pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<String> {
     let address = |path: &str| url.map(|url| format!("{}{path}", url.trim_end_matches('/')));
@@ -40,8 +45,8 @@ pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<S
             "bot_user": { "display_name": "firebell", "always_online": true },
             "slash_commands": [{
                 "command": catalog.slack.command,
-                "description": "Declare and manage incidents",
-                "usage_hint": "[declare|list|status|ack|update|severity|lead|resolve|help] …",
+                "description": DESCRIPTION,
+                "usage_hint": USAGE_HINT,
                 "should_escape": true,
             }],
             "shortcuts": [

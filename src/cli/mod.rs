@@ -29,11 +29,14 @@ struct Arguments {
 enum Command {
     /// Run the bot: answer Slack, do what the outbox orders.
     Serve,
-    /// Try the bot without Slack, AWS or a database: type in a workspace of our own.
+    /// Try the bot without Slack, AWS or a database: a workspace of our own, in the browser.
     Demo {
         /// The port of the workspace; 0: any free one.
         #[arg(long, default_value_t = 3100)]
         port: u16,
+        /// Type here instead, line by line, until the input ends; the page is there too.
+        #[arg(long)]
+        typed: bool,
     },
     /// Prove the configuration: every fault at once, with file, line and a caret.
     Check,
@@ -137,7 +140,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env(|name| std::env::var(name).ok())?;
     match command {
         Command::Serve => serve::serve(settings).await,
-        Command::Demo { port } => demo::run(port).await,
+        Command::Demo { port, typed } => demo::run(port, typed).await,
         Command::Check => check(&settings),
         Command::Migrate => {
             let store = open(&settings).await?;

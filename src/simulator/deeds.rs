@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::api;
@@ -14,7 +15,139 @@ use super::reading::take_unread;
 use super::requests::{Errand, Reply};
 use super::views::View;
 
+/// Where somebody acts on an element.
+#[derive(Clone, Copy)]
+pub(crate) enum Spot<'a> {
+    /// A message, or what only this person sees.
+    Message { channel: &'a str, ts: &'a str },
+    /// A modal or a home tab.
+    View(&'a str),
+}
+
+/// An element, by its exact ids, and what somebody put into it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filled {
+    pub block_id: String,
+    pub action_id: String,
+    /// What was typed, or the values of the options that were chosen; none clears it.
+    pub words: Vec<String>,
+    /// Of an external select: the options among which was chosen, as the app offered them.
+    pub offered: Vec<Value>,
+}
+
+impl Filled {
+    fn words(&self) -> Vec<&str> {
+        self.words.iter().map(String::as_str).collect()
+    }
+}
+
 impl Person {
+    pub(crate) fn try_edits(&self, channel: &str, ts: &str, text: &str) -> anyhow::Result<()> {
+        self.at(channel, |state, channel| {
+            let own = state
+                .message(channel, ts)
+                .is_some_and(|m| m.user == self.id);
+            anyhow::ensure!(own, "{} has no message {ts} there", self.name);
+            let text = state.escaped(text, false);
+            let content = super::posting::Content {
+                text: Some(text),
+                ..Default::default()
+            };
+            state.change_message(channel, ts, content);
+            Ok(())
+        })
+    }
+
+    /// Clicks or chooses in one element. `inputs` is what stands in the other inputs of the form meanwhile.
+    pub(crate) async fn try_acts(
+        &self,
+        spot: Spot<'_>,
+        filled: &Filled,
+        inputs: &[Filled],
+    ) -> anyhow::Result<Answer> {
+        let payload = match spot {
+            Spot::Message { channel, ts } => self.at(channel, |state, channel| {
+                let source = state.source(&self.id, channel, ts)?;
+                let mut values = interaction::current_values(&source);
+                let (block, element) = found(&source.blocks, filled)?;
+                let chosen = acted(state, element, filled)?;
+                if form::keeps_a_value(element) {
+                    form::put(&mut values, block, element, chosen.clone());
+                }
+                state.keep_values(&source, values.clone());
+                if block["type"] == "input" && block["dispatch_action"] != true {
+                    return Ok(None);
+                }
+                let action = interaction::action(block, element, &chosen, &state.next_ts());
+                Ok(Some(
+                    state.actions_in_message(&self.id, &source, values, action),
+                ))
+            })?,
+            Spot::View(view) => self.workspace.with(|state| {
+                let mut view = self.shown_view(state, view)?;
+                fill(state, &mut view, inputs)?;
+                let (block, element) = found(view.blocks(), filled)?;
+                let (block, element) = (block.clone(), element.clone());
+                let chosen = acted(state, &element, filled)?;
+                if form::keeps_a_value(&element) {
+                    form::put(&mut view.values, &block, &element, chosen.clone());
+                }
+                state.views.all.insert(view.id.clone(), view.clone());
+                if block["type"] == "input" && block["dispatch_action"] != true {
+                    return Ok(None);
+                }
+                let action = interaction::action(&block, &element, &chosen, &state.next_ts());
+                Ok::<_, anyhow::Error>(Some(state.actions_in_view(&self.id, &view, action)))
+            })?,
+        };
+        match payload {
+            Some(payload) => self.interact(payload).await,
+            None => Ok(Answer::default()),
+        }
+    }
+
+    /// What the app offers in an external select for what was typed so far.
+    pub(crate) async fn try_suggests(
+        &self,
+        spot: Spot<'_>,
+        filled: &Filled,
+        typed: &str,
+    ) -> anyhow::Result<Vec<Value>> {
+        let (block, element, container) = match spot {
+            Spot::Message { channel, ts } => self.at(channel, |state, channel| {
+                let source = state.source(&self.id, channel, ts)?;
+                let (block, element) = found(&source.blocks, filled)?;
+                let container = json!({
+                    "container": {"type": "message", "message_ts": ts, "channel_id": channel},
+                    "channel": {"id": channel},
+                });
+                Ok((block.clone(), element.clone(), container))
+            })?,
+            Spot::View(view) => {
+                let view = self.workspace.with(|state| self.shown_view(state, view))?;
+                let (block, element) = found(view.blocks(), filled)?;
+                let container = json!({"container": {"type": "view", "view_id": view.id}});
+                (block.clone(), element.clone(), container)
+            }
+        };
+        self.offered(&block, &element, &[typed], container).await
+    }
+
+    /// Submits a modal with exactly these inputs.
+    pub(crate) async fn try_submits_filled(
+        &self,
+        view: &str,
+        inputs: &[Filled],
+    ) -> anyhow::Result<Answer> {
+        let view = self.workspace.with(|state| {
+            let mut view = self.shown_view(state, view)?;
+            fill(state, &mut view, inputs)?;
+            Ok::<_, anyhow::Error>(view)
+        })?;
+        self.submit(view).await
+    }
+
     pub(crate) async fn try_types(&self, channel: &str, line: &str) -> anyhow::Result<Answer> {
         if !line.starts_with('/') {
             let ts = self.try_says(channel, None, line)?;
@@ -183,6 +316,11 @@ impl Person {
                 .with(|state| form::chosen(state, &element, &words, &offered))?;
             form::put(&mut view.values, &block, &element, chosen);
         }
+        self.submit(view).await
+    }
+
+    /// Sends a filled-in modal, unless Slack's client itself finds something missing.
+    async fn submit(&self, view: View) -> anyhow::Result<Answer> {
         let missing = view
             .blocks()
             .iter()
@@ -318,6 +456,42 @@ impl Person {
             None => bail!("{} does not have the view {id} before them", self.name),
         }
     }
+}
+
+fn found<'a>(blocks: &'a [Value], filled: &Filled) -> anyhow::Result<(&'a Value, &'a Value)> {
+    let Filled {
+        block_id,
+        action_id,
+        ..
+    } = filled;
+    form::find_element(blocks, block_id, action_id)
+        .with_context(|| format!("there is no element {action_id} in a block {block_id}"))
+}
+
+/// What acting on the element chooses; `Null` for a button.
+fn acted(state: &State, element: &Value, filled: &Filled) -> anyhow::Result<Value> {
+    if form::keeps_a_value(element) {
+        return form::chosen(state, element, &filled.words(), &filled.offered);
+    }
+    let word = filled.words.first();
+    let option = form::options(element).into_iter().find(|option| {
+        Some(option["value"].as_str().unwrap_or_default()) == word.map(String::as_str)
+    });
+    match option {
+        Some(option) => Ok(json!({"type": form::kind_of(element), "selected_option": option})),
+        None => Ok(Value::Null),
+    }
+}
+
+/// Puts what stands in a form's inputs into its view.
+fn fill(state: &State, view: &mut View, inputs: &[Filled]) -> anyhow::Result<()> {
+    for filled in inputs {
+        let (block, element) = found(view.blocks(), filled)?;
+        let (block, element) = (block.clone(), element.clone());
+        let chosen = form::chosen(state, &element, &filled.words(), &filled.offered)?;
+        form::put(&mut view.values, &block, &element, chosen);
+    }
+    Ok(())
 }
 
 /// What a click hits: block, element, and what it chooses (`Null` for a button).

@@ -43,6 +43,8 @@ pub struct Delivery {
 impl State {
     /// Queues an event. One that belongs to a channel goes out only if the bot is in it and may read it.
     pub fn emit(&mut self, channel: Option<&str>, event: Value) {
+        // The page shows everything, whatever the app may hear of.
+        self.note_event(channel, &event);
         let has_url = self.urls.as_ref().is_some_and(|urls| urls.events.is_some());
         if !has_url && !self.sockets.is_on {
             return;

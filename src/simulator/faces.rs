@@ -22,6 +22,7 @@ impl State {
             id,
             name,
             real_name,
+            title,
             email,
             tz,
             deleted,
@@ -31,7 +32,7 @@ impl State {
         let mut profile = json!({
             "avatar_hash": "g000000", "status_text": "", "status_emoji": "", "status_expiration": 0,
             "real_name": real_name, "real_name_normalized": real_name, "display_name": name,
-            "display_name_normalized": name, "title": "", "phone": "",
+            "display_name_normalized": name, "title": title, "phone": "",
             "image_24": "", "image_48": "", "image_72": "", "image_192": "", "image_512": "", "team": team,
         });
         if let (Some(email), true) = (email, self.has_scope("users:read.email")) {

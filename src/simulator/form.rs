@@ -145,8 +145,9 @@ fn one_value(
             } else {
                 offered.iter().collect()
             };
-            let fits = |option: &&&Value| option["text"]["text"] == word || option["value"] == word;
-            let found = known.iter().find(fits).with_context(|| {
+            let valued = known.iter().find(|option| option["value"] == word);
+            let labelled = || known.iter().find(|option| option["text"]["text"] == word);
+            let found = valued.or_else(labelled).with_context(|| {
                 let labels: Vec<&str> = known
                     .iter()
                     .filter_map(|o| o["text"]["text"].as_str())
@@ -189,6 +190,23 @@ pub(crate) fn is_missing(values: &Map<String, Value>, block: &Value) -> bool {
         Some(_) => false,
     };
     block["type"] == "input" && block["optional"] != true && is_empty
+}
+
+/// The element of exactly these ids.
+pub(crate) fn find_element<'a>(
+    blocks: &'a [Value],
+    block_id: &str,
+    action_id: &str,
+) -> Option<(&'a Value, &'a Value)> {
+    let block = blocks.iter().find(|block| block["block_id"] == block_id)?;
+    let elements = block_kit::elements(block, "").into_iter();
+    let mut named = elements.filter(|(element, _)| element["action_id"] == action_id);
+    named.next().map(|(element, _)| (block, element))
+}
+
+/// Whether the element keeps what a person put into it.
+pub(crate) fn keeps_a_value(element: &Value) -> bool {
+    field(kind_of(element)).is_some()
 }
 
 /// An input found by its block_id, its action_id or its visible label.

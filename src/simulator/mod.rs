@@ -16,6 +16,7 @@
 //! | `people` `deeds` `interaction` `reading` | what a person can do and see |
 //! | `faults` `limits` `line` | what goes wrong: on order, by too many calls, on the wire |
 //! | `control` | all of it over HTTP, for tests in other languages and other processes |
+//! | `page/` | the same workspace in a browser: one person's view, live |
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -40,6 +41,7 @@ mod interaction;
 mod limits;
 mod line;
 mod model;
+mod page;
 mod people;
 mod posting;
 mod reading;
@@ -72,6 +74,7 @@ use model::{Kind, State, User, UserGroup};
 pub use api::all_scopes;
 pub use events::{Delivery, SLACK_RETRY_DELAYS};
 pub use faults::Fault;
+pub use page::{Command, InstalledApp, SceneStep, SceneView, Scenes, Shortcut, ShortcutKind};
 pub use people::{Answer, Person};
 pub use reading::{BookmarkView, ChannelView, FileView, MessageView, OpenView, ReactionView};
 pub use requests::{RequestUrls, signature};
@@ -103,6 +106,8 @@ pub struct Options {
     pub event_retry_delays: Vec<Duration>,
     /// How often Slack pings each connection of Socket Mode.
     pub socket_pings: Duration,
+    /// What the app's configuration offers to people: the page shows it.
+    pub app: InstalledApp,
 }
 
 impl Default for Options {
@@ -119,6 +124,7 @@ impl Default for Options {
             escape_commands: true,
             event_retry_delays: Vec::new(),
             socket_pings: Duration::from_secs(5),
+            app: InstalledApp::default(),
         }
     }
 }
@@ -163,6 +169,7 @@ struct Inner {
     client: Client<HttpConnector, Full<Bytes>>,
     /// How many events have been sent and not been answered.
     under_way: watch::Sender<usize>,
+    page: page::Desk,
 }
 
 impl Workspace {
@@ -175,6 +182,7 @@ impl Workspace {
             state,
             client,
             under_way: watch::channel(0).0,
+            page: page::Desk::default(),
         }))
     }
 
@@ -186,7 +194,7 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// Serves the Web API and the control endpoints. The address counts from the call on, not from the first poll.
+    /// Serves the page, the Web API and the control endpoints. The address counts from the call on, not from the first poll.
     pub fn serve(
         &self,
         listener: TcpListener,
@@ -200,7 +208,7 @@ impl Workspace {
         async move { axum::serve(Lines(listener), service).await }
     }
 
-    /// `/api/…`, `/upload/v1/…`, the response_urls and `/simulator/…`, to serve elsewhere.
+    /// `/`, `/page/…`, `/api/…`, `/upload/v1/…`, the response_urls and `/simulator/…`, to serve elsewhere.
     /// Faults that drop the connection need [`Workspace::serve`]; here they answer 502.
     pub fn router(&self) -> Router {
         Router::new()
@@ -211,6 +219,7 @@ impl Workspace {
             .route("/app/{team}/{number}/{secret}", post(respond))
             .merge(control::routes())
             .merge(sockets::routes())
+            .merge(page::routes())
             .with_state(self.clone())
     }
 
@@ -253,12 +262,14 @@ impl Workspace {
                 id: id.clone(),
                 name: name.into(),
                 real_name: format!("{first}{}", letters.as_str()),
+                title: String::new(),
                 email: email.map(str::to_owned),
                 tz: tz.into(),
                 deleted,
                 is_bot: false,
             };
             state.users.insert(id.clone(), user);
+            state.note(page::Change::People);
             if let (false, Some(general)) = (
                 deleted,
                 state.channel_named("general").map(|c| c.id.clone()),
@@ -267,6 +278,16 @@ impl Workspace {
             }
             id
         })
+    }
+
+    /// Gives somebody a full name and a title, as their profile shows them.
+    pub fn introduce(&self, name: &str, real_name: &str, title: &str) {
+        self.with(|state| {
+            if let Some(user) = state.users.values_mut().find(|user| user.name == name) {
+                (user.real_name, user.title) = (real_name.into(), title.into());
+            }
+            state.note(page::Change::People);
+        });
     }
 
     /// Adds a user group of people by name. Returns the id.
@@ -288,6 +309,7 @@ impl Workspace {
                 date_update_s: now_s,
             };
             state.groups.insert(id.clone(), group);
+            state.note(page::Change::People);
             id
         })
     }
@@ -371,6 +393,10 @@ impl Workspace {
         &self.0.client
     }
 
+    pub(crate) fn page(&self) -> &page::Desk {
+        &self.0.page
+    }
+
     pub(crate) fn under_way(&self) -> &watch::Sender<usize> {
         &self.0.under_way
     }
@@ -385,6 +411,7 @@ impl Workspace {
         state.now_ms = self.now_ms();
         let result = act(&mut state);
         let outgoing = std::mem::take(&mut state.outbox);
+        self.0.page.tell(&mut state);
         drop(state);
         outgoing.into_iter().for_each(|event| self.deliver(event));
         result

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::events::Outgoing;
 use super::faults::OrderedFault;
 use super::limits::Limits;
+use super::page::Change;
 use super::requests::RequestUrls;
 use super::response_url::ResponseUrl;
 use super::sockets::Sockets;
@@ -49,6 +50,12 @@ pub(crate) struct State {
     pub calls: Vec<Call>,
     pub faults: Vec<OrderedFault>,
     pub limits: Limits,
+    /// What changed since the lock was taken, for those who look at the page.
+    pub changes: Vec<Change>,
+    /// Counts every change.
+    pub revision: u64,
+    /// Up to which message each person has read each channel on the page.
+    pub last_read: BTreeMap<(String, String), String>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +63,7 @@ pub(crate) struct User {
     pub id: String,
     pub name: String,
     pub real_name: String,
+    pub title: String,
     pub email: Option<String>,
     pub tz: String,
     pub deleted: bool,
@@ -254,6 +262,9 @@ impl State {
             calls: Vec::new(),
             faults: Vec::new(),
             limits: Limits::default(),
+            changes: Vec::new(),
+            revision: 0,
+            last_read: BTreeMap::new(),
         };
         for (id, name, real_name) in [
             (
@@ -269,6 +280,7 @@ impl State {
                     id: id.into(),
                     name: name.into(),
                     real_name: real_name.into(),
+                    title: String::new(),
                     email: None,
                     tz: "America/Los_Angeles".into(),
                     deleted: false,
@@ -334,6 +346,7 @@ impl State {
             bookmarks: Vec::new(),
         };
         self.channels.insert(id.clone(), channel);
+        self.note(Change::Channel(id.clone()));
         id
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
-use serde_json::json;
 
 use super::reading::{self, MessageView, OpenView, take_unread};
 use super::requests::Reply;
@@ -119,19 +118,7 @@ impl Person {
 
     /// Changes the text of an own message.
     pub async fn edits(&self, channel: &str, ts: &str, text: &str) {
-        done(self.at(channel, |state, channel| {
-            let own = state
-                .message(channel, ts)
-                .is_some_and(|m| m.user == self.id);
-            anyhow::ensure!(own, "{} has no message {ts} there", self.name);
-            let text = state.escaped(text, false);
-            let content = super::posting::Content {
-                text: Some(text),
-                ..Default::default()
-            };
-            state.change_message(channel, ts, content);
-            Ok(())
-        }));
+        done(self.try_edits(channel, ts, text));
     }
 
     /// Deletes a message.
@@ -244,17 +231,7 @@ impl Person {
 
     /// Opens the app's home tab and waits until the app has taken note. Returns what is there by then.
     pub async fn opens_home(&self) -> Option<OpenView> {
-        self.workspace.with(|state| {
-            let (channel, _) = state.direct_channel(&self.id);
-            let event_ts = state.next_ts().replace('.', "");
-            let mut event = json!({
-                "type": "app_home_opened", "user": self.id, "channel": channel, "tab": "home", "event_ts": event_ts,
-            });
-            if let Some(view) = state.views.homes.get(&self.id).and_then(|id| state.views.all.get(id)) {
-                event["view"] = state.view_json(view);
-            }
-            state.emit(None, event);
-        });
+        self.workspace.with(|state| state.open_home(&self.id));
         self.workspace.settle().await;
         self.home()
     }

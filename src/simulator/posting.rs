@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::api::{Args, Failure};
 use super::block_kit::{self, Surface};
 use super::model::{BOT_USER, Channel, Ephemeral, Message, State, UnreadMark};
+use super::page::Change;
 
 /// `chat.postMessage` cuts longer text and warns (contract section 6.2).
 const TEXT_CUT: usize = 40_000;
@@ -281,6 +282,11 @@ impl State {
             only_for: Some(user.into()),
         };
         self.unread.push(mark);
+        self.note(Change::Ephemeral {
+            channel: channel.into(),
+            ts: ts.clone(),
+            user: user.into(),
+        });
         self.ephemerals.push(Ephemeral {
             ts: ts.clone(),
             channel: channel.into(),

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use super::api::{Args, Failure};
 use super::faces::Metadata;
 use super::model::{Kind, Message, State};
+use super::page::Change;
 use super::posting::Content;
 
 const USES: u8 = 5;
@@ -152,6 +153,7 @@ impl State {
     }
 
     fn delete_original(&mut self, url: &ResponseUrl) {
+        self.note_original(url);
         match &url.original {
             Some(Original::Ephemeral(ts)) => self.ephemerals.retain(|e| e.ts != *ts),
             Some(Original::Message(ts)) => self.delete_message(&url.channel, ts),
@@ -161,6 +163,7 @@ impl State {
 
     /// A message never changes who can see it: an ephemeral stays one whatever `response_type` says.
     fn replace_original(&mut self, url: &ResponseUrl, content: Content) {
+        self.note_original(url);
         match &url.original {
             Some(Original::Ephemeral(ts)) => {
                 if let Some(shown) = self.ephemerals.iter_mut().find(|e| e.ts == *ts) {
@@ -170,6 +173,17 @@ impl State {
             }
             Some(Original::Message(ts)) => self.change_message(&url.channel, ts, content),
             None => {}
+        }
+    }
+
+    /// An ephemeral is no event; the page is told here.
+    fn note_original(&mut self, url: &ResponseUrl) {
+        if let Some(Original::Ephemeral(ts)) = &url.original {
+            self.note(Change::Ephemeral {
+                channel: url.channel.clone(),
+                ts: ts.clone(),
+                user: url.user.clone(),
+            });
         }
     }
 

@@ -9,6 +9,7 @@ use super::block_kit::{self, Surface};
 use super::faces::merge;
 use super::form;
 use super::model::{APP_ID, BOT_ID, State};
+use super::page::Change;
 
 /// A stack holds at most three modals.
 const STACK: usize = 3;
@@ -59,6 +60,7 @@ impl State {
         let body = self.judged_view(view, Surface::Modal, None)?;
         let id = self.add_view(Surface::Modal, body, None);
         self.views.stacks.insert(user.into(), vec![id.clone()]);
+        self.note(Change::Views(user.into()));
         Ok(id)
     }
 
@@ -78,6 +80,7 @@ impl State {
             .entry(user.into())
             .or_default()
             .push(id.clone());
+        self.note(Change::Views(user.into()));
         Ok(id)
     }
 
@@ -113,6 +116,7 @@ impl State {
         if let Some(view) = self.views.all.get_mut(id) {
             (view.body, view.values, view.hash) = (body, values, hash);
         }
+        self.note_view(id);
         Ok(())
     }
 
@@ -133,7 +137,22 @@ impl State {
         let body = self.judged_view(view, Surface::Home, None)?;
         let id = self.add_view(Surface::Home, body, None);
         self.views.homes.insert(user.into(), id.clone());
+        self.note(Change::Home(user.into()));
         Ok(id)
+    }
+
+    /// Tells the app that this person looks at its home tab.
+    pub fn open_home(&mut self, user: &str) {
+        let (channel, _) = self.direct_channel(user);
+        let event_ts = self.next_ts().replace('.', "");
+        let mut event = json!({
+            "type": "app_home_opened", "user": user, "channel": channel, "tab": "home", "event_ts": event_ts,
+        });
+        let home = self.views.homes.get(user);
+        if let Some(view) = home.and_then(|id| self.views.all.get(id)) {
+            event["view"] = self.view_json(view);
+        }
+        self.emit(None, event);
     }
 
     /// The modal on top of this person's stack.
@@ -144,6 +163,7 @@ impl State {
 
     /// Closes one modal, or all of them.
     pub fn close_views(&mut self, user: &str, all: bool) {
+        self.note(Change::Views(user.into()));
         let Some(stack) = self.views.stacks.get_mut(user) else {
             return;
         };

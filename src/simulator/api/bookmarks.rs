@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::model::{BOT_USER, Bookmark, State};
+use super::super::page::Change;
 use super::arguments::done;
 use super::{Args, Failure, Outcome};
 
@@ -34,6 +35,7 @@ pub(super) fn add(state: &mut State, args: &Args) -> Outcome {
     };
     let face = state.bookmark_json(&channel, &bookmark);
     state.channel_mut(&channel).bookmarks.push(bookmark);
+    state.note(Change::Channel(channel));
     Ok(json!({"bookmark": face}))
 }
 
@@ -69,6 +71,7 @@ pub(super) fn edit(state: &mut State, args: &Args) -> Outcome {
         bookmark.emoji = emoji;
     }
     let bookmark = bookmark.clone();
+    state.note(Change::Channel(channel.clone()));
     Ok(json!({"bookmark": state.bookmark_json(&channel, &bookmark)}))
 }
 
@@ -80,7 +83,10 @@ pub(super) fn remove(state: &mut State, args: &Args) -> Outcome {
     let before = bookmarks.len();
     bookmarks.retain(|b| b.id != id);
     match bookmarks.len() < before {
-        true => done(),
+        true => {
+            state.note(Change::Channel(channel));
+            done()
+        }
         false => Err(Failure::new("not_found")),
     }
 }
