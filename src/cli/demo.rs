@@ -16,7 +16,7 @@ use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::simulator::{
-    Command, InstalledApp, Options, RequestUrls, Shortcut, ShortcutKind, Workspace,
+    InstalledApp, Options, RequestUrls, Shortcut, ShortcutKind, SlashCommand, Workspace,
 };
 use crate::slack::text::unescape;
 
@@ -128,7 +128,7 @@ fn installed_app() -> InstalledApp {
         callback_id: callback_id.into(),
     };
     InstalledApp {
-        commands: vec![Command {
+        commands: vec![SlashCommand {
             command: "/incident".into(),
             usage_hint: USAGE_HINT.into(),
             description: DESCRIPTION.into(),

@@ -74,7 +74,7 @@ use model::{Kind, State, User, UserGroup};
 pub use api::all_scopes;
 pub use events::{Delivery, SLACK_RETRY_DELAYS};
 pub use faults::Fault;
-pub use page::{Command, InstalledApp, SceneStep, SceneView, Scenes, Shortcut, ShortcutKind};
+pub use page::{InstalledApp, SceneStep, SceneView, Scenes, Shortcut, ShortcutKind, SlashCommand};
 pub use people::{Answer, Person};
 pub use reading::{BookmarkView, ChannelView, FileView, MessageView, OpenView, ReactionView};
 pub use requests::{RequestUrls, signature};

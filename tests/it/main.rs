@@ -2,6 +2,7 @@
 //! what the store and the engine promise on either database, and the plan of the house.
 
 mod audit;
+mod browser;
 mod declare;
 mod engine;
 mod export;
@@ -11,6 +12,7 @@ mod http;
 mod kill;
 mod layers;
 mod manifest;
+mod page;
 mod peers;
 mod reliability;
 mod scratch;

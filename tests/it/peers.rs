@@ -41,7 +41,8 @@ fn python() -> PathBuf {
     root().join("target/peers/venv/bin/python")
 }
 
-fn node() -> PathBuf {
+/// Node.js, with the peers installed.
+pub fn node() -> PathBuf {
     let installed = root().join("target/peers/node/node_modules/@slack/socket-mode");
     assert!(
         installed.exists(),

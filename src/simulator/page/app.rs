@@ -6,14 +6,14 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct InstalledApp {
     /// Offered by the composer.
-    pub commands: Vec<Command>,
+    pub commands: Vec<SlashCommand>,
     /// Offered by the composer's menu (global) and by the menu of a message.
     pub shortcuts: Vec<Shortcut>,
 }
 
 /// A slash command.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Command {
+pub struct SlashCommand {
     /// With the slash: `/incident`.
     pub command: String,
     /// What may follow it.

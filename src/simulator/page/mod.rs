@@ -24,8 +24,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Workspace;
+use seen::Part;
 
-pub use app::{Command, InstalledApp, Shortcut, ShortcutKind};
+pub use app::{InstalledApp, Shortcut, ShortcutKind, SlashCommand};
 pub(crate) use news::{Change, Desk};
 pub use scenes::{SceneStep, SceneView, Scenes};
 
@@ -178,7 +179,9 @@ struct Asked {
     who: String,
     channel: String,
     ts: String,
-    before: String,
+    before: Option<String>,
+    after: Option<String>,
+    around: Option<String>,
     limit: Option<usize>,
     download: Option<String>,
 }
@@ -217,7 +220,13 @@ async fn events(
 async fn history(Shared(workspace): At, Query(asked): Query<Asked>) -> Told {
     let person = workspace.person(&asked.who)?;
     let limit = asked.limit.unwrap_or(100);
-    let seen = workspace.with(|s| s.seen_history(&person.id, &asked.channel, &asked.before, limit));
+    let part = match (&asked.before, &asked.after, &asked.around) {
+        (Some(ts), ..) => Part::Before(ts),
+        (_, Some(ts), _) => Part::After(ts),
+        (.., Some(ts)) => Part::Around(ts),
+        _ => Part::Newest,
+    };
+    let seen = workspace.with(|s| s.seen_history(&person.id, &asked.channel, part, limit));
     Ok(Json(seen))
 }
 

@@ -11,6 +11,15 @@ use super::news::Change;
 /// The most messages that are handed out at once.
 const PAGE: usize = 500;
 
+/// Which part of a channel's messages is asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    Newest,
+    Before(&'a str),
+    After(&'a str),
+    Around(&'a str),
+}
+
 impl State {
     /// Everything but the messages.
     pub fn seen_by(&mut self, user: &str, app: &InstalledApp) -> Value {
@@ -85,37 +94,49 @@ impl State {
         })
     }
 
-    /// The messages of a channel's main flow before `before`, oldest first, with this person's ephemerals among them.
-    pub fn seen_history(&self, user: &str, channel: &str, before: &str, limit: usize) -> Value {
+    /// A part of a channel's main flow, oldest first, with this person's ephemerals among it.
+    pub fn seen_history(&self, user: &str, channel: &str, part: Part<'_>, limit: usize) -> Value {
         let Some(place) = self.channels.get(channel).filter(|c| may_see(c, user)) else {
-            return json!({"messages": [], "has_more": false});
+            return json!({"messages": [], "has_more": false, "has_newer": false});
         };
-        let end = match before {
-            "" => place.messages.len(),
-            ts => place.messages.partition_point(|m| m.ts.as_str() < ts),
+        let all = &place.messages;
+        let (split, older, newer) = match part {
+            Part::Newest => (all.len(), limit, 0),
+            Part::Before(ts) => (all.partition_point(|m| m.ts.as_str() < ts), limit, 0),
+            Part::After(ts) => (all.partition_point(|m| m.ts.as_str() <= ts), 0, limit),
+            Part::Around(ts) => {
+                let half = (limit / 2).max(1);
+                (all.partition_point(|m| m.ts.as_str() < ts), half, half)
+            }
         };
-        let mut main = place.messages[..end]
-            .iter()
-            .rev()
-            .filter(|m| is_in_main_flow(m));
-        let mut messages: Vec<&Message> = main.by_ref().take(limit.clamp(1, PAGE)).collect();
-        let has_more = main.next().is_some();
+        let mut before = all[..split].iter().rev().filter(|m| is_in_main_flow(m));
+        let mut after = all[split..].iter().filter(|m| is_in_main_flow(m));
+        let mut messages: Vec<&Message> = before.by_ref().take(older.min(PAGE)).collect();
         messages.reverse();
-        let oldest = messages
-            .first()
-            .filter(|_| has_more)
-            .map_or("", |m| m.ts.as_str());
+        messages.extend(after.by_ref().take(newer.min(PAGE)));
+        let (has_more, has_newer) = (before.next().is_some(), after.next().is_some());
+        // Ephemerals are no part of the history: those between its ends are shown, and those beyond an end of all.
+        let lowest = match part {
+            Part::After(ts) => ts,
+            _ if has_more => messages.first().map_or("", |m| m.ts.as_str()),
+            _ => "",
+        };
+        let highest = match part {
+            Part::Before(ts) => Some(ts),
+            _ if has_newer => messages.last().map(|m| m.ts.as_str()),
+            _ => None,
+        };
         let ephemerals = self.ephemerals.iter().filter(|e| {
             e.channel == channel
                 && e.user == user
                 && e.thread_ts.is_none()
-                && e.ts.as_str() >= oldest
-                && (before.is_empty() || e.ts.as_str() < before)
+                && e.ts.as_str() > lowest
+                && highest.is_none_or(|ts| e.ts.as_str() < ts)
         });
         let mut seen: Vec<Value> = ephemerals.map(|e| self.seen_ephemeral(e)).collect();
         seen.extend(messages.iter().map(|m| self.seen_message(place, m)));
         seen.sort_by(|a, b| a["ts"].as_str().cmp(&b["ts"].as_str()));
-        json!({"messages": seen, "has_more": has_more})
+        json!({"messages": seen, "has_more": has_more, "has_newer": has_newer})
     }
 
     /// A message and the replies below it.

@@ -117,7 +117,7 @@ const scenesButton = el("button", { type: "button", class: "head-button", "aria-
 document
   .getElementById("side-head")
   .append(
-    el("div", { class: "team" }, el("span", { class: "team-name" }, "Workspace"), el("span", { class: "team-person" })),
+    el("div", { class: "team" }, el("h1", { class: "team-name" }, "Workspace"), el("span", { class: "team-person" })),
     el("div", { class: "head-buttons" }, scenesButton, themeButton()),
   );
 
@@ -221,9 +221,9 @@ function head(channel, isHome) {
   const faces = channel.members.filter((id) => !store.people.get(id)?.is_bot).slice(0, 3);
   const members = el(
     "button",
-    { type: "button", class: "members", "aria-label": `${channel.members.length} members`, onclick: () => showMembers(channel) },
+    { type: "button", class: "members", onclick: () => showMembers(channel) },
     faces.map((id) => avatar(id, "tiny")),
-    el("span", {}, channel.members.length),
+    el("span", {}, channel.members.length, el("span", { class: "unseen" }, " members")),
   );
   return el(
     "header",

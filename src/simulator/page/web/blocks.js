@@ -191,9 +191,9 @@ export function markdown(text) {
       nodes.push(el(ordered ? "ol" : "ul", {}, items.map((item) => el("li", {}, spans(item.replace(/^\s*([-*+]|\d+[.)])\s/, ""))))));
     } else if (/^\s*\|/.test(line)) {
       const rows = take((next) => /^\s*\|/.test(next)).map(cells);
-      const hasHead = rows.length > 1 && rows[1].every((cell) => /^:?-+:?$/.test(cell));
-      const body = hasHead ? rows.slice(2) : rows;
-      const head = hasHead ? el("thead", {}, el("tr", {}, rows[0].map((cell) => el("th", { scope: "col" }, spans(cell))))) : null;
+      const hasLine = rows.length > 1 && rows[1].every((cell) => /^:?-+:?$/.test(cell));
+      const body = hasLine ? rows.slice(2) : rows;
+      const head = hasLine && rows[0].some(Boolean) ? el("thead", {}, el("tr", {}, rows[0].map((cell) => el("th", { scope: "col" }, spans(cell))))) : null;
       const drawn = body.map((row) => el("tr", {}, row.map((cell) => el("td", {}, spans(cell)))));
       nodes.push(el("table", {}, head, el("tbody", {}, drawn)));
     } else if (!line.trim()) {

@@ -48,13 +48,22 @@ class Made {
     this.fault = () => null;
   }
 
+  /** A group of boxes is named by its label; everything else is one field, which a label stands for. */
+  get isGroup() {
+    return ["checkboxes", "radio_buttons"].includes(this.element.type);
+  }
+
   get inInput() {
     return this.block.type === "input";
   }
 
   /** What names the control to those who listen. */
   names() {
-    if (this.inInput) return { "aria-labelledby": this.labelId, "aria-describedby": `${this.hintId} ${this.errorId}` };
+    if (this.inInput) {
+      const named = this.isGroup ? { "aria-labelledby": this.labelId } : {};
+      const hint = this.block.hint ? `${this.hintId} ` : "";
+      return { ...named, "aria-describedby": hint + this.errorId };
+    }
     const { element, block } = this;
     const words = element.accessibility_label ?? element.placeholder?.text ?? (block.text ? wordsOf(block.text.text) : "");
     return { "aria-label": words || element.type.replaceAll("_", " ") };
@@ -99,9 +108,9 @@ class Made {
 }
 
 function inputBlock(block, made, node) {
-  const label = ["plain_text_input", "email_text_input", "url_text_input", "number_input"].includes(made.element.type)
-    ? el("label", { class: "input-label", id: made.labelId, htmlFor: made.id }, plainText(block.label))
-    : el("div", { class: "input-label", id: made.labelId }, plainText(block.label));
+  const label = made.isGroup
+    ? el("div", { class: "input-label", id: made.labelId }, plainText(block.label))
+    : el("label", { class: "input-label", id: made.labelId, htmlFor: made.id }, plainText(block.label));
   if (block.optional) label.append(el("span", { class: "optional" }, " (optional)"));
   const error = el("div", { class: "input-error", id: made.errorId, role: "alert" });
   made.error = error;

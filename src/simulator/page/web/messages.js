@@ -10,9 +10,11 @@ import { channelNamed, store } from "./store.js";
 
 /** Messages of one person within this time stand under one name. */
 const TOGETHER_S = 300;
-/** How many are asked for at once, and how many are kept while one looks at the newest. */
+/** How many are asked for at once, and how many are there at most: the others come again as one scrolls to them. */
 const PAGE = 100;
 const MOST = 400;
+/** How near to an end of what is there the next ones are asked for. */
+const NEAR = 800;
 
 // --- people -----------------------------------------------------------------------------------------
 
@@ -303,12 +305,12 @@ const tools = new Tools();
 // --- a list of messages -------------------------------------------------------------------------------
 
 /**
- * The messages of a channel, or of a thread. A change of one message re-draws its row and nothing else; older ones come
- * while one scrolls up, and the oldest go while one stays at the end.
+ * The messages of a channel, or of a thread. A change of one message re-draws its row and nothing else. Of a long channel
+ * a window is there: what is before or after it comes as one scrolls, and what is far away goes.
  */
 export class MessageList {
   constructor({ label, thread = null, openThread = () => {} }) {
-    Object.assign(this, { thread, openThread, channel: null, rows: new Map(), hasMore: false, unreadFrom: null });
+    Object.assign(this, { thread, openThread, channel: null, rows: new Map(), hasMore: false, hasNewer: false, unreadFrom: null });
     this.list = el("ol", { class: "messages", "aria-label": label });
     this.begin = el("div", { class: "begin" });
     this.jump = el("button", { type: "button", class: "jump", hidden: true, onclick: () => this.toEnd() }, icon("down"), "New messages");
@@ -328,32 +330,34 @@ export class MessageList {
 
   // --- filling
 
-  async open(channel) {
+  /** Shows the newest messages of a channel, or those around one of them. */
+  async open(channel, around = null) {
     const asked = (this.asked = Symbol());
     const seen = this.thread
       ? await get("thread", { channel, ts: this.thread })
-      : await get("history", { channel, limit: PAGE });
+      : await get("history", { channel, limit: PAGE, ...(around ? { around } : {}) });
     if (this.asked !== asked) return false;
     this.channel = channel;
     this.rows.clear();
     this.hasMore = seen.has_more === true;
-    this.sticks = true;
+    this.hasNewer = seen.has_newer === true;
     this.list.replaceChildren();
-    this.add(seen.messages);
-    this.jump.hidden = true;
-    this.toEnd();
+    this.add(seen.messages, "append");
+    this.jump.hidden = !this.hasNewer;
+    this.sticks = !around;
+    if (!around) this.toEnd();
     return true;
   }
 
-  /** Puts messages, oldest first, before all others. */
-  add(messages) {
-    const made = messages.map((message) => this.make(message));
-    this.list.prepend(...made.map((row) => row.node));
+  /** Puts messages, oldest first, before (`prepend`) or after (`append`) all others. */
+  add(messages, where) {
+    const made = messages.filter((message) => !this.rows.has(message.ts)).map((message) => this.make(message));
+    this.list[where](...made.map((row) => row.node));
     for (const row of made) this.dress(row.node);
     const after = made.at(-1)?.node.nextElementSibling;
     if (after) this.dress(after);
     this.drawBegin();
-    if (!this.list.querySelector('[tabindex="0"]')) this.rove(this.list.lastElementChild);
+    if (!this.roving?.isConnected) this.rove(this.list.lastElementChild);
   }
 
   make(message) {
@@ -391,8 +395,15 @@ export class MessageList {
       this.dress(known.node);
       return;
     }
+    const mine = message.user === store.me && !message.bot_id;
     const oldest = this.list.firstElementChild?.dataset.ts;
     if (this.hasMore && oldest && message.ts < oldest) return;
+    if (!mine) announce(`${message.bot_id ? store.app.name : nameOf(message.user)}: ${wordsOf(message.text || "new message").slice(0, 200)}`);
+    if (this.hasNewer && message.ts > (this.list.lastElementChild?.dataset.ts ?? "")) {
+      if (mine) this.toEnd();
+      else this.jump.hidden = false;
+      return;
+    }
     const row = this.make(message);
     let before = this.list.lastElementChild;
     while (before && before.dataset.ts > message.ts) before = before.previousElementSibling;
@@ -400,12 +411,9 @@ export class MessageList {
     else this.list.prepend(row.node);
     this.dress(row.node);
     if (row.node.nextElementSibling) this.dress(row.node.nextElementSibling);
-    if (!this.list.querySelector('[tabindex="0"]')) this.rove(row.node);
-    if (message.user !== store.me || message.bot_id) {
-      announce(`${message.bot_id ? store.app.name : nameOf(message.user)}: ${wordsOf(message.text || "new message").slice(0, 200)}`);
-    }
-    if (this.sticks || (message.user === store.me && !message.bot_id)) {
-      this.prune();
+    if (!this.roving?.isConnected) this.rove(row.node);
+    if (this.sticks || mine) {
+      this.letGo("firstElementChild");
       this.toEnd();
     } else this.jump.hidden = false;
     this.drawBegin();
@@ -416,23 +424,26 @@ export class MessageList {
     if (!row) return;
     const next = row.node.nextElementSibling;
     if (tools.row === row.node) tools.row = null;
-    if (row.node.tabIndex === 0) this.rove(next ?? row.node.previousElementSibling);
+    if (row.node === this.roving) this.rove(next ?? row.node.previousElementSibling);
     row.node.remove();
     this.rows.delete(ts);
     if (next) this.dress(next);
   }
 
-  /** Lets the oldest rows go while one looks at the newest: they come again on scrolling up. */
-  prune() {
+  /** Lets the rows at one end go when there are too many: they come again on scrolling there. */
+  letGo(end) {
     if (this.thread || this.rows.size <= MOST) return;
-    while (this.rows.size > MOST - PAGE) {
-      const first = this.list.firstElementChild;
-      this.rows.delete(first.dataset.ts);
-      first.remove();
+    while (this.rows.size > MOST - PAGE / 2) {
+      const row = this.list[end];
+      this.rows.delete(row.dataset.ts);
+      row.remove();
     }
-    this.hasMore = true;
-    this.dress(this.list.firstElementChild);
-    if (!this.list.querySelector('[tabindex="0"]')) this.rove(this.list.lastElementChild);
+    if (end === "firstElementChild") {
+      this.hasMore = true;
+      this.dress(this.list.firstElementChild);
+    } else this.hasNewer = true;
+    if (tools.row && !tools.row.isConnected) tools.row = null;
+    if (!this.roving?.isConnected) this.rove(this.list.lastElementChild);
   }
 
   // --- looks that depend on the neighbours
@@ -483,10 +494,11 @@ export class MessageList {
 
   get atEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    return scrollHeight - scrollTop - clientHeight < 40;
+    return !this.hasNewer && scrollHeight - scrollTop - clientHeight < 40;
   }
 
   toEnd() {
+    if (this.hasNewer) return void this.open(this.channel);
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.jump.hidden = true;
     this.sticks = true;
@@ -499,36 +511,37 @@ export class MessageList {
       this.jump.hidden = true;
       this.onend?.();
     }
-    if (this.scroller.scrollTop < 600 && this.hasMore) this.older();
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (this.hasMore && scrollTop < NEAR) this.more("before");
+    else if (this.hasNewer && scrollHeight - scrollTop - clientHeight < NEAR) this.more("after");
   }
 
-  /** Loads what is before the oldest message. */
-  async older() {
-    if (this.loading || !this.hasMore || this.thread) return;
+  /** Loads what is before the oldest message, or after the newest one. */
+  async more(where) {
+    if (this.loading || this.thread) return;
     this.loading = true;
     try {
-      const { channel } = this;
-      const first = this.list.firstElementChild;
-      const seen = await get("history", { channel, before: first.dataset.ts, limit: PAGE });
-      if (this.channel !== channel || this.list.firstElementChild !== first) return;
-      this.hasMore = seen.has_more;
-      const place = first.getBoundingClientRect().top;
-      this.add(seen.messages);
-      // What one was looking at stays where it was, whatever the browser thinks of it.
-      this.scroller.scrollTop += first.getBoundingClientRect().top - place;
+      const { channel, asked } = this;
+      const isBefore = where === "before";
+      const edge = isBefore ? this.list.firstElementChild : this.list.lastElementChild;
+      const seen = await get("history", { channel, [where]: edge.dataset.ts, limit: PAGE });
+      if (this.asked !== asked || !edge.isConnected) return;
+      if (isBefore) this.hasMore = seen.has_more;
+      else this.hasNewer = seen.has_newer;
+      // What one looks at stays where it is, whatever comes or goes above.
+      const place = edge.getBoundingClientRect().top;
+      this.add(seen.messages, isBefore ? "prepend" : "append");
+      this.letGo(isBefore ? "lastElementChild" : "firstElementChild");
+      this.scroller.scrollTop += edge.getBoundingClientRect().top - place;
     } finally {
       this.loading = false;
     }
-    if (this.scroller.scrollTop < 600) this.scrolled();
+    requestAnimationFrame(() => this.scrolled());
   }
 
-  /** Shows one message, loading older ones as far as needed. */
+  /** Shows one message, and what is around it. */
   async show(ts) {
-    while (!this.rows.has(ts) && this.hasMore) {
-      const before = this.rows.size;
-      await this.older();
-      if (this.rows.size === before) break;
-    }
+    if (!this.rows.has(ts)) await this.open(this.channel, ts);
     const row = this.rows.get(ts);
     if (!row) return;
     this.sticks = false;
@@ -549,7 +562,8 @@ export class MessageList {
 
   rove(row) {
     if (!row) return;
-    for (const other of this.list.querySelectorAll('.message[tabindex="0"]')) other.tabIndex = -1;
+    if (this.roving) this.roving.tabIndex = -1;
+    this.roving = row;
     row.tabIndex = 0;
   }
 
@@ -567,7 +581,8 @@ export class MessageList {
       to.focus();
       to.scrollIntoView({ block: "nearest" });
     }
-    if (event.key === "ArrowUp" && !row.previousElementSibling && this.hasMore) this.older();
+    if (event.key === "ArrowUp" && !row.previousElementSibling && this.hasMore) this.more("before");
+    if (event.key === "ArrowDown" && !row.nextElementSibling && this.hasNewer) this.more("after");
   }
 
   edit(message) {

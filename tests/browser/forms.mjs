@@ -1,0 +1,214 @@
+// Everything that an app can show and ask: blocks, menus, confirmations, modals with every input, errors, updates,
+// the home tab, shortcuts, and an app that does not answer.
+
+import { App, button, input, mrkdwn, option, plain } from "./app.mjs";
+import { assert, call, field, isAccessible, message, origin, person, sees, shot, test, types, until } from "./kit.mjs";
+
+const MENU = { type: "overflow", action_id: "more", options: [option("Escalate"), option("Reopen")] };
+const SURE = { title: plain("Resolve it?"), text: mrkdwn("*Everybody* will be told."), confirm: plain("Resolve"), deny: plain("Not yet"), style: "danger" };
+
+const BLOCKS = [
+  { type: "header", text: plain("Every block :bell:") },
+  { type: "section", text: mrkdwn("*bold* _slanted_ ~gone~ `code` <https://example.com|a link> <!date^1757860200^{date_short} {time}|then>"), accessory: { ...MENU, action_id: "menu" } },
+  { type: "section", fields: [mrkdwn("*Severity*\nP1"), mrkdwn("*Status*\nInvestigating"), mrkdwn("> quoted\nplain"), plain("plain *stars*")] },
+  { type: "divider" },
+  { type: "context", elements: [mrkdwn("declared by <!here> :eyes:"), plain("and plain words")] },
+  { type: "rich_text", elements: [
+    { type: "rich_text_section", elements: [{ type: "text", text: "rich ", style: { bold: true } }, { type: "emoji", name: "fire" }] },
+    { type: "rich_text_list", style: "ordered", elements: [{ type: "rich_text_section", elements: [{ type: "text", text: "first" }] }, { type: "rich_text_section", elements: [{ type: "text", text: "second" }] }] },
+    { type: "rich_text_quote", elements: [{ type: "text", text: "so they said" }] },
+    { type: "rich_text_preformatted", elements: [{ type: "text", text: "let x = 1;" }] },
+  ] },
+  { type: "image", image_url: `${origin}/page/icon.svg`, alt_text: "a graph of errors", title: plain("Errors") },
+  { type: "actions", elements: [
+    button("Acknowledge", "ack", { style: "primary" }),
+    button("Resolve", "resolve", { style: "danger", confirm: SURE }),
+    { type: "static_select", action_id: "severity", placeholder: plain("Severity"), options: [option("P1"), option("P2")] },
+    { type: "users_select", action_id: "who", placeholder: plain("Who takes it?") },
+    { type: "datepicker", action_id: "day" },
+  ] },
+];
+
+const FIELDS = [
+  input("title", "Title", { type: "plain_text_input", max_length: 60, focus_on_load: true }, { hint: plain("As people would say it") }),
+  input("impact", "Impact", { type: "plain_text_input", multiline: true }, { optional: true }),
+  input("mail", "Mail", { type: "email_text_input" }, { optional: true }),
+  input("page", "Status page", { type: "url_text_input" }, { optional: true }),
+  input("hurt", "People affected", { type: "number_input", is_decimal_allowed: false, min_value: "1" }, { optional: true }),
+  input("severity", "Severity", { type: "static_select", options: [option("P1"), option("P2"), option("P3")], initial_option: option("P2") }, { dispatch_action: true }),
+  input("labels", "Labels", { type: "multi_static_select", options: [option("Database"), option("Network"), option("Deploy")] }, { optional: true }),
+  input("lead", "Commander", { type: "users_select" }, { optional: true }),
+  input("crew", "Crew", { type: "multi_users_select" }, { optional: true }),
+  input("where", "Where", { type: "channels_select" }, { optional: true }),
+  input("talk", "Conversation", { type: "conversations_select" }, { optional: true }),
+  input("service", "Service", { type: "external_select", min_query_length: 1 }, { optional: true }),
+  input("told", "Told", { type: "checkboxes", options: [option("Support"), option("Press")] }, { optional: true }),
+  input("kind", "Kind", { type: "radio_buttons", options: [option("Outage"), option("Breach")], initial_option: option("Outage") }),
+  input("date", "Day", { type: "datepicker", initial_date: "2025-09-14" }),
+  input("time", "Time", { type: "timepicker" }, { optional: true }),
+  input("moment", "Moment", { type: "datetimepicker" }, { optional: true }),
+  input("notes", "Notes", { type: "rich_text_input" }, { optional: true }),
+];
+const modal = (title, blocks, more = {}) => ({ type: "modal", title: plain(title), submit: plain("Declare"), close: plain("Cancel"), private_metadata: "kept", notify_on_close: true, blocks, ...more });
+
+await test(async () => {
+  const app = await new App().start();
+  const ana = await person("ana");
+  const box = ana.locator("dialog.modal");
+
+  // --- a message with every block
+  const { ts } = await call("chat.postMessage", { channel: "#general", text: "every block", blocks: BLOCKS });
+  const shown = ana.locator(`.message[data-ts="${ts}"]`);
+  await shown.locator(".header", { hasText: "Every block" }).waitFor();
+  await shown.locator("strong", { hasText: "bold" }).waitFor();
+  assert.equal(await shown.locator("a", { hasText: "a link" }).getAttribute("rel"), "noopener noreferrer nofollow");
+  assert.equal(await shown.locator("ol > li").count(), 2);
+  await isAccessible(ana, "a message with every block");
+  await shot(ana, "blocks");
+
+  await shown.getByRole("button", { name: "Acknowledge" }).click();
+  assert.equal((await app.hears("block_actions")).actions[0].action_id, "ack");
+  await shown.getByRole("button", { name: "Resolve" }).click();
+  await ana.getByRole("dialog", { name: "Resolve it?" }).waitFor();
+  await isAccessible(ana, "a question before an action");
+  await ana.getByRole("button", { name: "Not yet" }).click();
+  await shown.getByRole("button", { name: "Resolve" }).click();
+  await ana.getByRole("dialog").getByRole("button", { name: "Resolve" }).click();
+  assert.equal((await app.hears("block_actions")).actions[0].action_id, "resolve", "only what was agreed to is sent");
+  await shown.getByRole("combobox", { name: "Severity" }).selectOption("p2");
+  assert.equal((await app.hears("block_actions")).actions[0].selected_option.value, "p2");
+  await shown.getByRole("combobox", { name: "Who takes it?" }).selectOption({ label: "Bo Lindqvist" });
+  assert.match((await app.hears("block_actions")).actions[0].selected_user, /^U/);
+  await shown.getByRole("button", { name: "More actions" }).first().click();
+  await ana.getByRole("menuitem", { name: "Reopen" }).click();
+  assert.equal((await app.hears("block_actions")).actions[0].selected_option.value, "reopen");
+
+  // --- an edit in place, an ephemeral, and an app that fails
+  await call("chat.update", { channel: (await call("conversations.list", {})).channels[0].id, ts, text: "changed in place", blocks: [{ type: "section", text: mrkdwn("changed *in place*") }] });
+  await sees(ana, "changed in place");
+  app.answersTo("/form", { body: { text: "Only you know. :lock:" } });
+  await types(ana, "/form");
+  const whisper = ana.locator(".message.ephemeral", { hasText: "Only you know" });
+  await whisper.getByText("Only visible to you").waitFor();
+  await whisper.getByRole("button", { name: "Dismiss" }).click();
+  await whisper.waitFor({ state: "detached" });
+  app.answersTo("/form", { status: 500 });
+  await types(ana, "/form");
+  await sees(ana, "/form failed with the error \"dispatch_failed\"");
+  await types(ana, "/nonsense");
+  await sees(ana, "/nonsense is not a valid command.");
+
+  // --- a modal with every input
+  await app.hears("/form");
+  await app.hears("/form");
+  await types(ana, "/form");
+  const { trigger_id } = await app.hears("/form");
+  const { view } = await call("views.open", { trigger_id, view: modal("Declare an incident", FIELDS) });
+  await box.getByRole("heading", { name: "Declare an incident" }).waitFor();
+  assert.equal(await box.getByLabel("Title").evaluate((node) => node === document.activeElement), true, "focus_on_load");
+  await isAccessible(ana, "a modal with every input");
+  await shot(ana, "modal");
+
+  await box.getByRole("button", { name: "Declare" }).click();
+  await box.getByText("Please complete this required field.").waitFor();
+  assert.equal(await box.getByLabel("Title").getAttribute("aria-invalid"), "true");
+  await isAccessible(ana, "a modal with an error");
+  await box.getByLabel("Title").fill("Checkout is down");
+  await box.getByLabel("Mail").fill("nowhere");
+  await box.getByRole("button", { name: "Declare" }).click();
+  await box.getByText("Please enter a valid email address.").waitFor();
+  await box.getByLabel("Mail").fill("ana@example.com");
+  await box.getByLabel("Impact").fill("Nobody can pay");
+  await box.getByLabel("People affected").fill("1200");
+
+  // What was typed outlives an update of the view, which a select of it brings about.
+  await box.getByRole("combobox", { name: "Severity" }).selectOption("p1");
+  const action = await app.hears("block_actions");
+  assert.equal(action.actions[0].selected_option.value, "p1");
+  assert.equal(action.view.state.values.title.title_input.value, "Checkout is down");
+  assert.equal(action.view.private_metadata, "kept");
+  const warning = { type: "section", block_id: "warning", text: mrkdwn(":rotating_light: A P1 wakes people up.") };
+  await call("views.update", { view_id: view.id, view: modal("Declare an incident", [warning, ...FIELDS]) });
+  await box.getByText("A P1 wakes people up.").waitFor();
+  assert.equal(await box.getByLabel("Title").inputValue(), "Checkout is down");
+  assert.equal(await box.getByLabel("Impact").inputValue(), "Nobody can pay");
+  assert.equal(await box.getByRole("combobox", { name: "Severity" }).inputValue(), "p1");
+
+  await box.getByRole("combobox", { name: "Labels" }).selectOption("deploy");
+  await box.getByRole("combobox", { name: "Labels" }).selectOption("network");
+  await box.getByRole("button", { name: "Take Deploy away" }).click();
+  await box.getByRole("combobox", { name: "Crew" }).selectOption({ label: "Cy Okafor" });
+  await box.getByRole("combobox", { name: "Where" }).selectOption({ label: "#general" });
+  app.answersTo("block_suggestion", { body: { options: [option("Checkout"), option("Checkbook")] } });
+  await box.getByRole("combobox", { name: "Service" }).pressSequentially("check");
+  await box.getByRole("option", { name: "Checkbook" }).waitFor();
+  await box.getByRole("combobox", { name: "Service" }).press("Enter");
+  await box.getByRole("button", { name: "Take Checkout away" }).waitFor();
+  await box.getByLabel("Press").check();
+  await box.getByLabel("Breach").check();
+  await box.getByRole("combobox", { name: "Severity" }).selectOption("p3");
+  await box.locator("input[type=time]").fill("09:41");
+  await box.locator("input[type=datetime-local]").fill("2025-09-14T09:41");
+
+  app.answersTo("view_submission", { body: { response_action: "errors", errors: { title: "There is such an incident already." } } });
+  await box.getByRole("button", { name: "Declare" }).click();
+  await box.getByText("There is such an incident already.").waitFor();
+  assert.equal(await box.getByLabel("Title").evaluate((node) => node === document.activeElement), true, "the focus is at the error");
+  await app.hears("view_submission");
+  const second = modal("Are you sure?", [input("word", "Type yes", { type: "plain_text_input" })]);
+  app.answersTo("view_submission", { body: { response_action: "push", view: second } });
+  await box.getByRole("button", { name: "Declare" }).click();
+  await box.getByRole("heading", { name: "Are you sure?" }).waitFor();
+  const { values } = (await app.hears("view_submission")).view.state;
+  assert.equal(values.title.title_input.value, "Checkout is down");
+  assert.deepEqual(values.labels.labels_input.selected_options.map(({ value }) => value), ["network"]);
+  assert.equal(values.crew.crew_input.selected_users.length, 1);
+  assert.equal(values.service.service_input.selected_option.value, "checkout");
+  assert.deepEqual(values.told.told_input.selected_options.map(({ value }) => value), ["press"]);
+  assert.equal(values.kind.kind_input.selected_option.value, "breach");
+  assert.equal(values.date.date_input.selected_date, "2025-09-14");
+  assert.equal(values.time.time_input.selected_time, "09:41");
+  assert.equal(typeof values.moment.moment_input.selected_date_time, "number");
+  assert.equal(values.hurt.hurt_input.value, "1200");
+
+  // Escape goes one back; then the first is there again, as it was left.
+  await ana.keyboard.press("Escape");
+  await box.getByRole("heading", { name: "Declare an incident" }).waitFor();
+  assert.equal((await app.hears("view_closed")).is_cleared, false);
+  assert.equal(await box.getByLabel("Title").inputValue(), "Checkout is down");
+  app.answersTo("view_submission", { status: 500 });
+  await box.getByRole("button", { name: "Declare" }).click();
+  await box.locator(".modal-trouble", { hasText: "dispatch_failed" }).waitFor();
+  await box.getByRole("button", { name: "Declare" }).click();
+  await until("the modal is closed", async () => !(await box.evaluate((node) => node.open)));
+
+  // --- shortcuts and the home tab
+  await ana.getByRole("button", { name: "Shortcuts" }).click();
+  await ana.getByRole("menuitem", { name: /^Declare an incident/ }).click();
+  assert.equal((await app.hears("shortcut")).callback_id, "declare_incident");
+  await types(ana, "the disk is full");
+  await message(ana, "the disk is full").hover();
+  await ana.locator(".tools").getByRole("button", { name: "More actions" }).click();
+  await isAccessible(ana, "the menu of a message");
+  await shot(ana, "message-menu");
+  await ana.getByRole("menuitem", { name: /^Add to timeline/ }).click();
+  const shortcut = await app.hears("message_action");
+  assert.deepEqual([shortcut.callback_id, shortcut.message.text], ["add_to_timeline", "the disk is full"]);
+
+  await ana.locator('#channels [data-name="dm"]').click();
+  await ana.getByRole("link", { name: "Home" }).click();
+  let opened;
+  await until("app_home_opened", () => (opened = app.received.find(({ form }) => form.event?.type === "app_home_opened")));
+  await call("views.publish", { user_id: opened.form.event.user, view: { type: "home", blocks: [{ type: "header", text: plain("Open incidents") }, { type: "actions", elements: [button("Declare", "home_declare")] }] } });
+  await ana.getByRole("heading", { name: "Open incidents" }).waitFor();
+  await isAccessible(ana, "the home tab");
+  await ana.getByRole("button", { name: "Declare" }).click();
+  assert.equal((await app.hears("block_actions")).container.type, "view");
+
+  await ana.getByRole("link", { name: "Messages" }).click();
+  await types(ana, "hello, app");
+  await call("chat.postMessage", { channel: opened.form.event.user, text: "Hello, *Ana*." });
+  await sees(ana, "Hello, Ana.");
+  await isAccessible(ana, "a direct message");
+  assert.equal(await field(ana).inputValue(), "");
+});
