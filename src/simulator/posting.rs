@@ -173,6 +173,9 @@ pub(crate) fn link_urls(text: &str) -> String {
         let end = url
             .find(|c: char| c.is_whitespace() || "<>|`\"".contains(c))
             .unwrap_or(url.len());
+        // What a person typed is escaped already: a bracket ends the address all the same.
+        let escaped = ["&lt;", "&gt;"].map(|bracket| url[..end].find(bracket));
+        let end = escaped.into_iter().flatten().min().unwrap_or(end);
         let (url, after) = url.split_at(end);
         let trimmed = url.trim_end_matches(['.', ',', ')', ';', ':', '!', '?', '*', '_']);
         let marked = before.ends_with(['<', '|', '`', '^']) || linked.ends_with('|');
@@ -360,5 +363,9 @@ mod tests {
             "<https://a.b|x> and `https://c.d`"
         );
         assert_eq!(link_urls("no link"), "no link");
+        assert_eq!(
+            link_urls("&lt;https://a.b?x=1&amp;y=2&gt;"),
+            "&lt;<https://a.b?x=1&amp;y=2>&gt;"
+        );
     }
 }

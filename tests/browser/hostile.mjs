@@ -15,19 +15,26 @@ const TEXTS = [
   "<@U0NOBODY> <#C0NOWHERE|<img>> <!subteam^S0NONE|@<b>all</b>>",
   "a".repeat(3000),
   "*_~`".repeat(700),
+  "*a _b ~c ".repeat(4000),
 ];
 
 await test(async () => {
   await new App().start();
   const ana = await person("ana", { width: 375, height: 700 });
   for (const text of TEXTS) {
-    await call("chat.postMessage", { channel: "#general", text, blocks: [{ type: "section", text: { type: "mrkdwn", text } }] });
+    if (text.length <= 3000) await call("chat.postMessage", { channel: "#general", text, blocks: [{ type: "section", text: { type: "mrkdwn", text } }] });
     await call("chat.postMessage", { channel: "#general", text });
     await simulate("types", { user: "bo", channel: "general", text });
   }
   await call("conversations.setTopic", { channel: (await call("conversations.list", {})).channels[0].id, topic: '<img src=x onerror="hit=1">' });
   await simulate("types", { user: "bo", channel: "general", text: "the end" });
   await sees(ana, "the end");
+  const slowest = await ana.evaluate(async (texts) => {
+    const { mrkdwn } = await import("/page/mrkdwn.js");
+    return Math.max(...texts.map((text) => { const begun = performance.now(); mrkdwn(text); return performance.now() - begun; }));
+  }, TEXTS);
+  console.log(`the slowest text takes ${slowest.toFixed(0)} ms`);
+  assert.ok(slowest < 1000, `a text takes ${slowest} ms`);
   const found = await ana.evaluate(() => ({
     hit: globalThis.hit,
     elements: document.querySelectorAll("#main img, #main script, #main iframe, #main b, #main u, [onerror], [onmouseover]").length,

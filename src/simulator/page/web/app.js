@@ -229,7 +229,7 @@ function head(channel, isHome) {
     "header",
     { class: "head" },
     back,
-    el("h1", { class: "head-name" }, icon(channel.kind === "private" ? "lock" : "hash"), name),
+    el("h1", { class: "head-name" }, icon(channel.kind === "private" ? "lock" : "hash"), el("span", {}, name)),
     topic ?? el("div", { class: "topic" }),
     members,
   );

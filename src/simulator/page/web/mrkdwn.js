@@ -161,6 +161,8 @@ const isEdge = (c) => c === undefined || c === "" || /[\s.,:;!?()[\]{}"'“”�
 /** One run of text without line structure. */
 function inline(text, into) {
   let plain = "";
+  // Where a mark was looked for in vain up to the end of its line: whoever opens it again before that need not look.
+  const vain = {};
   const flush = () => {
     if (plain) withEmoji(plain, into);
     plain = "";
@@ -183,9 +185,10 @@ function inline(text, into) {
         at = end;
         continue;
       }
-    } else if (MARKS[c] && isEdge(text[at - 1])) {
+    } else if (MARKS[c] && isEdge(text[at - 1]) && opens(text, at) && at >= (vain[c] ?? 0)) {
       const end = closing(text, at, c);
-      if (end > 0) {
+      if (end < 0) vain[c] = -end;
+      else {
         flush();
         const children = [];
         inline(text.slice(at + 1, end), children);
@@ -199,17 +202,22 @@ function inline(text, into) {
   flush();
 }
 
-/** Where a mark ends that begins at `from`: on the same line, with text right before it and an edge after it. */
+/** Whether a mark can begin something here: with text right after it. */
+const opens = (text, at) => !/\s/.test(text[at + 1] ?? " ") && text[at + 1] !== text[at];
+
+/**
+ * Where a mark ends that begins at `from`: on the same line, with text right before it and an edge after it. If nowhere:
+ * the end of what was looked at, as a negative number.
+ */
 function closing(text, from, mark) {
-  if (/\s/.test(text[from + 1] ?? " ") || text[from + 1] === mark) return -1;
   for (let at = from + 2; at < text.length; at += 1) {
-    if (text[at] === "\n") return -1;
+    if (text[at] === "\n") return -at;
     if (text[at] === "<") {
       const end = text.indexOf(">", at);
       if (end > 0) at = end;
     } else if (text[at] === mark && !/\s/.test(text[at - 1]) && isEdge(text[at + 1])) return at;
   }
-  return -1;
+  return -text.length;
 }
 
 /** Inside of code only what is in angle brackets means anything. */
