@@ -73,7 +73,7 @@ impl App {
         let templates = Arc::new(words);
         let engine = Engine::start(store.clone(), catalog.clone(), parts.clock.clone());
         let slack = match &parts.slack {
-            Some((url, token)) => Some(Arc::new(Slack::new(url, token)?)),
+            Some((url, token)) => Some(Arc::new(Slack::new(url, token, parts.clock.clone())?)),
             None => None,
         };
         let socket = match (&parts.slack, &parts.app_token) {

@@ -302,6 +302,7 @@ impl Reception {
             let call = Call {
                 now,
                 ticket: &trigger_id,
+                tenure: None,
             };
             let Err(failure) = slack.open_view(&trigger_id, &view, call).await else {
                 return;
@@ -337,6 +338,7 @@ impl Reception {
             let call = Call {
                 now: desk.clock.now(),
                 ticket: user.as_str(),
+                tenure: None,
             };
             if let Err(failure) = slack.publish_home(&user, &view, call).await {
                 warn!("Could not show a home tab: {failure:?}");
@@ -458,6 +460,7 @@ impl Reception {
         let call = Call {
             now: self.desk.clock.now(),
             ticket: &ticket,
+            tenure: None,
         };
         match tokio::time::timeout(ASKING, slack.message(at, call)).await {
             Ok(Ok(message)) => Ok(message.and_then(|message| message.thread_ts)),

@@ -7,7 +7,7 @@ mod task;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,19 +24,24 @@ use crate::domain::effect::{Audience, Effect, Lane};
 use crate::domain::incident::Room;
 use crate::domain::terms::Actor;
 use crate::engine::{Engine, EngineError, Envelope, Wish};
-use crate::slack::client::{Call, Failure, Slack};
+use crate::slack::client::{Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
 use crate::store::Store;
 use crate::store::outbox::{Claimed, Lease};
 use task::{Done, Task, store_trouble};
 
-/// How long an order is ours. Short, so that after a crash nothing waits long; renewed while the order is being done.
-const LEASE: SignedDuration = SignedDuration::from_secs(5);
-/// How often a lease is renewed: two renewals may fail before it is lost.
-const RENEW: Duration = Duration::from_millis(1_500);
+/// How long an order is ours: longer than the longest call (10 s), so that no call outlives the right to make it, and
+/// little more, so that after a crash nothing waits long. Renewed while the order is being done.
+const LEASE: SignedDuration = SignedDuration::from_secs(13);
+/// How often a lease is renewed: two renewals may fail before no call is begun any more.
+const RENEW: Duration = Duration::from_millis(1_000);
+/// No order to Slack is put off for longer. What is due later than this was put off by a clock that was ahead.
+const HORIZON: SignedDuration = SignedDuration::from_mins(15);
 /// Orders of one lane that are done at the same time. Slack takes about one message a second in each channel, so this
 /// is about how many war rooms are served side by side.
 const AT_ONCE: usize = 8;
+/// A clock that goes back by less is only being corrected.
+const STEP_MS: i64 = 2_000;
 /// The longest rest of a lane: another replica's orders are not rung in, they are looked for.
 const REST: Duration = Duration::from_secs(1);
 /// The rest of a lane whose due order somebody else has just claimed.
@@ -73,6 +78,8 @@ pub struct Dispatcher {
     owner: String,
     trouble: Mutex<Option<String>>,
     paced: AtomicBool,
+    /// The latest moment that was seen, in milliseconds since 1970.
+    seen_ms: AtomicI64,
 }
 
 /// What the dispatcher works with.
@@ -120,6 +127,7 @@ impl Dispatcher {
             owner,
             trouble: Mutex::default(),
             paced: AtomicBool::new(false),
+            seen_ms: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -197,6 +205,7 @@ impl Dispatcher {
         let Some(at) = self.store.next_due(lane).await? else {
             return Ok((vec![], REST));
         };
+        self.mind_the_clock().await?;
         match Duration::try_from(at.duration_since(self.clock.now())) {
             Ok(until) if !until.is_zero() => Ok((vec![], until.min(REST))),
             Ok(_) | Err(_) => Ok((self.claim(lane, limit as i64).await?, OVERTAKEN)),
@@ -204,9 +213,32 @@ impl Dispatcher {
     }
 
     async fn claim(&self, lane: Lane, limit: i64) -> anyhow::Result<Vec<Claimed>> {
+        self.mind_the_clock().await?;
         let now = self.clock.now();
         self.store
             .claim(lane, &self.owner, now, now + LEASE, limit)
+            .await
+    }
+
+    /// Minds a clock that was set back: what was due by then is due now, and no lease lasts longer for it. Clocks ring
+    /// when they say, whatever the clock on the wall had said meanwhile.
+    async fn mind_the_clock(&self) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let seen = self.seen_ms.swap(now.as_millisecond(), Ordering::Relaxed);
+        let beyond = match seen {
+            i64::MIN => now + HORIZON,
+            // Two lanes look at the same time.
+            seen if now.as_millisecond() + STEP_MS > seen => return Ok(()),
+            seen => {
+                warn!(
+                    "The clock was set back by {} s; what waits is done now",
+                    (seen - now.as_millisecond()) / 1_000
+                );
+                now
+            }
+        };
+        self.store
+            .bring_forward(Lane::Chat, beyond, now, now + LEASE)
             .await
     }
 
@@ -214,21 +246,37 @@ impl Dispatcher {
     async fn perform(&self, claimed: Claimed) {
         let span = info_span!("order", incident.id = %claimed.incident, order = %claimed.lease.id, attempt = claimed.lease.attempts);
         async {
-            let lease = claimed.lease.clone();
-            let doing = self.do_it(&claimed);
-            tokio::pin!(doing);
-            let mut renewals = tokio::time::interval(RENEW);
-            renewals.tick().await;
-            let result = loop {
-                tokio::select! {
-                    result = &mut doing => break result,
-                    _ = renewals.tick() => {
-                        if let Err(cause) = self.store.renew(&lease, self.clock.now() + LEASE).await {
-                            warn!("Could not renew the lease: {cause:#}");
+            let lease = &claimed.lease;
+            let keeper = format!("{}#{}", lease.id, lease.attempts);
+            let tenure = Tenure::new(keeper, claimed.until);
+            let result = {
+                let doing = self.do_it(&claimed, &tenure);
+                tokio::pin!(doing);
+                let mut renewals = tokio::time::interval(RENEW);
+                renewals.tick().await;
+                loop {
+                    tokio::select! {
+                        result = &mut doing => break result,
+                        _ = renewals.tick() => {
+                            let until = self.clock.now() + LEASE;
+                            match self.store.renew(lease, until).await {
+                                Ok(true) => tenure.renew(until),
+                                Ok(false) => {
+                                    // Whatever is still to be done of it is somebody else's.
+                                    info!("Somebody else has taken the order over");
+                                    self.forget(&tenure);
+                                    return;
+                                }
+                                Err(cause) => warn!("Could not renew the lease: {cause:#}"),
+                            }
                         }
                     }
                 }
             };
+            // Whoever has to wait for a turn goes on from there; whatever else came of it is a new beginning.
+            if !matches!(result, Err(Failure::Later { .. })) {
+                self.forget(&tenure);
+            }
             if let Err(cause) = self.settle(&claimed, result).await {
                 // The lease runs out, and the order is done again.
                 error!("Could not put away the order {}: {cause:#}", lease.id);
@@ -236,6 +284,12 @@ impl Dispatcher {
         }
         .instrument(span)
         .await;
+    }
+
+    fn forget(&self, tenure: &Tenure) {
+        if let Some(slack) = &self.slack {
+            slack.forget(tenure.keeper());
+        }
     }
 
     /// Puts an order away by what came of it.
@@ -258,12 +312,12 @@ impl Dispatcher {
             }
             Err(Failure::Later { at }) => {
                 self.paced.store(true, Ordering::Relaxed);
-                self.store.put_back(lease, at.max(now)).await?;
+                self.store
+                    .put_back(lease, at.max(now).min(now + HORIZON))
+                    .await?;
             }
             Err(Failure::Retry { after, why }) => {
-                let pause = after
-                    .and_then(|after| SignedDuration::try_from(after).ok())
-                    .unwrap_or_else(|| pause(lease));
+                let pause = after.map_or_else(|| pause(lease), left_alone);
                 warn!(
                     retry_in_s = pause.as_secs(),
                     "Will try again to {}: {why}",
@@ -368,7 +422,7 @@ impl Dispatcher {
         }
     }
 
-    async fn do_it(&self, claimed: &Claimed) -> Result<Done, Failure> {
+    async fn do_it(&self, claimed: &Claimed, tenure: &Tenure) -> Result<Done, Failure> {
         if let Effect::Ring { timer } = &claimed.effect {
             // The clock's result is the ringing itself: it goes through the door with the lease.
             return match self.report(claimed, Command::Fire(timer.clone())).await {
@@ -397,6 +451,7 @@ impl Dispatcher {
             call: Call {
                 now: self.clock.now(),
                 ticket: &claimed.lease.id,
+                tenure: Some(tenure),
             },
         };
         task.run().await

@@ -22,6 +22,8 @@ pub struct Limiter {
     turns: HashMap<String, Timestamp>,
     /// The ids of channels that are called by a name too: one channel has one pace.
     ids: HashMap<String, String>,
+    /// The latest moment that was seen.
+    seen: Option<Timestamp>,
 }
 
 impl Limiter {
@@ -33,6 +35,7 @@ impl Limiter {
         ticket: &str,
         now: Timestamp,
     ) -> Result<(), Timestamp> {
+        self.mind(now);
         if let Some(until) = self.blocked.get(method.name) {
             if now < *until {
                 return Err(*until);
@@ -67,6 +70,23 @@ impl Limiter {
         self.forget(now);
         self.turns.insert(ticket, turn);
         Err(turn)
+    }
+
+    /// Minds a clock that was set back: all that is kept here is set back with it, so that nobody waits for as long as
+    /// the clock was ahead.
+    fn mind(&mut self, now: Timestamp) {
+        let back = self
+            .seen
+            .map_or(SignedDuration::ZERO, |seen| now.duration_since(seen));
+        self.seen = Some(now);
+        if !back.is_negative() {
+            return;
+        }
+        let blocked = self.blocked.values_mut();
+        let all = self.next.values_mut().chain(self.turns.values_mut());
+        for moment in all.chain(blocked) {
+            *moment = moment.checked_add(back).unwrap_or(now);
+        }
     }
 
     /// Learns which channel a name means; what was said to it by its name counts.
@@ -191,9 +211,27 @@ mod tests {
             Err(at(30_000))
         );
         assert_eq!(
-            limiter.take(&CONVERSATIONS_CREATE, None, "a", at(0)),
+            limiter.take(&CONVERSATIONS_CREATE, None, "a", at(29_999)),
             Ok(())
         );
+        assert_eq!(limiter.take(&PINS_ADD, None, "a", at(30_000)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
+        let hour = 3_600_000;
+        let mut limiter = Limiter::default();
+        let mut post =
+            |ticket: &str, ms| limiter.take(&CHAT_POST_MESSAGE, Some("C1"), ticket, at(ms));
+        for n in 0..4 {
+            assert_eq!(post(&n.to_string(), hour), Ok(()));
+        }
+        assert_eq!(post("4", hour), Err(at(hour + 1_071)));
+        assert_eq!(post("4", 0), Err(at(1_071)));
+        assert_eq!(post("5", 0), Err(at(2_142)));
+        assert_eq!(post("4", 1_071), Ok(()));
+        limiter.block(&PINS_ADD, at(31_071));
+        assert!(limiter.take(&PINS_ADD, None, "a", at(0)).is_err());
         assert_eq!(limiter.take(&PINS_ADD, None, "a", at(30_000)), Ok(()));
     }
 }

@@ -31,6 +31,8 @@ pub struct Claimed {
     pub effect: Effect,
     /// When it was ordered.
     pub ordered_at: Timestamp,
+    /// Until when the lease lasts, unless it is renewed.
+    pub until: Timestamp,
 }
 
 /// How much waits in the outbox.
@@ -103,7 +105,9 @@ impl Store {
             )
             .await
             .with_context(|| format!("claiming orders of the lane {}", lane.word()))?;
-        rows.into_iter().map(|row| row.claimed(owner)).collect()
+        rows.into_iter()
+            .map(|row| row.claimed(owner, lease_until))
+            .collect()
     }
 
     /// When the next order of a lane wants to be looked at: due, or its lease over.
@@ -141,6 +145,39 @@ impl Store {
             &[ms(until).into()],
         )
         .await
+    }
+
+    /// Brings forward the orders of a lane that wait beyond a moment: they are due now. Leases end by `lease_until`.
+    pub async fn bring_forward(
+        &self,
+        lane: Lane,
+        beyond: Timestamp,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> anyhow::Result<()> {
+        for (sql, beyond, due) in [
+            (
+                "UPDATE outbox SET due_at_ms = $3 WHERE lane = $1 AND due_at_ms > $2 \
+                 AND buried_at_ms IS NULL AND lease_owner IS NULL",
+                beyond,
+                now,
+            ),
+            (
+                "UPDATE outbox SET due_at_ms = $3 WHERE lane = $1 AND due_at_ms > $2 \
+                 AND buried_at_ms IS NULL AND lease_owner IS NOT NULL",
+                lease_until,
+                lease_until,
+            ),
+        ] {
+            self.database
+                .execute(
+                    sql,
+                    &[lane.word().into(), ms(beyond).into(), ms(due).into()],
+                )
+                .await
+                .context("bringing orders forward")?;
+        }
+        Ok(())
     }
 
     /// Gives an order back to be tried again later.
@@ -228,7 +265,7 @@ struct ClaimedRow {
 }
 
 impl ClaimedRow {
-    fn claimed(self, owner: &str) -> anyhow::Result<Claimed> {
+    fn claimed(self, owner: &str, until: Timestamp) -> anyhow::Result<Claimed> {
         let effect = serde_json::from_str(&self.effect)
             .with_context(|| format!("reading the order {}", self.id))?;
         Ok(Claimed {
@@ -240,6 +277,7 @@ impl ClaimedRow {
             incident: IncidentId::new(self.incident_id),
             effect,
             ordered_at: moment(self.ordered_at_ms),
+            until,
         })
     }
 }

@@ -4,6 +4,7 @@
 mod audit;
 mod browser;
 mod declare;
+mod endurance;
 mod engine;
 mod export;
 mod forms;

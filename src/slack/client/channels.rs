@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::failure::{Failure, read};
-use super::{Call, Slack, methods};
+use super::failure::{Failure, or_default, read};
+use super::{Call, List, Slack, methods};
 use crate::domain::terms::{ChannelId, SlackUserId};
+use crate::slack::text::unescape;
 
 /// Users that one invitation may name (slack-contract.md section 6.3: the sources say 100 and 1000).
 const INVITE_AT_MOST: usize = 100;
@@ -16,22 +17,22 @@ pub struct Channel {
     /// The id.
     pub id: ChannelId,
     /// The name, without `#`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub name: String,
     /// When it was created, in seconds since 1970.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub created: i64,
     /// Who created it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub creator: String,
     /// Whether it is archived.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub is_archived: bool,
     /// Its topic.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub topic: Described,
     /// Its purpose.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub purpose: Described,
 }
 
@@ -39,7 +40,7 @@ pub struct Channel {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Described {
     /// The text.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub value: String,
 }
 
@@ -47,7 +48,7 @@ impl Slack {
     /// Creates a public channel. `name_taken` is a final no.
     pub async fn create_channel(&self, name: &str, call: Call<'_>) -> Result<Channel, Failure> {
         let answer = self
-            .call(
+            .once(
                 &methods::CONVERSATIONS_CREATE,
                 json!({ "name": name }),
                 call,
@@ -63,19 +64,22 @@ impl Slack {
         call: Call<'_>,
     ) -> Result<Vec<Channel>, Failure> {
         let us = self.identity(call.now).await?.user_id.clone();
-        let mut found = Vec::new();
-        let params = json!({ "types": "public_channel", "limit": 999, "exclude_archived": true });
-        self.pages(&methods::CONVERSATIONS_LIST, params, call, |page| {
-            let channels: Vec<Channel> = read(page["channels"].clone())?;
-            found.extend(
-                channels.into_iter().filter(|channel| {
-                    channel.creator == us.as_str() && names.contains(&channel.name)
-                }),
-            );
-            Ok(found.len() < names.len())
-        })
-        .await?;
-        Ok(found)
+        let channels = self.public_channels(call);
+        let found = self
+            .list(
+                channels,
+                call,
+                |channel| {
+                    let wanted = names.iter().any(|name| channel["name"] == **name);
+                    (channel["creator"] == us.as_str() && wanted).then(|| channel.clone())
+                },
+                |found| found.len() >= names.len(),
+            )
+            .await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|channel| serde_json::from_value(channel).ok())
+            .collect())
     }
 
     /// The id of a public channel by its name, without `#`.
@@ -84,18 +88,42 @@ impl Slack {
         name: &str,
         call: Call<'_>,
     ) -> Result<Option<ChannelId>, Failure> {
-        let mut found = None;
-        let params = json!({ "types": "public_channel", "limit": 999, "exclude_archived": true });
-        self.pages(&methods::CONVERSATIONS_LIST, params, call, |page| {
-            let channels: Vec<Channel> = read(page["channels"].clone())?;
-            found = channels
-                .into_iter()
-                .find(|channel| channel.name == name)
-                .map(|channel| channel.id);
-            Ok(found.is_none())
-        })
-        .await?;
-        Ok(found)
+        let found = self
+            .list(
+                self.public_channels(call),
+                call,
+                |channel| (channel["name"] == *name).then(|| channel["id"].clone()),
+                |found| !found.is_empty(),
+            )
+            .await?;
+        found.into_iter().next().map(read).transpose()
+    }
+
+    /// The list of all public channels that are not archived, in the largest pages there are.
+    fn public_channels<'a>(&self, call: Call<'a>) -> List<'a> {
+        List {
+            keeper: call.keeper(),
+            method: &methods::CONVERSATIONS_LIST,
+            params: json!({ "types": "public_channel", "limit": 999, "exclude_archived": true }),
+            items: "channels",
+        }
+    }
+
+    /// Comes into a public channel.
+    pub(super) async fn join(&self, channel: &ChannelId, call: Call<'_>) -> Result<(), Failure> {
+        let params = json!({ "channel": channel });
+        self.call(&methods::CONVERSATIONS_JOIN, params, call)
+            .await
+            .map(drop)
+    }
+
+    /// Whether a channel is still there to be worked in.
+    pub async fn is_alive(&self, channel: &ChannelId, call: Call<'_>) -> Result<bool, Failure> {
+        match self.channel(channel, call).await {
+            Ok(channel) => Ok(!channel.is_archived),
+            Err(Failure::GiveUp { .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Sets the topic unless it is set so already: each setting leaves a line in the channel.
@@ -105,7 +133,7 @@ impl Slack {
         topic: &str,
         call: Call<'_>,
     ) -> Result<(), Failure> {
-        if self.channel(channel, call).await?.topic.value == topic {
+        if is_the_same(&self.channel(channel, call).await?.topic.value, topic) {
             return Ok(());
         }
         let params = json!({ "channel": channel, "topic": topic });
@@ -121,7 +149,7 @@ impl Slack {
         purpose: &str,
         call: Call<'_>,
     ) -> Result<(), Failure> {
-        if self.channel(channel, call).await?.purpose.value == purpose {
+        if is_the_same(&self.channel(channel, call).await?.purpose.value, purpose) {
             return Ok(());
         }
         let params = json!({ "channel": channel, "purpose": purpose });
@@ -159,7 +187,7 @@ impl Slack {
                 ..call
             };
             match self
-                .call(&methods::CONVERSATIONS_INVITE, params, call)
+                .once(&methods::CONVERSATIONS_INVITE, params, call)
                 .await
             {
                 Ok(answer) => refused.extend(not_invited(&answer)),
@@ -187,7 +215,7 @@ impl Slack {
             return Ok(());
         }
         let there = self
-            .call(
+            .once(
                 &methods::BOOKMARKS_LIST,
                 json!({ "channel_id": channel }),
                 call,
@@ -206,7 +234,7 @@ impl Slack {
             let ticket = format!("{}/{link}", call.ticket);
             let params =
                 json!({ "channel_id": channel, "title": title, "type": "link", "link": link });
-            self.call(
+            self.once(
                 &methods::BOOKMARKS_ADD,
                 params,
                 Call {
@@ -218,6 +246,40 @@ impl Slack {
         }
         Ok(())
     }
+}
+
+/// Whether Slack shows what we would set. It shows `&` as `&amp;` and an emoji by its name, so that only what cannot be
+/// written in two ways is compared.
+fn is_the_same(shown: &str, wanted: &str) -> bool {
+    fn essence(text: &str) -> String {
+        let text = unescape(text, |_| None);
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some(c) = rest.chars().next() {
+            let name_ends = rest.strip_prefix(':').and_then(|name| name.find(':'));
+            match name_ends {
+                // `:fire:`
+                Some(end) if is_an_emojis_name(&rest[1..=end]) => {
+                    rest = &rest[end + 2..];
+                }
+                _ => {
+                    rest = &rest[c.len_utf8()..];
+                    if c.is_alphanumeric() || c.is_ascii_graphic() {
+                        out.push(c);
+                    }
+                }
+            }
+        }
+        out
+    }
+    shown == wanted || essence(shown) == essence(wanted)
+}
+
+/// A time of day has colons too, but no letters between them.
+fn is_an_emojis_name(name: &str) -> bool {
+    let fits =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '+');
+    name.chars().all(fits) && name.contains(|c: char| !c.is_ascii_digit())
 }
 
 /// Whether a refused invitation is about one of the users rather than about the channel.
@@ -248,4 +310,30 @@ pub(super) fn not_invited(answer: &Value) -> Vec<(SlackUserId, String)> {
         Some((user, error["error"].as_str()?.to_owned()))
     };
     errors.into_iter().flatten().filter_map(of_user).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_the_same_however_slack_writes_it() {
+        for (shown, wanted, same) in [
+            ("P1 · pay &amp; go", "P1 · pay & go", true),
+            ("P1 · :fire: down", "P1 · 🔥 down", true),
+            ("P1 · <https://x.example>", "P1 · https://x.example", true),
+            ("P1 · Investigating", "P1 · Resolved", false),
+            ("P1 · at 10:30:15", "P1 · at 10:31:15", false),
+            ("", "P1", false),
+        ] {
+            assert_eq!(is_the_same(shown, wanted), same, "{shown} / {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_channel_without_a_topic_is_a_channel() {
+        let channel = json!({ "id": "C1", "name": "ops", "topic": null, "purpose": { "value": null }, "created": null });
+        let channel: Channel = read(channel).unwrap();
+        assert_eq!((channel.topic.value.as_str(), channel.created), ("", 0));
+    }
 }

@@ -12,7 +12,7 @@ use crate::domain::terms::SlackUserId;
 
 /// The longest that one call may take. Slack answers in well under a second; what takes longer is lost, and the order
 /// is better tried again.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a method is left alone after a 429 that does not say how long.
 const RETRY_AFTER_UNSAID: Duration = Duration::from_secs(5);
 
@@ -54,12 +54,21 @@ pub(super) async fn in_time<T>(
     call: impl Future<Output = Result<T, SlackClientError>>,
     what: &str,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+    within(CALL_TIMEOUT, call, what).await
+}
+
+/// Waits for a call, not longer than that, and says in our words how it failed.
+pub(super) async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, SlackClientError>>,
+    what: &str,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(failure(&error, what)),
         Err(_) => Err(Failure::Retry {
             after: None,
-            why: format!("{what}: no answer within {} s", CALL_TIMEOUT.as_secs()),
+            why: format!("{what}: no answer within {} s", limit.as_secs()),
         }),
     }
 }
@@ -79,10 +88,7 @@ pub(in crate::slack) fn failure(error: &SlackClientError, what: &str) -> Failure
             after: Some(error.retry_after.unwrap_or(RETRY_AFTER_UNSAID)),
             why: format!("{what}: Slack asks to slow down"),
         },
-        SlackClientError::HttpError(error) => Failure::Retry {
-            after: None,
-            why: format!("{what}: HTTP status {}", error.status_code.as_u16()),
-        },
+        SlackClientError::HttpError(error) => status(error.status_code.as_u16(), what),
         SlackClientError::HttpProtocolError(error) => Failure::Retry {
             after: None,
             why: format!(
@@ -106,6 +112,21 @@ pub(in crate::slack) fn failure(error: &SlackClientError, what: &str) -> Failure
             after: None,
             why: format!("{what}: the connection failed"),
         },
+    }
+}
+
+/// What a bare HTTP status means. A refusal is about this very request and stays one; that a proxy wants a password
+/// (407), that the request came too slowly (408) or too soon (425, 429), says nothing of the request.
+fn status(status: u16, what: &str) -> Failure {
+    let why = format!("{what}: HTTP status {status}");
+    match status {
+        407 | 408 | 425 | 429 => Failure::Retry { after: None, why },
+        400..500 => Failure::GiveUp {
+            code: format!("http_{status}"),
+            why,
+            users: vec![],
+        },
+        _ => Failure::Retry { after: None, why },
     }
 }
 
@@ -191,6 +212,15 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, Fail
         after: None,
         why: format!("Slack's answer cannot be read: {error}"),
     })
+}
+
+/// Takes `null` for nothing said.
+pub(super) fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 pub(super) fn unreadable(what: &str) -> Failure {

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::failure::{Failure, accept, in_time, read, unreadable};
-use super::{Call, Slack, methods};
+use super::elsewhere::{FILES, HOOKS};
+use super::failure::{Failure, accept, read, unreadable};
+use super::{Call, List, Slack, methods};
 use crate::domain::event::MessageRef;
 use crate::domain::terms::{ChannelId, MessageTs};
 use crate::slack::inbound::Message;
@@ -122,39 +123,36 @@ impl Slack {
         params["channel"] = json!(channel);
         params["oldest"] = json!(oldest.to_string());
         params["include_all_metadata"] = json!(true);
-        let mut found = None;
-        let mut search = async || {
-            self.pages(method, params.clone(), call, |page| {
-                // Read one by one: a message of another app in a shape that we do not know hides no other.
-                for message in page["messages"].as_array().into_iter().flatten() {
-                    let Ok(message) = serde_json::from_value::<Message>(message.clone()) else {
-                        continue;
-                    };
-                    if wanted(&message) {
-                        found = Some(MessageRef {
-                            channel: channel.clone(),
-                            ts: MessageTs::new(message.ts),
-                        });
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            })
-            .await
+        let search = async || {
+            let list = List {
+                keeper: call.keeper(),
+                method,
+                params: params.clone(),
+                items: "messages",
+            };
+            let pick = |message: &Value| {
+                let read: Message = serde_json::from_value(message.clone()).ok()?;
+                wanted(&read).then(|| message["ts"].clone())
+            };
+            self.list(list, call, pick, |found| !found.is_empty()).await
         };
-        match search().await {
+        let found = match search().await {
             // One can post to a public channel without being in it, but not read it.
             Err(failure) if failure.is("not_in_channel") => {
-                let params = json!({ "channel": channel });
-                self.call(&methods::CONVERSATIONS_JOIN, params, call)
-                    .await?;
-                search().await?;
+                self.join(&channel, call).await?;
+                search().await?
             }
             // A direct message has no history under the user's id, by which it is begun.
-            Err(failure) if failure.is("thread_not_found") || failure.is("channel_not_found") => {}
+            Err(failure) if failure.is("thread_not_found") || failure.is("channel_not_found") => {
+                vec![]
+            }
             answer => answer?,
-        }
-        Ok(found)
+        };
+        let ts = found.first().and_then(Value::as_str);
+        Ok(ts.map(|ts| MessageRef {
+            channel: channel.clone(),
+            ts: MessageTs::new(ts),
+        }))
     }
 
     /// The id behind what a message was addressed to: an id already, or `#name`.
@@ -175,6 +173,33 @@ impl Slack {
         at: &MessageRef,
         call: Call<'_>,
     ) -> Result<Option<Message>, Failure> {
+        match self.read(at, call).await {
+            Err(refused) => {
+                self.come_in(refused, &at.channel, call).await?;
+                self.read(at, call).await
+            }
+            found => found,
+        }
+    }
+
+    /// Comes into the channel in which something was refused to strangers; any other refusal stays one.
+    async fn come_in(
+        &self,
+        refused: Failure,
+        channel: &ChannelId,
+        call: Call<'_>,
+    ) -> Result<(), Failure> {
+        if !refused.is("not_in_channel") {
+            return Err(refused);
+        }
+        match self.join(channel, call).await {
+            // What cannot be joined is told as it was: invite the bot.
+            Err(Failure::GiveUp { .. }) => Err(refused),
+            answer => answer,
+        }
+    }
+
+    async fn read(&self, at: &MessageRef, call: Call<'_>) -> Result<Option<Message>, Failure> {
         let params = json!({
             "channel": at.channel, "latest": at.ts, "oldest": at.ts, "inclusive": true, "limit": 1,
         });
@@ -224,8 +249,15 @@ impl Slack {
     /// Pins a message.
     pub async fn pin(&self, at: &MessageRef, call: Call<'_>) -> Result<(), Failure> {
         let params = json!({ "channel": at.channel, "timestamp": at.ts });
-        let answer = self.call(&methods::PINS_ADD, params, call).await.map(drop);
-        accept(answer, &["already_pinned"])
+        let pin = || self.call(&methods::PINS_ADD, params.clone(), call);
+        let pinned = match pin().await {
+            Err(refused) if refused.is("not_in_channel") => {
+                self.come_in(refused, &at.channel, call).await?;
+                pin().await
+            }
+            answer => answer,
+        };
+        accept(pinned.map(drop), &["already_pinned"])
     }
 
     /// Uploads a file into a channel or thread.
@@ -246,42 +278,30 @@ impl Slack {
         else {
             return Err(unreadable("files.getUploadURLExternal"));
         };
-        let url = url
-            .parse()
-            .map_err(|_| unreadable("files.getUploadURLExternal"))?;
-        let session = self.client.open_session(&self.token);
-        let sent = session.http_session_api.http_post_uri_binary::<Value>(
-            url,
-            "application/octet-stream".to_owned(),
-            bytes,
-            None,
-        );
-        in_time(sent, "uploading the file").await?;
+        self.upload_elsewhere(url, FILES, bytes, "uploading the file")
+            .await?;
         let mut params = json!({ "files": [{ "id": id, "title": title }], "channel_id": channel });
         if let Some(thread) = thread {
             params["thread_ts"] = json!(thread);
         }
-        self.call(&methods::FILES_COMPLETE_UPLOAD, params, call)
-            .await
-            .map(drop)
+        let share = || self.call(&methods::FILES_COMPLETE_UPLOAD, params.clone(), call);
+        if let Err(refused) = share().await {
+            self.come_in(refused, channel, call).await?;
+            share().await?;
+        }
+        Ok(())
     }
 
     /// Answers an interaction to the one who clicked, and to nobody else. A reply, not an order: if it is lost, the
     /// person clicks again.
     pub async fn reply(&self, response_url: &str, message: &Outgoing) -> Result<(), Failure> {
-        let url = response_url
-            .parse()
-            .map_err(|_| unreadable("the response_url"))?;
         let body = json!({
             "response_type": "ephemeral",
             "replace_original": false,
             "text": message.text,
             "blocks": message.blocks,
         });
-        let session = self.client.open_session(&self.token);
-        let sent = session
-            .http_session_api
-            .http_post_uri::<_, Value>(url, &body, None);
-        in_time(sent, "replying").await.map(drop)
+        self.post_elsewhere(response_url, HOOKS, &body, "replying")
+            .await
     }
 }

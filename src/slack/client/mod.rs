@@ -8,18 +8,22 @@
 //! |---|---|
 //! | `failure` | what a refusal or a lost answer means |
 //! | `channels` | war rooms |
+//! | `elsewhere` | addresses that Slack tells us to post to, without the token |
 //! | `messages` | what is posted, edited, found again |
 //! | `people` | who is who |
+//! | `progress` | what an order has learned before it had to wait |
 //! | `views` | modals and the home tab |
 
 mod channels;
+mod elsewhere;
 mod failure;
 mod messages;
 mod people;
+mod progress;
 mod views;
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper_rustls::HttpsConnectorBuilder;
 use jiff::{SignedDuration, Timestamp};
@@ -34,15 +38,19 @@ use slack_morphism::prelude::{
 pub use channels::{Channel, Described};
 pub use failure::Failure;
 pub(in crate::slack) use failure::failure;
-use failure::{in_time, read};
+use failure::{CALL_TIMEOUT, in_time, read};
 pub use messages::{Destination, Outgoing};
+use progress::Progress;
 
 use super::limiter::Limiter;
 use super::methods::{self, Arguments, Method};
+use crate::clock::Clock;
 use crate::domain::terms::SlackUserId;
 
 /// Pages that are read of any list before it counts as endless.
 const PAGES_AT_MOST: usize = 200;
+/// The longest that a method is left alone, whatever Slack says: a garbled `Retry-After` must not silence it for ever.
+const LEFT_ALONE_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
 
 /// Who we are in Slack (`auth.test`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -60,10 +68,12 @@ pub struct Identity {
 pub struct Slack {
     client: SlackClient<SlackClientHyperHttpsConnector>,
     token: SlackApiToken,
+    /// The host of the API: what Slack tells us to call besides must be there or at Slack's own.
+    host: Option<String>,
+    clock: Clock,
     limiter: Mutex<Limiter>,
     identity: tokio::sync::OnceCell<Identity>,
-    /// Who is who, by e-mail or handle; people do not change while an incident lasts, and a restart asks again.
-    people: Mutex<HashMap<String, SlackUserId>>,
+    progress: Mutex<Progress>,
 }
 
 impl std::fmt::Debug for Slack {
@@ -74,13 +84,15 @@ impl std::fmt::Debug for Slack {
 
 impl Slack {
     /// A client for the API at this address (`https://slack.com/api`, or a simulator's), with the bot's token.
-    pub fn new(api_url: &str, bot_token: &SecretString) -> anyhow::Result<Self> {
+    pub fn new(api_url: &str, bot_token: &SecretString, clock: Clock) -> anyhow::Result<Self> {
         Ok(Self {
             client: connection(api_url)?,
             token: SlackApiToken::new(SlackApiTokenValue(bot_token.expose_secret().to_owned())),
+            host: elsewhere::host_of(api_url),
+            clock,
             limiter: Mutex::default(),
             identity: tokio::sync::OnceCell::new(),
-            people: Mutex::default(),
+            progress: Mutex::default(),
         })
     }
 
@@ -91,6 +103,7 @@ impl Slack {
                 let call = Call {
                     now,
                     ticket: "identity",
+                    tenure: None,
                 };
                 read(self.call(&methods::AUTH_TEST, json!({}), call).await?)
             })
@@ -102,36 +115,94 @@ impl Slack {
         self.identity.get()
     }
 
-    /// Reads a list to its end, or until `page` has seen enough (`Ok(false)`).
-    pub(super) async fn pages(
+    /// Whether Slack takes calls at all.
+    pub async fn answers(&self, call: Call<'_>) -> bool {
+        self.call(&methods::AUTH_TEST, json!({}), call)
+            .await
+            .is_ok()
+    }
+
+    /// Forgets what an order has learned: it has ended.
+    pub fn forget(&self, keeper: &str) {
+        self.progress().forget(keeper);
+    }
+
+    /// Reads a list to its end, or until `enough` was found, and gives the items that `pick` keeps. Items are read one
+    /// by one: one in a shape that we do not know hides no other. Whoever has to wait for a turn finds the pages that
+    /// `keeper` has read before.
+    pub(super) async fn list(
+        &self,
+        list: List<'_>,
+        call: Call<'_>,
+        pick: impl Fn(&Value) -> Option<Value>,
+        enough: impl Fn(&[Value]) -> bool,
+    ) -> Result<Vec<Value>, Failure> {
+        let List {
+            keeper,
+            method,
+            mut params,
+            items,
+        } = list;
+        let question = format!("{} {params}", method.name);
+        let mut listed = self.progress().list(keeper, &question, self.clock.now());
+        while !listed.is_complete && !enough(&listed.found) && listed.pages < PAGES_AT_MOST {
+            if let Some(cursor) = &listed.cursor {
+                params["cursor"] = json!(cursor);
+            }
+            let ticket = format!("{}/{}", call.ticket, listed.pages);
+            let page = Call {
+                ticket: &ticket,
+                ..call
+            };
+            let answer = match self.call(method, params.clone(), page).await {
+                Ok(answer) => answer,
+                Err(failure) => {
+                    // A cursor of long ago.
+                    if matches!(failure, Failure::GiveUp { .. }) {
+                        self.progress().drop_list(keeper, &question);
+                    }
+                    return Err(match failure.is("invalid_cursor") && listed.pages > 0 {
+                        true => Failure::Retry {
+                            after: None,
+                            why: format!("{}: the cursor is too old", method.name),
+                        },
+                        false => failure,
+                    });
+                }
+            };
+            let page = answer[items].as_array().into_iter().flatten();
+            listed.found.extend(page.filter_map(&pick));
+            listed.pages += 1;
+            let cursor = answer["response_metadata"]["next_cursor"].as_str();
+            listed.cursor = cursor
+                .filter(|cursor| !cursor.is_empty())
+                .map(str::to_owned);
+            listed.is_complete = listed.cursor.is_none();
+            let now = self.clock.now();
+            self.progress()
+                .keep_list(keeper, &question, listed.clone(), now);
+        }
+        Ok(listed.found)
+    }
+
+    /// A call of which an order needs the answer once: asked again by the same order, the same is answered.
+    pub(super) async fn once(
         &self,
         method: &'static Method,
-        mut params: Value,
+        params: Value,
         call: Call<'_>,
-        mut page: impl FnMut(&Value) -> Result<bool, Failure>,
-    ) -> Result<(), Failure> {
-        for n in 0..PAGES_AT_MOST {
-            let ticket = format!("{}/{n}", call.ticket);
-            let answer = self
-                .call(
-                    method,
-                    params.clone(),
-                    Call {
-                        ticket: &ticket,
-                        ..call
-                    },
-                )
-                .await?;
-            let go_on = page(&answer)?;
-            let cursor = answer["response_metadata"]["next_cursor"]
-                .as_str()
-                .unwrap_or_default();
-            if !go_on || cursor.is_empty() {
-                return Ok(());
-            }
-            params["cursor"] = json!(cursor);
+    ) -> Result<Value, Failure> {
+        let question = format!("{} {params}", method.name);
+        let keeper = call.keeper();
+        if let Some(answer) = self.progress().answer(keeper, &question, self.clock.now()) {
+            return answer;
         }
-        Ok(())
+        let answer = self.call(method, params, call).await;
+        if matches!(answer, Ok(_) | Err(Failure::GiveUp { .. })) {
+            let now = self.clock.now();
+            self.progress().keep(keeper, question, answer.clone(), now);
+        }
+        answer
     }
 
     pub(super) async fn call(
@@ -141,9 +212,20 @@ impl Slack {
         call: Call<'_>,
     ) -> Result<Value, Failure> {
         let channel = params["channel"].as_str();
-        self.limiter()
-            .take(method, channel, call.ticket, call.now)
-            .map_err(|at| Failure::Later { at })?;
+        // Not begun if the order might be somebody else's before the call ends.
+        if let Some(tenure) = call.tenure
+            && !tenure.lasts_until(self.clock.now() + CALL_TIMEOUT)
+        {
+            return Err(Failure::Later {
+                at: self.clock.now(),
+            });
+        }
+        {
+            let mut limiter = self.limiter();
+            limiter
+                .take(method, channel, call.ticket, self.clock.now())
+                .map_err(|at| Failure::Later { at })?;
+        }
         let session = self.client.open_session(&self.token);
         let api = &session.http_session_api;
         let answer = match method.arguments {
@@ -171,16 +253,70 @@ impl Slack {
             after: Some(after), ..
         }) = &answer
         {
-            let wait = SignedDuration::try_from(*after).unwrap_or(SignedDuration::from_secs(60));
-            self.limiter().block(method, call.now + wait);
+            // From now on, not from when the order began: it may have waited for this answer.
+            self.limiter()
+                .block(method, self.clock.now() + left_alone(*after));
         }
         answer
     }
 
-    pub(super) fn limiter(&self) -> std::sync::MutexGuard<'_, Limiter> {
-        self.limiter
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub(super) fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long Slack is left alone when it asks for that.
+pub fn left_alone(after: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(after)
+        .unwrap_or(LEFT_ALONE_AT_MOST)
+        .min(LEFT_ALONE_AT_MOST)
+}
+
+/// A list that is read page by page.
+pub(super) struct List<'a> {
+    /// Under whose name the progress is kept.
+    pub keeper: &'a str,
+    /// What lists it.
+    pub method: &'static Method,
+    /// With which parameters.
+    pub params: Value,
+    /// The name of the items in the answer.
+    pub items: &'a str,
+}
+
+/// How long an order is ours: no call of it is begun that might end after that.
+#[derive(Debug)]
+pub struct Tenure {
+    keeper: String,
+    until_ms: AtomicI64,
+}
+
+impl Tenure {
+    /// The tenure of an attempt, until then.
+    pub fn new(keeper: String, until: Timestamp) -> Self {
+        Self {
+            keeper,
+            until_ms: AtomicI64::new(until.as_millisecond()),
+        }
+    }
+
+    /// Under which name the progress of this attempt is kept.
+    pub fn keeper(&self) -> &str {
+        &self.keeper
+    }
+
+    /// It was renewed until then.
+    pub fn renew(&self, until: Timestamp) {
+        self.until_ms
+            .store(until.as_millisecond(), Ordering::Relaxed);
+    }
+
+    fn lasts_until(&self, at: Timestamp) -> bool {
+        at.as_millisecond() <= self.until_ms.load(Ordering::Relaxed)
     }
 }
 
@@ -191,6 +327,15 @@ pub struct Call<'a> {
     pub now: Timestamp,
     /// The order that calls: its turn is kept if it has to wait.
     pub ticket: &'a str,
+    /// How long that order is ours; none: whoever calls is no order.
+    pub tenure: Option<&'a Tenure>,
+}
+
+impl<'a> Call<'a> {
+    /// Under whose name progress is kept.
+    fn keeper(&self) -> &'a str {
+        self.tenure.map_or(self.ticket, Tenure::keeper)
+    }
 }
 
 /// Parameters for a query: booleans and numbers as text, lists joined by commas.

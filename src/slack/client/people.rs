@@ -1,11 +1,10 @@
 //! Who is who in Slack.
 
-use std::sync::PoisonError;
-
 use serde_json::{Value, json};
 
 use super::failure::{Failure, read};
-use super::{Call, Slack, methods};
+use super::progress::DIRECTORY;
+use super::{Call, List, Slack, methods};
 use crate::domain::catalog::{Person, SlackName};
 use crate::domain::terms::SlackUserId;
 
@@ -27,7 +26,7 @@ impl Slack {
     /// The name of a user, for those who read outside Slack; the id, if Slack does not tell.
     pub async fn name_of(&self, user: &SlackUserId, call: Call<'_>) -> Result<String, Failure> {
         let params = json!({ "user": user });
-        match self.call(&methods::USERS_INFO, params, call).await {
+        match self.once(&methods::USERS_INFO, params, call).await {
             Ok(answer) => {
                 let profile = &answer["user"]["profile"];
                 let names = [
@@ -51,61 +50,45 @@ impl Slack {
         email: &str,
         call: Call<'_>,
     ) -> Result<Option<SlackUserId>, Failure> {
-        if let Some(known) = self.known(email) {
-            return Ok(Some(known));
-        }
         let ticket = format!("{}/{email}", call.ticket);
         let params = json!({ "email": email });
+        let call = Call {
+            ticket: &ticket,
+            ..call
+        };
         let answer = self
-            .call(
-                &methods::USERS_LOOKUP_BY_EMAIL,
-                params,
-                Call {
-                    ticket: &ticket,
-                    ..call
-                },
-            )
+            .once(&methods::USERS_LOOKUP_BY_EMAIL, params, call)
             .await;
         match answer {
-            Ok(answer) => {
-                let id: SlackUserId = read(answer["user"]["id"].clone())?;
-                self.remember(email, &id);
-                Ok(Some(id))
-            }
+            Ok(answer) => read(answer["user"]["id"].clone()).map(Some),
             Err(failure) if failure.is("users_not_found") => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
+    /// Looks in the list of everybody, which is read once for all who ask, and only as far as needed.
     async fn user_by_handle(
         &self,
         handle: &str,
         call: Call<'_>,
     ) -> Result<Option<SlackUserId>, Failure> {
-        let key = format!("@{handle}");
-        if let Some(known) = self.known(&key) {
-            return Ok(Some(known));
-        }
-        let mut found = None;
-        self.pages(
-            &methods::USERS_LIST,
-            json!({ "limit": 200 }),
-            call,
-            |page| {
-                for user in page["members"].as_array().into_iter().flatten() {
-                    let names = [&user["name"], &user["profile"]["display_name"]];
-                    if user["deleted"] != true && names.iter().any(|name| **name == *handle) {
-                        found = Some(read::<SlackUserId>(user["id"].clone())?);
-                    }
-                }
-                Ok(found.is_none())
-            },
-        )
-        .await?;
-        if let Some(id) = &found {
-            self.remember(&key, id);
-        }
-        Ok(found)
+        let everybody = List {
+            keeper: DIRECTORY,
+            method: &methods::USERS_LIST,
+            params: json!({ "limit": 1_000 }),
+            items: "members",
+        };
+        // One turn for all who wait for the same page.
+        let call = Call {
+            ticket: DIRECTORY,
+            ..call
+        };
+        let is_called = |user: &Value| user["name"] == *handle || user["display_name"] == *handle;
+        let people = self
+            .list(everybody, call, entry, |found| found.iter().any(is_called))
+            .await?;
+        let found = people.into_iter().find(is_called);
+        found.map(|user| read(user["id"].clone())).transpose()
     }
 
     /// The members of a user group, by its handle; none if there is no such group.
@@ -114,29 +97,42 @@ impl Slack {
         handle: &str,
         call: Call<'_>,
     ) -> Result<Option<Vec<SlackUserId>>, Failure> {
-        let groups = self
-            .call(&methods::USERGROUPS_LIST, json!({}), call)
-            .await?;
-        let group = groups["usergroups"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|group| group["handle"] == *handle);
+        let groups = List {
+            keeper: DIRECTORY,
+            method: &methods::USERGROUPS_LIST,
+            params: json!({}),
+            items: "usergroups",
+        };
+        let directory = Call {
+            ticket: DIRECTORY,
+            ..call
+        };
+        let pick = |group: &Value| {
+            let short = json!({ "id": group["id"], "handle": group["handle"] });
+            group["id"].is_string().then_some(short)
+        };
+        let groups = self.list(groups, directory, pick, |_| false).await?;
+        let group = groups.iter().find(|group| group["handle"] == *handle);
         let Some(group) = group else { return Ok(None) };
+        let ticket = format!("{}/@{handle}", call.ticket);
+        let call = Call {
+            ticket: &ticket,
+            ..call
+        };
         let params = json!({ "usergroup": group["id"] });
         let answer = self
-            .call(&methods::USERGROUPS_USERS_LIST, params, call)
+            .once(&methods::USERGROUPS_USERS_LIST, params, call)
             .await?;
-        read(answer["users"].clone()).map(Some)
+        let members = answer["users"].as_array().into_iter().flatten();
+        let members = members.filter_map(|user| SlackUserId::parse(user.as_str()?));
+        Ok(Some(members.collect()))
     }
+}
 
-    fn known(&self, key: &str) -> Option<SlackUserId> {
-        let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-        people.get(key).cloned()
-    }
-
-    fn remember(&self, key: &str, id: &SlackUserId) {
-        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-        people.insert(key.to_owned(), id.clone());
-    }
+/// What is kept of a user: by what they can be called.
+fn entry(user: &Value) -> Option<Value> {
+    let short = json!({
+        "id": user["id"], "name": user["name"], "display_name": user["profile"]["display_name"],
+    });
+    (user["deleted"] != true && user["id"].is_string()).then_some(short)
 }
