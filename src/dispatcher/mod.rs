@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use minijinja::Environment;
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -21,8 +22,9 @@ use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::domain::command::{Command, Report};
 use crate::domain::effect::{Audience, Effect, Lane};
+use crate::domain::event::Consequence;
 use crate::domain::incident::Room;
-use crate::domain::terms::Actor;
+use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::slack::client::{Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
@@ -56,6 +58,16 @@ const PACED: Duration = Duration::from_millis(25);
 /// The longest pause: when Slack is back after an hour, nothing waits longer than this.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(60);
 
+/// An order that was tried so often is given up if Slack takes all others: it will never be done, and whatever stands
+/// behind it waits. What Slack as a whole does not take waits for as long as it must.
+const ATTEMPTS_MAX: i64 = 20;
+/// For so long an order is tried in any case.
+const TRIED_AT_LEAST: SignedDuration = SignedDuration::from_hours(1);
+/// After so long it is given up although no other order shows that Slack takes orders; that Slack answers must do.
+const TRIED_AT_MOST: SignedDuration = SignedDuration::from_hours(6);
+/// How long ago another order may have gone through for that to count.
+const OTHERS_LATELY: SignedDuration = SignedDuration::from_mins(30);
+
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -63,6 +75,28 @@ pub enum Step {
     Did,
     /// Nothing is due.
     Idle,
+}
+
+/// The orders that were given up since this process began.
+#[derive(Debug, Clone, Default)]
+pub struct GivenUp {
+    /// Those whose incident was told: they have left the outbox.
+    pub told: i64,
+    /// The last one of all.
+    pub last: Option<Lost>,
+}
+
+/// An order that was given up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lost {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// What was to be done.
+    pub what: String,
+    /// Why it was not.
+    pub why: String,
+    /// When it was given up.
+    pub at: Timestamp,
 }
 
 /// The dispatcher.
@@ -78,6 +112,11 @@ pub struct Dispatcher {
     owner: String,
     trouble: Mutex<Option<String>>,
     paced: AtomicBool,
+    /// What keeps incidents from being announced.
+    announce_trouble: Mutex<Option<String>>,
+    given_up: Mutex<GivenUp>,
+    /// When an order to Slack last went through, in milliseconds since 1970.
+    through_ms: AtomicI64,
     /// The latest moment that was seen, in milliseconds since 1970.
     seen_ms: AtomicI64,
 }
@@ -127,6 +166,9 @@ impl Dispatcher {
             owner,
             trouble: Mutex::default(),
             paced: AtomicBool::new(false),
+            announce_trouble: Mutex::default(),
+            given_up: Mutex::default(),
+            through_ms: AtomicI64::new(i64::MIN),
             seen_ms: AtomicI64::new(i64::MIN),
         }
     }
@@ -142,12 +184,15 @@ impl Dispatcher {
             .collect()
     }
 
-    /// What keeps Slack from being told, if anything does.
+    /// What keeps Slack from being told, or all of it, if anything does.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let trouble = locked(&self.trouble).clone();
+        trouble.or_else(|| locked(&self.announce_trouble).clone())
+    }
+
+    /// What was given up.
+    pub fn given_up(&self) -> GivenUp {
+        locked(&self.given_up).clone()
     }
 
     /// Takes up one order of a lane, if one is due.
@@ -277,6 +322,7 @@ impl Dispatcher {
             if !matches!(result, Err(Failure::Later { .. })) {
                 self.forget(&tenure);
             }
+            let result = self.doubted(&claimed, result).await;
             if let Err(cause) = self.settle(&claimed, result).await {
                 // The lease runs out, and the order is done again.
                 error!("Could not put away the order {}: {cause:#}", lease.id);
@@ -294,12 +340,7 @@ impl Dispatcher {
 
     /// Puts an order away by what came of it.
     async fn settle(&self, claimed: &Claimed, result: Result<Done, Failure>) -> anyhow::Result<()> {
-        let Claimed {
-            lease,
-            incident,
-            effect,
-            ..
-        } = claimed;
+        let Claimed { lease, effect, .. } = claimed;
         let now = self.clock.now();
         match result {
             Ok(Done::Quietly) => {
@@ -315,6 +356,10 @@ impl Dispatcher {
                 self.store
                     .put_back(lease, at.max(now).min(now + HORIZON))
                     .await?;
+            }
+            Err(Failure::Retry { why, .. }) if self.is_worn_out(claimed, now).await => {
+                let why = format!("{why} (tried {} times)", lease.attempts);
+                self.give_up(claimed, "worn_out", why, now).await?;
             }
             Err(Failure::Retry { after, why }) => {
                 let pause = after.map_or_else(|| pause(lease), left_alone);
@@ -333,16 +378,105 @@ impl Dispatcher {
                 self.store.postpone(lease, now, &why).await?;
             }
             Err(Failure::GiveUp { code, why, .. }) => {
-                warn!("Gave up to {} for {incident}: {why}", effect.words());
-                match self.epitaph(claimed, &code, &why).await? {
-                    Some(report) => self.report(claimed, Command::Record(report)).await?,
-                    None => {
-                        self.store.bury(lease, now, &why).await?;
-                    }
-                }
+                self.give_up(claimed, &code, why, now).await?;
             }
         }
         Ok(())
+    }
+
+    /// Gives an order up, and tells the incident where that helps.
+    async fn give_up(
+        &self,
+        claimed: &Claimed,
+        code: &str,
+        why: String,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let Claimed {
+            lease,
+            incident,
+            effect,
+            ..
+        } = claimed;
+        warn!("Gave up to {} for {incident}: {why}", effect.words());
+        metrics::counter!("firebell_orders_given_up_total", "effect" => effect.kind()).increment(1);
+        let epitaph = self.epitaph(claimed, code, &why);
+        {
+            let mut given_up = locked(&self.given_up);
+            given_up.told += i64::from(epitaph.is_some());
+            given_up.last = Some(Lost {
+                incident: incident.clone(),
+                what: effect.words(),
+                why: why.clone(),
+                at: now,
+            });
+        }
+        if let Effect::Announce = effect {
+            *locked(&self.announce_trouble) = Some(why.clone());
+        }
+        match epitaph {
+            Some(report) => self.report(claimed, Command::Record(report)).await?,
+            None => {
+                self.store.bury(lease, now, &why).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an order was tried for long while Slack took others.
+    async fn is_worn_out(&self, claimed: &Claimed, now: Timestamp) -> bool {
+        let Some(slack) = &self.slack else {
+            return false;
+        };
+        let tried = now.duration_since(claimed.ordered_at);
+        if claimed.effect.lane() != Lane::Chat
+            || claimed.lease.attempts < ATTEMPTS_MAX
+            || tried < TRIED_AT_LEAST
+        {
+            return false;
+        }
+        let through_ms = self.through_ms.load(Ordering::Relaxed);
+        let lately = now.as_millisecond() - OTHERS_LATELY.as_millis() as i64;
+        let call = Call {
+            now,
+            ticket: "does Slack answer",
+            tenure: None,
+        };
+        (through_ms > lately || tried > TRIED_AT_MOST) && slack.answers(call).await
+    }
+
+    /// Doubts that a war room is gone because Slack said so once: asks for it by its name. If it is there, the order is
+    /// tried again.
+    async fn doubted(
+        &self,
+        claimed: &Claimed,
+        result: Result<Done, Failure>,
+    ) -> Result<Done, Failure> {
+        let why = match &result {
+            Err(Failure::GiveUp { code, why, .. })
+                if code == "channel_not_found" && claimed.effect.is_in_room() =>
+            {
+                why.clone()
+            }
+            _ => return result,
+        };
+        let Some(slack) = &self.slack else {
+            return result;
+        };
+        let incident = self.store.incident(&claimed.incident).await;
+        let incident = incident.map_err(|cause| store_trouble(&cause))?;
+        let Some(Room::Channel { channel, .. }) = incident.map(|it| it.room.clone()) else {
+            return result;
+        };
+        let call = Call {
+            now: self.clock.now(),
+            ticket: &claimed.lease.id,
+            tenure: None,
+        };
+        match slack.is_alive(&channel, call).await? {
+            true => Err(Failure::Retry { after: None, why }),
+            false => result,
+        }
     }
 
     /// Tells an incident that people still work on that its war room is gone. False: it is not, or nobody needs it.
@@ -351,7 +485,7 @@ impl Dispatcher {
         let had_one = incident.is_some_and(|incident| {
             matches!(incident.room, Room::Channel { .. }) && incident.status.is_open()
         });
-        if claimed.effect.queue() != Some("room") || !had_one {
+        if !claimed.effect.is_in_room() || !had_one {
             return Ok(false);
         }
         let report = Report::WarRoomLost {
@@ -367,27 +501,31 @@ impl Dispatcher {
     }
 
     /// What the incident is told of an order that was given up; nothing, where telling would fail the same way.
-    async fn epitaph(
-        &self,
-        claimed: &Claimed,
-        code: &str,
-        why: &str,
-    ) -> anyhow::Result<Option<Report>> {
-        let failed = || Report::Failed {
-            what: claimed.effect.words(),
-            why: why.to_owned(),
+    fn epitaph(&self, claimed: &Claimed, code: &str, why: &str) -> Option<Report> {
+        let failed = |leaves| {
+            Some(Report::Failed {
+                what: claimed.effect.words(),
+                why: why.to_owned(),
+                leaves,
+            })
         };
-        Ok(match &claimed.effect {
+        match &claimed.effect {
             Effect::OpenWarRoom { .. } => Some(Report::WarRoomFailed {
                 why: why.to_owned(),
             }),
+            // The room is gone: whatever would be told there would fail too, and tell of that.
+            effect if is_gone(code) && effect.is_in_room() => None,
             Effect::Post {
                 to: Audience::Room, ..
+            } => failed(Consequence::RoomUnheard),
+            // That was the last resort.
+            Effect::Post {
+                to: Audience::Commander,
+                ..
             } => None,
-            // The room is gone: whatever would be told there would fail too, and tell of that.
-            effect if is_gone(code) && effect.queue() == Some("room") => None,
-            _ => Some(failed()),
-        })
+            Effect::Announce => failed(Consequence::Unannounced),
+            _ => failed(Consequence::Nothing),
+        }
     }
 
     async fn report(&self, claimed: &Claimed, command: Command) -> anyhow::Result<()> {
@@ -411,13 +549,27 @@ impl Dispatcher {
 
     /// Notes what keeps Slack from being told; nothing: it can be told.
     pub fn note_trouble(&self, why: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        *locked(&self.trouble) = why;
+    }
+
+    /// Notes what keeps incidents from being announced; nothing: they can be.
+    pub fn note_announce_trouble(&self, why: Option<String>) {
+        *locked(&self.announce_trouble) = why;
     }
 
     /// Notes how Slack took an order. A clock says nothing about Slack.
     fn note(&self, effect: &Effect, why: Option<&str>) {
         match effect.lane() {
-            Lane::Chat => self.note_trouble(why.map(str::to_owned)),
+            Lane::Chat => {
+                if why.is_none() {
+                    let now = self.clock.now().as_millisecond();
+                    self.through_ms.store(now, Ordering::Relaxed);
+                }
+                if why.is_none() && *effect == Effect::Announce {
+                    self.note_announce_trouble(None);
+                }
+                self.note_trouble(why.map(str::to_owned));
+            }
             Lane::Clocks => {}
         }
     }
@@ -456,6 +608,10 @@ impl Dispatcher {
         };
         task.run().await
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The pause before the next attempt: doubled each time, and spread by what the order is called, so that what failed

@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::Dispatcher;
 use crate::domain::command::Report;
 use crate::domain::effect::{Audience, Effect};
-use crate::domain::event::{Event, ExportFormat, Invitee, KeptMessage, Mark, MessageRef, Recorded};
+use crate::domain::event::{
+    Consequence, Event, ExportFormat, Invitee, KeptMessage, Mark, MessageRef, Recorded,
+};
 use crate::domain::incident::{Incident, Place, Room};
 use crate::domain::terms::{ChannelId, SlackUserId, Who};
 use crate::export;
 use crate::slack::client::{Call, Channel, Destination, Failure, Outgoing, Slack};
-use crate::slack::text::unescape;
+use crate::slack::text::{clean, unescape};
 use crate::store::chain::Anchor;
 use crate::store::outbox::Claimed;
 
@@ -295,6 +297,7 @@ impl Task<'_> {
                 "{}. Mend [[people]] in firebell.toml, or invite them by hand",
                 missing.join(", ")
             ),
+            leaves: Consequence::Nothing,
         }))
     }
 
@@ -321,7 +324,24 @@ impl Task<'_> {
                 }
                 (title, link.clone())
             });
-        bridge.chain(links).collect()
+        let runbooks = service.into_iter().flat_map(|service| &service.runbooks);
+        // What is no address is a file of the runbook folder.
+        let runbooks = runbooks
+            .filter(|runbook| runbook.starts_with("https://") || runbook.starts_with("http://"));
+        let mut all: Vec<(String, String)> = bridge.chain(links).collect();
+        let mut number = 0;
+        for link in runbooks {
+            if all.iter().any(|(_, known)| known == link) {
+                continue;
+            }
+            number += 1;
+            let title = match number {
+                1 => "Runbook".to_owned(),
+                n => format!("Runbook {n}"),
+            };
+            all.push((title, link.clone()));
+        }
+        all
     }
 
     async fn tell(&self, to: Audience, seq: u64) -> Result<Done, Failure> {
@@ -349,6 +369,16 @@ impl Task<'_> {
             Audience::Announce => {
                 let to = Destination {
                     channel: &self.incident.announce,
+                    thread: None,
+                    broadcast: false,
+                };
+                self.post(&to, &message).await.map(quietly)
+            }
+            Audience::Commander => {
+                let incident = self.incident;
+                let commander = incident.commander().and_then(|who| who.slack.as_ref());
+                let to = Destination {
+                    channel: commander.map_or(&incident.announce, |user| user.as_str()),
                     thread: None,
                     broadcast: false,
                 };
@@ -423,9 +453,7 @@ impl Task<'_> {
         if let Some(place) = self.incident.place() {
             return Ok(place);
         }
-        let announce = Effect::Announce.words();
-        let failures = &self.incident.failures;
-        if !failures.iter().any(|(what, _)| *what == announce) {
+        if !self.incident.is_unannounced {
             return Err(Failure::Later {
                 at: self.call.now + ROOM_NOT_READY,
             });
@@ -462,6 +490,7 @@ impl Task<'_> {
             return Ok(Done::With(Report::Failed {
                 what: "put a marked message on the timeline".to_owned(),
                 why: "the message is gone".to_owned(),
+                leaves: Consequence::Nothing,
             }));
         };
         let author = match &message.user {
@@ -519,7 +548,7 @@ impl Task<'_> {
             )
             .await,
         )?;
-        let title = format!("{} {}", incident.id, incident.title);
+        let title = clean(format!("{} {}", incident.id, incident.title));
         self.slack
             .upload(&place.channel, thread, &name, &title, &bytes, self.call)
             .await
@@ -553,11 +582,23 @@ impl Effect {
                 to: Audience::Thread,
                 ..
             } => "post into the thread".to_owned(),
+            Effect::Post {
+                to: Audience::Commander,
+                ..
+            } => "tell the commander".to_owned(),
             Effect::FetchMessage { .. } => "put a marked message on the timeline".to_owned(),
             Effect::LearnNames { .. } => "ask Slack for names".to_owned(),
             Effect::UploadExport { .. } => "upload the record".to_owned(),
             Effect::Ring { .. } => "ring a clock".to_owned(),
         }
+    }
+}
+
+impl Effect {
+    /// The name of its kind, the same as its tag in JSON.
+    pub(super) fn kind(&self) -> String {
+        let json = serde_json::to_value(self).unwrap_or_default();
+        json["effect"].as_str().unwrap_or("unknown").to_owned()
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::event::{ExportFormat, KeptMessage, Mark, MessageRef, Resolution, Update};
+use super::event::{Consequence, ExportFormat, KeptMessage, Mark, MessageRef, Resolution, Update};
 use super::terms::{ChannelId, IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who};
 
 /// A wish, already understood: every word in it was checked against the grammar, none against the incident.
@@ -174,5 +174,7 @@ pub enum Report {
         what: String,
         /// Why it could not be.
         why: String,
+        /// What follows from that.
+        leaves: Consequence,
     },
 }

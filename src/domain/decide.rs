@@ -9,8 +9,8 @@ use super::catalog::{Catalog, Severity, SlackName};
 use super::command::{Command, Declaration, Identity, Report, Timer};
 use super::escalation::Target;
 use super::event::{
-    Declared, Event, FollowUp, Invitee, Mark, MessageRef, Overdue, Resolution, SeverityTerms,
-    Update,
+    Consequence, Declared, Event, FollowUp, Invitee, Mark, MessageRef, Overdue, Resolution,
+    SeverityTerms, Update,
 };
 use super::incident::{Incident, Room};
 use super::oncall::Override;
@@ -28,6 +28,9 @@ pub struct World<'a> {
     /// The on-call overrides in force.
     pub overrides: &'a [Override],
 }
+
+/// The longest pause between two reminders, for a severity without an interval of its own.
+const REMINDER_PAUSE_MAX: SignedDuration = SignedDuration::from_mins(60);
 
 /// How long an ignored reminder is given before the next in line is reminded: long enough to finish a sentence
 /// in a call, short enough that stakeholders wait no longer than one P1 interval in all.
@@ -424,7 +427,11 @@ fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
         reminded,
         next_at: world
             .now
-            .checked_add(REMINDER_PATIENCE)
+            .checked_add(patience(
+                reminder,
+                line.len(),
+                incident.severity.update_every,
+            ))
             .unwrap_or(world.now),
         late: if late > PUNCTUAL {
             late
@@ -432,6 +439,16 @@ fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
             SignedDuration::ZERO
         },
     })]
+}
+
+/// How long a reminder is given: the same for each in line; once all were asked, twice as long in each further round, up
+/// to the interval of the severity. What nobody answers all night is not said every five minutes.
+fn patience(reminder: u32, line: usize, every: Option<SignedDuration>) -> SignedDuration {
+    let longest = every
+        .unwrap_or(REMINDER_PAUSE_MAX)
+        .clamp(REMINDER_PATIENCE, REMINDER_PAUSE_MAX);
+    let rounds = reminder / u32::try_from(line.max(1)).unwrap_or(u32::MAX);
+    (REMINDER_PATIENCE * 2_i32.pow(rounds.min(8))).min(longest)
 }
 
 /// Who is asked for an update, in this order: the commander, the holders of the other roles, then the people
@@ -519,13 +536,18 @@ fn record(incident: &Incident, report: &Report) -> Vec<Event> {
             }
         }
         // What fails every time is told once.
-        (Report::Failed { what, why }, _) => {
+        (Report::Failed { what, why, leaves }, _) => {
             let failure = (what.clone(), why.clone());
-            match incident.failures.contains(&failure) {
+            let is_known = match leaves {
+                Consequence::Unannounced => incident.is_unannounced,
+                Consequence::Nothing | Consequence::RoomUnheard => true,
+            };
+            match is_known && incident.failures.contains(&failure) {
                 true => vec![],
                 false => vec![Event::EffectFailed {
                     what: what.clone(),
                     why: why.clone(),
+                    leaves: *leaves,
                 }],
             }
         }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::Timer;
-use super::event::{Event, ExportFormat, Invitee, Mark, MessageRef};
+use super::event::{Consequence, Event, ExportFormat, Invitee, Mark, MessageRef};
 use super::incident::{Incident, Room};
 use super::terms::{SlackUserId, Who};
 use super::timeline::nameless;
@@ -92,6 +92,8 @@ pub enum Audience {
     Announce,
     /// Whoever is in the thread under the announcement, when work moves on from there into a war room.
     Thread,
+    /// Whoever leads, when the room cannot be told.
+    Commander,
 }
 
 /// Orders are carried out in lanes that do not wait for each other: a slow answer of Slack never delays a clock.
@@ -164,7 +166,15 @@ impl Effect {
     /// read: nobody waits for it.
     pub fn queue(&self) -> Option<&'static str> {
         match self {
-            Effect::Ring { .. } | Effect::FetchMessage { .. } | Effect::LearnNames { .. } => None,
+            Effect::Ring { .. }
+            | Effect::FetchMessage { .. }
+            | Effect::LearnNames { .. }
+            | Effect::Post {
+                to: Audience::Commander,
+                ..
+            } => None,
+            // A large file may take minutes, and nothing that is said comes after it.
+            Effect::UploadExport { .. } => Some("upload"),
             Effect::Announce
             | Effect::RefreshAnnouncement
             | Effect::Post {
@@ -182,9 +192,13 @@ impl Effect {
             | Effect::PostChecklist { .. }
             | Effect::Post {
                 to: Audience::Room, ..
-            }
-            | Effect::UploadExport { .. } => Some("room"),
+            } => Some("room"),
         }
+    }
+
+    /// Whether it is done in the war room.
+    pub fn is_in_room(&self) -> bool {
+        matches!(self.queue(), Some("room" | "upload"))
     }
 
     /// An order with a key replaces the waiting order of the same key: only the newest is worth doing.
@@ -346,7 +360,20 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             orders.now(Effect::SetTopic);
             orders.refresh();
         }
-        Event::EffectFailed { .. } => orders.post(Audience::Room, seq),
+        Event::EffectFailed { leaves, .. } => match leaves {
+            Consequence::RoomUnheard => orders.post(Audience::Commander, seq),
+            Consequence::Nothing | Consequence::Unannounced => orders.post(Audience::Room, seq),
+        },
+    }
+    // Somebody may have created the channel since.
+    if after.is_unannounced && is_done_by_people(event) {
+        orders.orders.insert(
+            0,
+            Order::Do {
+                effect: Effect::Announce,
+                due: now,
+            },
+        );
     }
     let users: Vec<SlackUserId> = nameless(event)
         .into_iter()
@@ -356,6 +383,34 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
         orders.now(Effect::LearnNames { users });
     }
     orders.orders
+}
+
+/// Whether somebody has done something, or should have.
+fn is_done_by_people(event: &Event) -> bool {
+    match event {
+        Event::Acknowledged { .. }
+        | Event::StatusChanged { .. }
+        | Event::UpdatePosted { .. }
+        | Event::UpdateOverdue(_)
+        | Event::SeverityChanged { .. }
+        | Event::RoleAssigned { .. }
+        | Event::NoteAdded { .. }
+        | Event::MessageMarked { .. }
+        | Event::FollowUpAdded(_)
+        | Event::FollowUpCompleted { .. }
+        | Event::Resolved(_)
+        | Event::Reopened { .. }
+        | Event::Closed
+        | Event::ExportRequested { .. } => true,
+        Event::Declared(_)
+        | Event::WarRoomOpened { .. }
+        | Event::WarRoomFailed { .. }
+        | Event::CardPosted { .. }
+        | Event::Announced { .. }
+        | Event::MessageKept(_)
+        | Event::NamesLearned { .. }
+        | Event::EffectFailed { .. } => false,
+    }
 }
 
 /// The list that `effects_of` writes.

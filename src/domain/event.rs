@@ -141,7 +141,29 @@ pub enum Event {
         what: String,
         /// Why it could not be, and what would mend it.
         why: String,
+        /// What follows from that.
+        #[serde(default, skip_serializing_if = "Consequence::is_none")]
+        leaves: Consequence,
     },
+}
+
+/// What follows for an incident from something that could not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// Nothing more.
+    #[default]
+    Nothing,
+    /// It is not announced.
+    Unannounced,
+    /// The people in its room did not hear something.
+    RoomUnheard,
+}
+
+impl Consequence {
+    fn is_none(&self) -> bool {
+        *self == Consequence::Nothing
+    }
 }
 
 /// How an incident began.

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{
-    Declared, Event, FollowUp, Invitee, MessageRef, Recorded, Resolution, SeverityTerms, Update,
+    Consequence, Declared, Event, FollowUp, Invitee, MessageRef, Recorded, Resolution,
+    SeverityTerms, Update,
 };
 use super::terms::{ChannelId, IncidentId, Role, ServiceId, SlackUserId, Status, Who};
 
@@ -48,6 +49,9 @@ pub struct Incident {
     pub announce: String,
     /// The announcement.
     pub announcement: Option<MessageRef>,
+    /// Whether it could not be announced; it is tried again when something happens.
+    #[serde(default)]
+    pub is_unannounced: bool,
     /// When the next update is due.
     pub update_clock: Option<UpdateClock>,
     /// The last update, which prefills the next.
@@ -248,6 +252,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
         card: None,
         announce: declared.announce.clone(),
         announcement: None,
+        is_unannounced: false,
         update_clock: None,
         last_update: None,
         updates: 0,
@@ -280,7 +285,10 @@ impl Incident {
             }
             Event::WarRoomFailed { .. } => self.room = Room::Thread,
             Event::CardPosted { message } => self.card = Some(message.clone()),
-            Event::Announced { message } => self.announcement = Some(message.clone()),
+            Event::Announced { message } => {
+                self.announcement = Some(message.clone());
+                self.is_unannounced = false;
+            }
             Event::Acknowledged { by } => {
                 self.acknowledged_by = Some(by.clone());
                 self.milestones.acknowledged = Some(at);
@@ -328,7 +336,10 @@ impl Incident {
                 self.names
                     .extend(names.iter().map(|(id, name)| (id.clone(), name.clone())));
             }
-            Event::EffectFailed { what, why } => {
+            Event::EffectFailed { what, why, leaves } => {
+                if *leaves == Consequence::Unannounced {
+                    self.is_unannounced = true;
+                }
                 if self.failures.len() == FAILURES_KEPT {
                     self.failures.remove(0);
                 }

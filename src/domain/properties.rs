@@ -122,7 +122,11 @@ fn report() -> impl Strategy<Value = Report> {
         (anybody(), "[ab]").prop_map(|(who, name)| {
             Report::NamesLearned(who.slack.into_iter().map(|id| (id, name.clone())).collect())
         }),
-        ("[ab]", "[ab]").prop_map(|(what, why)| Report::Failed { what, why }),
+        ("[ab]", "[ab]").prop_map(|(what, why)| Report::Failed {
+            what,
+            why,
+            leaves: Default::default()
+        }),
     ]
 }
 

@@ -223,7 +223,7 @@ fn words(event: &Event) -> (Sort, String) {
                 format!("Asked Slack for names: {}", names.join(", ")),
             )
         }
-        Event::EffectFailed { what, why } => {
+        Event::EffectFailed { what, why, .. } => {
             (Sort::Housekeeping, format!("Could not {what}: {why}"))
         }
     }

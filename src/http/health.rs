@@ -57,12 +57,18 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
         }
     };
     let ((incidents, open), waiting) = counted;
+    let given_up = rooms.dispatcher.given_up();
     let mut body = json!({
         "ready": !cut_off,
         "database": "ok",
         "slack": slack,
         "incidents": { "all": incidents, "open": open },
-        "outbox": { "due": waiting.due, "later": waiting.later, "given_up": waiting.buried },
+        "outbox": {
+            "due": waiting.due,
+            "later": waiting.later,
+            "given_up": waiting.buried + given_up.told,
+            "last_given_up": given_up.last,
+        },
     });
     if let Some(connections) = connections {
         body["socket_mode"] = json!(connections);
@@ -82,7 +88,8 @@ pub async fn metrics(State(rooms): State<Arc<Rooms>>) -> Response {
     if let Ok(waiting) = rooms.desk.store.waiting(rooms.clock.now()).await {
         metrics::gauge!("firebell_outbox_due").set(waiting.due as f64);
         metrics::gauge!("firebell_outbox_later").set(waiting.later as f64);
-        metrics::gauge!("firebell_outbox_given_up").set(waiting.buried as f64);
+        let given_up = waiting.buried + rooms.dispatcher.given_up().told;
+        metrics::gauge!("firebell_outbox_given_up").set(given_up as f64);
     }
     if let Ok((_, open)) = rooms.desk.store.counts().await {
         metrics::gauge!("firebell_incidents_open").set(open as f64);

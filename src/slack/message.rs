@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::client::Outgoing;
 use super::interaction::{Style, button, careful, fits, overflow};
 use super::parse::{SUBCOMMANDS, Subcommand};
-use super::text::cut;
+use super::text::{clean, cut};
 use crate::domain::catalog::Catalog;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::form::show_roughly;
@@ -553,7 +553,7 @@ fn line(text: &str) -> String {
             c => c,
         })
         .collect();
-    cut(text.trim(), TOPIC)
+    cut(clean(text).trim(), TOPIC)
 }
 
 /// `P1` of `P1 - Critical`.

@@ -181,6 +181,7 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         Event::EffectFailed {
             what: "sample".to_owned(),
             why: "sample".to_owned(),
+            leaves: Default::default(),
         },
     ]
 }

@@ -52,10 +52,15 @@ fn entities(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-/// Characters that no person types and some databases refuse.
+/// Takes out characters that no person types: those that some databases refuse, and those that turn the direction of
+/// writing around, so that a line reads as what it is not.
 pub fn clean(mut text: String) -> String {
-    text.retain(|c| c == '\n' || c == '\t' || !c.is_control());
+    text.retain(|c| c == '\n' || c == '\t' || !(c.is_control() || turns_around(c)));
     text
+}
+
+fn turns_around(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Cuts a text to a number of code points, which is how Slack counts (slack-contract.md section 7), visibly.
@@ -108,6 +113,10 @@ mod tests {
         assert_eq!(plain("a <b"), "a <b");
         assert_eq!(plain("100% &amp;lt;"), "100% &lt;");
         assert_eq!(plain("nul\0 and\u{1b}[31m"), "nul and[31m");
+        assert_eq!(
+            plain("\u{202e}gpj.exe\u{202c} \u{2066}x\u{2069}"),
+            "gpj.exe x"
+        );
     }
 
     #[test]

@@ -6,8 +6,9 @@ mod database;
 pub mod incidents;
 pub mod outbox;
 
+use anyhow::Context;
 use database::Database;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The store. Copies share their connections.
 #[derive(Debug, Clone)]
@@ -26,6 +27,25 @@ impl Store {
     /// Lets go of the database, finishing what is being written.
     pub async fn close(&self) {
         self.database.close().await;
+    }
+
+    /// What time it is where the database is, if other machines may go by that too.
+    pub async fn clock(&self) -> anyhow::Result<Option<Timestamp>> {
+        let Database::Postgres { .. } = &self.database else {
+            return Ok(None);
+        };
+        let asked = std::time::Instant::now();
+        let row: Option<(i64,)> = self
+            .database
+            .row(
+                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+                &[],
+            )
+            .await
+            .context("asking the database for the time")?;
+        // It was right on half of the way.
+        let since = SignedDuration::try_from(asked.elapsed() / 2).unwrap_or_default();
+        Ok(row.map(|(at,)| moment(at).checked_add(since).unwrap_or(moment(at))))
     }
 
     /// Whether the database answers.

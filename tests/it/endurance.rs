@@ -5,12 +5,13 @@ use std::time::Duration;
 use firebell::clock::Clock;
 use firebell::domain::catalog::Catalog;
 use firebell::domain::effect::Lane;
-use firebell::simulator::{ChannelView, Fault};
+use firebell::domain::incident::Room;
+use firebell::simulator::{ChannelView, Fault, MessageView};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{TestBot, build, minutes};
+use crate::harness::{TestBot, build, get, minutes};
 
 const ID: &str = "INC-2025-0914-001";
 const ROOM: &str = "incident-2025-0914-001";
@@ -239,4 +240,134 @@ async fn the_record_of_an_incident_in_a_thread_is_uploaded_there() {
     let incidents = bot.channel("incidents");
     assert_eq!(incidents.files.len(), 1);
     assert_eq!(bot.incident(ID).await.failures, vec![]);
+}
+
+#[tokio::test]
+async fn a_file_that_nobody_takes_holds_up_no_message_and_is_told() {
+    let bot = TestBot::start().await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    bot.slack.fault("upload", Fault::Status(413), usize::MAX);
+    says(&bot, ROOM, "/incident export html").await;
+    says(&bot, ROOM, "/incident update we are on it").await;
+    until_done(&bot, minutes(1)).await;
+    let room = bot.channel(ROOM);
+    assert_eq!(said(&room, "INCIDENT UPDATE"), 1);
+    assert_eq!(said(&room, "Could not upload the record"), 1);
+    let (_, ready) = get(&bot.url, "/readyz", None).await;
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    assert_eq!(ready["outbox"]["given_up"], 1, "{ready}");
+    let last = &ready["outbox"]["last_given_up"];
+    assert_eq!(last["what"], "upload the record");
+    assert_eq!(last["why"], "uploading the file: HTTP status 413");
+    assert_eq!(last["incident"], ID);
+}
+
+#[tokio::test]
+async fn an_order_that_fails_for_hours_while_others_go_through_lets_them_pass() {
+    let bot = TestBot::start().await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    let broken = Fault::Error("internal_error".into());
+    bot.slack
+        .fault("conversations.setTopic", broken, usize::MAX);
+    says(
+        &bot,
+        "general",
+        &format!("/incident status {ID} identified"),
+    )
+    .await;
+    for n in 1..=5 {
+        let update = format!("/incident update {ID} step {n}");
+        says(&bot, "general", &update).await;
+        bot.goes_on_for(minutes(11), SignedDuration::from_secs(20))
+            .await;
+    }
+    // For less than an hour it is tried.
+    assert_eq!(said(&bot.channel(ROOM), "INCIDENT UPDATE"), 0);
+    bot.goes_on_for(minutes(15), SignedDuration::from_secs(20))
+        .await;
+    let room = bot.channel(ROOM);
+    assert_eq!(said(&room, "INCIDENT UPDATE"), 5);
+    assert_eq!(said(&room, "Could not set the topic"), 1);
+}
+
+#[tokio::test]
+async fn what_the_room_cannot_be_told_is_told_to_the_commander() {
+    let bot = TestBot::start().await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    let refused = Fault::Error("restricted_action".into());
+    bot.slack.fault("chat.postMessage", refused, 1);
+    says(&bot, ROOM, "/incident note a fuse has blown").await;
+    until_done(&bot, minutes(1)).await;
+    let told: Vec<String> = bot
+        .user("ana")
+        .dms()
+        .iter()
+        .map(MessageView::plain_text)
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("Could not post into the war room"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_war_room_is_not_left_because_slack_did_not_find_it_once() {
+    let bot = TestBot::start().await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    let lost = Fault::Error("channel_not_found".into());
+    bot.slack.fault("chat.postMessage", lost, 1);
+    says(&bot, ROOM, "/incident note a fuse has blown").await;
+    until_done(&bot, minutes(1)).await;
+    assert_eq!(said(&bot.channel(ROOM), "a fuse has blown"), 1);
+    let room = &bot.incident(ID).await.room;
+    assert!(matches!(room, Room::Channel { .. }), "{room:?}");
+}
+
+#[tokio::test]
+async fn once_the_announcements_channel_is_there_the_incident_is_announced() {
+    let bot = TestBot::configured("[slack]\nannounce = \"#outages\"\n").await;
+    let missing = Fault::Error("channel_not_found".into());
+    bot.slack.fault("chat.postMessage", missing, 1);
+    says(&bot, "general", "/incident declare p4 a typo").await;
+    until_done(&bot, minutes(1)).await;
+    assert_eq!(said(&bot.channel("outages"), ID), 0);
+    let (_, ready) = get(&bot.url, "/readyz", None).await;
+    assert!(
+        ready.contains("degraded: Slack knows no such channel"),
+        "{ready}"
+    );
+    says(
+        &bot,
+        "general",
+        &format!("/incident note {ID} still a typo"),
+    )
+    .await;
+    until_done(&bot, minutes(1)).await;
+    assert!(said(&bot.channel("outages"), "a typo") >= 1);
+    assert!(bot.incident(ID).await.announcement.is_some());
+    let (_, ready) = get(&bot.url, "/readyz", None).await;
+    assert!(!ready.contains("degraded"), "{ready}");
+}
+
+#[tokio::test]
+async fn a_runbook_on_the_web_is_bookmarked_and_a_file_is_not() {
+    let bot = TestBot::configured(
+        "[[services]]\nid = \"backend\"\nname = \"Backend\"\n\
+         runbooks = [\"backend.md\", \"https://wiki.example.com/backend\"]\n",
+    )
+    .await;
+    let declare = "/incident declare p1 service:backend checkout is down";
+    bot.types("ana", "general", declare).await;
+    let room = bot.channel(ROOM);
+    let links: Vec<&str> = room
+        .bookmarks
+        .iter()
+        .map(|mark| mark.title.as_str())
+        .collect();
+    assert_eq!(links, ["Runbook"]);
 }

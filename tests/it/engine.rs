@@ -330,7 +330,7 @@ on_both_engines! {
         let now = one.clock.now();
         let orders = one.store.claim(Lane::Chat, "w", now, now + SignedDuration::from_mins(1), 9).await.unwrap();
         assert!(one.store.finish(&orders[0].lease).await.unwrap());
-        let failed = Command::Record(Report::Failed { what: "x".into(), why: "y".into() });
+        let failed = Command::Record(Report::Failed { what: "x".into(), why: "y".into(), leaves: Default::default() });
         let (lost, notes) = tokio::join!(
             one.engine.report(id.clone(), failed, orders[0].lease.clone()),
             join_all((0..20).map(|n| one.says(wish(&id, note(n.to_string()))))),

@@ -87,6 +87,8 @@ fn from_bot(channel: &ChannelView) -> Vec<&MessageView> {
 fn headlines(channel: &ChannelView) -> String {
     let lines: Vec<String> = from_bot(channel)
         .iter()
+        // A file comes when it comes.
+        .filter(|post| !post.plain_text().is_empty())
         .map(|post| {
             let text = post.plain_text();
             text.lines().next().unwrap_or_default().to_owned()
@@ -120,7 +122,7 @@ async fn all_is_there_once(bot: &TestBot, case: &str) {
         ":white_check_mark: *INCIDENT RESOLVED - P1*\n\
          :clipboard: *P1 incident response*\n\
          :bar_chart: *INCIDENT UPDATE - INC-2025-0914-001*\n\
-         :white_check_mark: *INCIDENT RESOLVED - INC-2025-0914-001*\n",
+         :white_check_mark: *INCIDENT RESOLVED - INC-2025-0914-001*",
         "{case}: #{ROOM}"
     );
     assert_eq!(
@@ -202,6 +204,10 @@ const NOT_REPEATABLE: [&str; 6] = [
 /// Lives through a fault of each method, three times in a row; of those that cannot be repeated also once.
 async fn survives(fault: Fault) {
     for method in METHODS {
+        // The host that takes files answers with HTTP statuses only.
+        if matches!(fault, Fault::Error(_)) && method == "upload" {
+            continue;
+        }
         let often: &[usize] = match NOT_REPEATABLE.contains(&method) {
             true => &[1, 3],
             false => &[3],
@@ -274,7 +280,8 @@ async fn everything_is_there_once_although_answers_are_lost() {
 async fn everything_is_there_once_although_slack_has_internal_errors() {
     let bot = everything().await;
     live(&bot, |bot| {
-        for method in METHODS {
+        // The host that takes files knows no such errors.
+        for method in METHODS.into_iter().filter(|it| *it != "upload") {
             bot.slack
                 .fault(method, Fault::Error("fatal_error".into()), 2);
         }

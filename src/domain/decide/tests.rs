@@ -192,6 +192,7 @@ fn the_table_of_wishes_and_statuses() {
             Command::Record(Report::Failed {
                 what: "x".into(),
                 why: "y".into(),
+                leaves: Default::default(),
             }),
         ),
     ];
@@ -683,7 +684,12 @@ fn the_commander_is_reminded_then_the_next_in_line_and_so_on_round() {
         (15, 1, "ana"),
         (20, 2, "bob"),
         (25, 3, "eve"),
-        (30, 4, "ana"),
+        // All were asked: now there is more time, up to the severity's own interval.
+        (35, 4, "ana"),
+        (45, 5, "bob"),
+        (55, 6, "eve"),
+        (70, 7, "ana"),
+        (85, 8, "bob"),
     ] {
         assert_eq!(it.clock(), Some(at));
         it = it.at(at);
@@ -698,8 +704,8 @@ fn the_commander_is_reminded_then_the_next_in_line_and_so_on_round() {
     }
     // An update begins it all anew.
     let it = it.by(ana()).done(say("here I am"));
-    assert_eq!(it.clock(), Some(45));
-    let overdue = it.at(45).when_the_clock_rings().overdue();
+    assert_eq!(it.clock(), Some(100));
+    let overdue = it.at(100).when_the_clock_rings().overdue();
     assert_eq!((overdue.reminder, overdue.reminded), (1, Some(ana())));
 }
 
@@ -720,7 +726,7 @@ fn where_nobody_is_known_the_room_is_reminded() {
         .when_the_clock_rings()
         .overdue();
     assert_eq!(overdue.reminded, None);
-    assert_eq!(overdue.next_at, minute(20));
+    assert_eq!(overdue.next_at, minute(25));
 }
 
 #[test]
@@ -728,6 +734,7 @@ fn a_late_ring_says_how_late_and_gives_the_next_in_line_the_whole_time() {
     let overdue = given([declared()]).at(45).when_the_clock_rings().overdue();
     assert_eq!(overdue.late, SignedDuration::from_mins(30));
     assert_eq!(overdue.next_at, minute(50));
+    assert_eq!(overdue.reminder, 1);
     // A few seconds are not worth a word.
     let overdue = given([declared()])
         .at(15)
@@ -919,6 +926,7 @@ fn what_is_told_twice_has_happened_once() {
     let failed = record(Report::Failed {
         what: "invite @bob".into(),
         why: "he has left".into(),
+        leaves: Default::default(),
     });
     it.done(failed.clone()).when(failed).nothing();
 }
@@ -944,6 +952,7 @@ fn an_incident_remembers_the_failures_of_late_and_not_without_end() {
         it = it.done(Command::Record(Report::Failed {
             what: format!("invite {n}"),
             why: "no".into(),
+            leaves: Default::default(),
         }));
     }
     assert!(it.incident().failures.len() < 50);

@@ -295,9 +295,9 @@ fn a_closed_incident_is_told_to_the_room() {
 }
 
 #[test]
-fn an_export_is_uploaded_behind_what_was_said_before_it() {
+fn an_export_holds_up_nothing_that_is_said() {
     let format = ExportFormat::Html;
-    assert_snapshot!(in_a_room(Event::ExportRequested { format }), @r#"chat/room upload_export format="html" seq=3 at 0:00"#);
+    assert_snapshot!(in_a_room(Event::ExportRequested { format }), @r#"chat/upload upload_export format="html" seq=3 at 0:00"#);
 }
 
 #[test]
@@ -332,6 +332,7 @@ fn a_failure_is_told_to_the_room() {
     let failed = Event::EffectFailed {
         what: "invite @bob".into(),
         why: "he has left".into(),
+        leaves: Default::default(),
     };
     assert_snapshot!(in_a_room(failed), @r#"chat/room post seq=3 to="room" at 0:00"#);
 }
