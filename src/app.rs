@@ -5,21 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::dispatcher::{Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::engine::Engine;
-use crate::http::{Rooms, router};
+use crate::http::{Gate, Rooms, router};
 use crate::reception::Reception;
-use crate::slack::client::{Failure, Slack};
+use crate::slack::client::{Call, Failure, Slack};
 use crate::slack::message::Composer;
 use crate::slack::socket::SocketMode;
 use crate::socket;
@@ -28,10 +32,21 @@ use crate::templates;
 
 /// How often old deliveries are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
+/// How often the database is asked for the time.
+const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
 /// How long a stop waits for requests and orders that are under way: longer than one call to Slack.
 const FAREWELL: Duration = Duration::from_secs(12);
+/// How long a connection may take to ask for something, and may be idle: a little longer than proxies keep one for later
+/// use, so that none finds it closed just when it is needed.
+const HEAD_TIME: Duration = Duration::from_secs(75);
 /// The pause between two tries to ask Slack who we are.
 const WHO_ARE_WE_AGAIN: Duration = Duration::from_secs(10);
+/// The shortest pause before a question whose turn had not come.
+const TURN: Duration = Duration::from_millis(50);
+/// The pause between two looks for the channel of the announcements.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// The name under which that channel is looked for.
+const ANNOUNCE: &str = "the channel of the announcements";
 
 /// What a bot is made of.
 #[derive(Debug)]
@@ -66,6 +81,10 @@ impl App {
     /// Opens the store and wires everything to it. Slack is not needed for that.
     pub async fn build(parts: Parts) -> anyhow::Result<Self> {
         let store = Store::open(parts.database_url.expose_secret()).await?;
+        let mut parts = parts;
+        if let Some(there) = store.clock().await? {
+            parts.clock.go_by(there);
+        }
         let catalog = Arc::new(parts.catalog);
         let words = templates::environment(parts.beside.as_deref());
         let composer = Arc::new(Composer::new(words.clone(), catalog.clone()));
@@ -110,6 +129,7 @@ impl App {
                 reception,
                 dispatcher: Arc::new(dispatcher),
                 socket,
+                gate: Gate::default(),
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,
@@ -180,14 +200,12 @@ impl App {
             .collect();
         let attending = tokio::spawn(self.attend(stop.clone()));
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
-        tokio::spawn(ask_who_we_are(self.rooms.clone(), stop.clone()));
-        let mut stopped = stop.clone();
-        let serving = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        });
+        tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
+        tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
+        let serving = serve_http(listener, self.router(), stop.clone());
         let mut stopping = stop.clone();
         tokio::select! {
-            served = serving => served.context("serving HTTP")?,
+            () = serving => {}
             () = async {
                 let _ = stopping.wait_for(|stop| *stop).await;
                 tokio::time::sleep(FAREWELL).await;
@@ -215,6 +233,56 @@ impl App {
     }
 }
 
+/// Takes connections until told to stop, and then ends those that are open when they have answered.
+async fn serve_http(listener: TcpListener, routes: axum::Router, mut stop: watch::Receiver<bool>) {
+    let mut server = Builder::new(TokioExecutor::new()).http1_only();
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME);
+    let open = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => break,
+            taken = listener.accept() => match taken {
+                Ok((stream, _)) => stream,
+                Err(cause) => {
+                    // Out of file descriptors, most likely: a moment later some are free.
+                    warn!("Could not take a connection: {cause}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(routes.clone());
+        let connection = server.serve_connection(TokioIo::new(stream), service);
+        let connection = open.watch(connection.into_owned());
+        tokio::spawn(async move {
+            if let Err(cause) = connection.await {
+                debug!("A connection broke: {cause}");
+            }
+        });
+    }
+    drop(listener);
+    open.shutdown().await;
+}
+
+/// Goes by the clock of a database that others may share: leases are promises between replicas.
+async fn keep_time(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(LOOK_AT_THE_CLOCK) => {}
+        }
+        match rooms.desk.store.clock().await {
+            Ok(Some(there)) => rooms.clock.correct(there),
+            Ok(None) => return,
+            Err(cause) => warn!("Could not ask the database for the time: {cause:#}"),
+        }
+    }
+}
+
 /// Now and then forgets what nobody will ask for any more.
 async fn keep_house(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
@@ -228,31 +296,80 @@ async fn keep_house(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Asks Slack who we are, until it says so: requests of other workspaces are known by it.
-async fn ask_who_we_are(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+/// Asks Slack who we are, until it says so (requests of other workspaces are known by it); then whether incidents can be
+/// announced, for as long as they cannot.
+async fn ask_slack(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     let Some(slack) = &rooms.reception.slack else {
         return;
     };
     while !*stop.borrow() {
-        match slack.identity(rooms.clock.now()).await {
+        let again = match slack.identity(rooms.clock.now()).await {
             Ok(identity) => {
                 info!(
                     "This is the Slack user {} of the workspace {}",
                     identity.user_id, identity.team_id
                 );
                 rooms.dispatcher.note_trouble(None);
+                break;
+            }
+            Err(failure) => not_now(&rooms, failure, "Slack does not say who we are"),
+        };
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(again) => {}
+        }
+    }
+    let announce = rooms.desk.catalog.slack.announce.clone();
+    while !*stop.borrow() {
+        let call = Call {
+            now: rooms.clock.now(),
+            ticket: ANNOUNCE,
+            tenure: None,
+        };
+        let again = match slack.can_announce(&announce, call).await {
+            Ok(true) => {
+                rooms.dispatcher.note_announce_trouble(None);
                 return;
             }
-            // It was not asked.
-            Err(Failure::Later { .. }) => {}
-            Err(Failure::Retry { why, .. } | Failure::GiveUp { why, .. }) => {
-                warn!("Slack does not say who we are: {why}");
-                rooms.dispatcher.note_trouble(Some(why));
+            Ok(false) => {
+                let why = format!(
+                    "there is no public channel {announce}, so incidents are not announced. Create it, \
+                     or mend announce in the section [slack] of firebell.toml"
+                );
+                warn!("{why}");
+                rooms.dispatcher.note_announce_trouble(Some(why));
+                LOOK_AGAIN
             }
+            // It cannot be seen; the first announcement will tell.
+            Err(Failure::GiveUp { .. }) => return,
+            Err(failure) => not_now(
+                &rooms,
+                failure,
+                "Slack does not say what channels there are",
+            ),
+        };
+        if again >= LOOK_AGAIN {
+            slack.forget(ANNOUNCE);
         }
         tokio::select! {
             _ = stop.changed() => {}
-            () = tokio::time::sleep(WHO_ARE_WE_AGAIN) => {}
+            () = tokio::time::sleep(again) => {}
+        }
+    }
+}
+
+/// Notes why Slack did not answer. Gives the pause before it is asked again.
+fn not_now(rooms: &Rooms, failure: Failure, what: &str) -> Duration {
+    match failure {
+        // It was not asked.
+        Failure::Later { at } => {
+            let wait = Duration::try_from(at.duration_since(rooms.clock.now()));
+            wait.unwrap_or(Duration::ZERO).clamp(TURN, WHO_ARE_WE_AGAIN)
+        }
+        Failure::Retry { why, .. } | Failure::GiveUp { why, .. } => {
+            warn!("{what}: {why}");
+            rooms.dispatcher.note_trouble(Some(why));
+            WHO_ARE_WE_AGAIN
         }
     }
 }

@@ -282,9 +282,15 @@ impl Dispatcher {
                 now
             }
         };
-        self.store
+        let brought = self
+            .store
             .bring_forward(Lane::Chat, beyond, now, now + LEASE)
-            .await
+            .await;
+        if brought.is_err() {
+            // The next look minds it again.
+            self.seen_ms.store(seen, Ordering::Relaxed);
+        }
+        brought
     }
 
     /// Does one order and brings what came of it back.

@@ -159,7 +159,7 @@ fn command() -> impl Strategy<Value = Command> {
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let what = prop_oneof![
-        8 => command().prop_map(|command| What::Command(Box::new(command))),
+        8 => command().prop_map(|it| What::Command(Box::new(it))),
         2 => Just(What::Ring),
         1 => Just(What::RingAgain),
     ];

@@ -63,15 +63,16 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
         "database": "ok",
         "slack": slack,
         "incidents": { "all": incidents, "open": open },
-        "outbox": {
-            "due": waiting.due,
-            "later": waiting.later,
-            "given_up": waiting.buried + given_up.told,
-            "last_given_up": given_up.last,
-        },
+        "outbox": { "due": waiting.due, "later": waiting.later, "given_up": waiting.buried + given_up.told },
     });
+    if let Some(last) = given_up.last {
+        body["outbox"]["last_given_up"] = json!(last);
+    }
     if let Some(connections) = connections {
         body["socket_mode"] = json!(connections);
+    }
+    if let Some(clock) = rooms.clock.trouble() {
+        body["clock"] = json!(format!("degraded: {clock}"));
     }
     let status = match cut_off {
         true => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,5 +1,6 @@
 //! The HTTP server: who may come in, how large, and where to.
 
+mod gate;
 pub mod health;
 pub mod pages;
 pub mod slack;
@@ -7,7 +8,6 @@ pub mod slack;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,16 +15,13 @@ use minijinja::Environment;
 use secrecy::SecretString;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
-
-/// The largest body that is read: ten times the largest that Slack sends.
-const BODY_LIMIT: usize = 1_000_000;
+pub use gate::Gate;
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -35,6 +32,8 @@ pub struct Rooms {
     pub reception: Arc<Reception>,
     /// Does orders; asked for its health.
     pub dispatcher: Arc<Dispatcher>,
+    /// Turns away who is not Slack.
+    pub gate: Gate,
     /// The clock.
     pub clock: Clock,
     /// Socket Mode, if Slack is reached by it; asked for its health.
@@ -55,12 +54,10 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
         .route("/slack/commands", post(slack::command))
         .route("/slack/interactions", post(slack::interaction))
         .route("/slack/events", post(slack::event))
-        // Outermost first: whoever is turned away is turned away before a byte of the body is read.
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        // Outermost: whoever is turned away is turned away before a byte of the body is read.
         .layer(axum::middleware::from_fn_with_state(
             rooms.clone(),
-            slack::admit,
+            gate::admit,
         ));
     // Without a secret nothing that claims to come from Slack could be believed.
     let slack = match rooms.signing_secret {

@@ -28,7 +28,24 @@ pub enum Unproved {
     Stale,
 }
 
-/// Checks the signature over the raw body. The time is believed only once the signature is.
+/// Whether a request is worth reading: it carries a signature, and a time that is not too far away. Neither is believed
+/// yet; whoever forges both is found out by [`prove`], but whoever does not is turned away before a byte is read.
+pub fn presents(
+    signature: Option<&str>,
+    timestamp: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Unproved> {
+    let (Some(_), Some(timestamp)) = (signature, timestamp) else {
+        return Err(Unproved::Missing);
+    };
+    let signed_at: i64 = timestamp.parse().map_err(|_| Unproved::Missing)?;
+    match now.as_second().abs_diff(signed_at) > WINDOW_S.unsigned_abs() {
+        true => Err(Unproved::Stale),
+        false => Ok(()),
+    }
+}
+
+/// Checks the signature over the raw body, and the time that it was signed with.
 pub fn prove(
     secret: &SecretString,
     signature: Option<&str>,
@@ -39,15 +56,12 @@ pub fn prove(
     let (Some(signature), Some(timestamp)) = (signature, timestamp) else {
         return Err(Unproved::Missing);
     };
-    let signed_at: i64 = timestamp.parse().map_err(|_| Unproved::Missing)?;
+    timestamp.parse::<i64>().map_err(|_| Unproved::Missing)?;
     let wanted = sign(secret, timestamp, body);
     if !bool::from(wanted.as_bytes().ct_eq(signature.as_bytes())) {
         return Err(Unproved::Wrong);
     }
-    if now.as_second().abs_diff(signed_at) > WINDOW_S.unsigned_abs() {
-        return Err(Unproved::Stale);
-    }
-    Ok(())
+    presents(Some(signature), Some(timestamp), now)
 }
 
 /// `v0=` and the HMAC-SHA256 of `v0:{timestamp}:{body}` in lower-case hexadecimal.

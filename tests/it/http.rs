@@ -142,7 +142,13 @@ async fn a_body_over_a_megabyte_is_refused_before_it_is_read() {
         let told = format!("{head}content-length: 8388608\r\n\r\ntext=a");
         let answer = raw(&bot.url, told.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
-        let mut chunked = format!("{head}transfer-encoding: chunked\r\n\r\n").into_bytes();
+        // Of unknown length: it is read as far as it may be, if it says that Slack signed it.
+        let signed = format!(
+            "x-slack-signature: v0=0\r\nx-slack-request-timestamp: {}\r\n",
+            bot.clock.now().as_second()
+        );
+        let chunked = "transfer-encoding: chunked\r\n\r\n";
+        let mut chunked = format!("{head}{signed}{chunked}").into_bytes();
         for _ in 0..20 {
             chunked.extend(b"10000\r\n");
             chunked.extend([b'a'; 0x10000]);
@@ -695,4 +701,81 @@ async fn a_bot_that_is_told_to_stop_answers_what_has_come_in_and_ends_well() {
     let store = firebell::store::Store::open(&bot.database).await.unwrap();
     assert_eq!(store.all_ids().await.unwrap().len(), 1);
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_hold_bodies_open() {
+    let bot = TestBot::start().await;
+    let head = "POST /slack/events HTTP/1.1\r\nhost: x\r\ncontent-length: 999999\r\n";
+    // Without a signature: refused before the body has come.
+    let answer = raw(&bot.url, format!("{head}\r\n{{").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let old = bot.clock.now().as_second() - 301;
+    let stale = format!("x-slack-signature: v0=0\r\nx-slack-request-timestamp: {old}\r\n");
+    let answer = raw(&bot.url, format!("{head}{stale}\r\n{{").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    // With a forged one: so many at a time, and not for long.
+    let now = bot.clock.now().as_second();
+    let forged = format!("x-slack-signature: v0=0\r\nx-slack-request-timestamp: {now}\r\n");
+    let request = format!("{head}{forged}\r\n{{");
+    let held = futures_util::future::join_all((0..60).map(|_| {
+        let (request, url) = (request.clone(), bot.url.clone());
+        async move {
+            let mut stream = TcpStream::connect(url.trim_start_matches("http://"))
+                .await
+                .unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = vec![0; 64];
+            let read = stream.read(&mut answer);
+            let length = tokio::time::timeout(Duration::from_secs(8), read).await;
+            let length = length.expect("it is ended").unwrap();
+            String::from_utf8_lossy(&answer[..length])[9..12].to_owned()
+        }
+    }));
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = std::time::Instant::now();
+        let list = DECLARE.replace("declare+p1+down", "list");
+        assert_eq!(bot.sends("/slack/commands", &list).await.0, 200);
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    };
+    let (held, ()) = tokio::join!(held, meanwhile);
+    let ended = |status: &str| held.iter().filter(|it| *it == status).count();
+    assert_eq!((ended("408"), ended("503")), (24, 36), "{held:?}");
+    nothing_happened(bot).await;
+}
+
+#[tokio::test]
+async fn an_announcements_channel_that_is_missing_is_told_at_the_start() {
+    let clock = Clock::by_hand(START.parse().unwrap());
+    let slack = workspace(&clock).await;
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("firebell.db").display());
+    let served = serve(parts(&database, &slack, &clock)).await;
+    until("readyz tells what is missing", async || {
+        let (_, ready) = get(&served.url, "/readyz", None).await;
+        ready.contains("degraded: there is no public channel #incidents")
+    })
+    .await;
+    served.stop.send(true).unwrap();
+    served.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_wrong_goes_by_the_databases_and_says_so() {
+    Scratch::postgres()
+        .await
+        .holds(async |scratch| {
+            let slack = Workspace::start(Options::default()).await.unwrap();
+            let wrong = Clock::ahead_by(jiff::SignedDuration::from_millis(6_500));
+            let served = serve(parts(&scratch.url, &slack, &wrong)).await;
+            let (_, ready) = get(&served.url, "/readyz", None).await;
+            let told = "this machine's clock is 6 s ahead of the database's";
+            assert!(ready.contains(told), "{ready}");
+            let off = wrong.now().duration_since(jiff::Timestamp::now()).abs();
+            assert!(off < jiff::SignedDuration::from_secs(1), "{off:#}");
+            served.stop.send(true).unwrap();
+            served.ended.await.unwrap().unwrap();
+        })
+        .await;
 }

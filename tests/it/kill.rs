@@ -1,6 +1,6 @@
 //! The real binary is killed at every instant and started again: what was answered is done, once.
 //!
-//! Real processes and real time: leases run out after five seconds, so the cases run side by side.
+//! Real processes and real time: leases run out after thirteen seconds, so the cases run side by side.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -99,6 +99,14 @@ impl Slack {
         found.into_iter().next().map(read).transpose()
     }
 
+    /// Whether an announcement would find its channel: an id that Slack knows, or the `#name` of a public channel.
+    pub async fn can_announce(&self, channel: &str, call: Call<'_>) -> Result<bool, Failure> {
+        match channel.strip_prefix('#') {
+            Some(name) => Ok(self.channel_named(name, call).await?.is_some()),
+            None => self.is_alive(&ChannelId::new(channel), call).await,
+        }
+    }
+
     /// The list of all public channels that are not archived, in the largest pages there are.
     fn public_channels<'a>(&self, call: Call<'a>) -> List<'a> {
         List {
