@@ -249,7 +249,12 @@ impl Writer {
                 }
             }
             // Which of them it was, the database does not say: each for itself, on fresh states.
-            Err(CommitError::Conflict | CommitError::LeaseLost) => {
+            Err(
+                CommitError::Conflict
+                | CommitError::Deadlock
+                | CommitError::LeaseLost
+                | CommitError::Unfit(_),
+            ) => {
                 for pending in batch {
                     let answer = self.alone(&pending).await;
                     let _ = pending.reply.send(answer);
@@ -273,13 +278,15 @@ impl Writer {
                         .pop()
                         .unwrap_or_else(|| Err(EngineError::Overloaded));
                 }
-                Err(CommitError::Conflict) => {
+                Err(CommitError::Conflict | CommitError::Deadlock) => {
                     // The others' commit is done when ours breaks; a moment's pause only keeps two replicas from
                     // running in step.
                     tokio::time::sleep(Duration::from_millis(round as u64 % 5)).await;
                 }
                 Err(CommitError::LeaseLost) => return Err(EngineError::LeaseLost),
-                Err(CommitError::Database(cause)) => return Err(store_failed(cause.into())),
+                Err(CommitError::Unfit(cause) | CommitError::Database(cause)) => {
+                    return Err(store_failed(cause.into()));
+                }
                 Err(CommitError::Json(cause)) => return Err(store_failed(cause.into())),
             }
         }
@@ -367,7 +374,7 @@ impl Writer {
                 Some(held) => (Before::Known(held), command.clone()),
                 None => {
                     if let Some(lease) = &pending.finishes {
-                        draft.commit.finish(lease.clone());
+                        draft.commit.finish(lease);
                     }
                     return Ok(Err(Refusal::NoIncident.into()));
                 }
@@ -401,7 +408,7 @@ impl Writer {
             return Ok(self.as_before(led, draft).await);
         }
         if let Some(lease) = &pending.finishes {
-            draft.commit.finish(lease.clone());
+            draft.commit.finish(lease);
         }
         let events = match decision {
             Ok(events) => events,

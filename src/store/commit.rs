@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use super::chain::Link;
 use super::database::{Database, without_nul};
@@ -35,7 +35,7 @@ pub struct Commit {
     deliveries: Vec<Cell>,
     orders: Vec<NewOrder>,
     cancelled: Vec<Cell>,
-    finished: Vec<Lease>,
+    finished: Vec<Cell>,
 }
 
 #[derive(Debug)]
@@ -56,7 +56,13 @@ pub enum CommitError {
     /// A lease was lost: somebody else does that order now.
     #[error("the lease was lost")]
     LeaseLost,
-    /// The database failed.
+    /// Two commits wait for each other, and this one had to give way: again.
+    #[error("another commit stood in the way")]
+    Deadlock,
+    /// The database takes everything but what stands in this commit.
+    #[error("the database refuses what is to be written")]
+    Unfit(#[source] sqlx::Error),
+    /// The database failed, or did not begin in time.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
     /// An event could not be put into JSON.
@@ -155,8 +161,12 @@ impl Commit {
     }
 
     /// Takes an order off the outbox in the same breath: it is done, and what it brought back is in this commit.
-    pub fn finish(&mut self, lease: Lease) {
-        self.finished.push(lease);
+    pub fn finish(&mut self, lease: &Lease) {
+        self.finished.extend([
+            Cell::text(&lease.id),
+            Cell::text(&lease.owner),
+            Cell::int(lease.attempts),
+        ]);
     }
 
     fn cancel(&mut self, incident: &IncidentId, key: &'static str) {
@@ -206,6 +216,7 @@ impl Commit {
             ]);
         }
         let rows = [
+            self.finished.clone(),
             self.deliveries.clone(),
             states,
             self.events.clone(),
@@ -235,12 +246,11 @@ impl Store {
     /// Writes a commit, all of it or nothing.
     pub async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
         let rows = commit.rows()?;
-        let finished = &commit.finished;
         match &self.database {
             Database::Sqlite { writer, .. } => {
                 let mut writer = writer.lock().await;
                 let connection = writer.connection().await?;
-                let written = commit_sqlite(connection, finished, &rows).await;
+                let written = write_sqlite(connection, &rows).await;
                 if let Err(CommitError::Database(_)) = &written {
                     writer.give_up();
                 }
@@ -254,7 +264,7 @@ impl Store {
                     // Not from the pool: after a restart of the server all of its connections are dead.
                     None => PgConnection::connect_with(&pool.connect_options()).await?,
                 };
-                let written = commit_postgres(&mut connection, finished, rows).await;
+                let written = write_postgres(&mut connection, rows).await;
                 if !matches!(&written, Err(CommitError::Database(_))) {
                     *committer = Some(connection);
                 }
@@ -264,88 +274,39 @@ impl Store {
     }
 }
 
-async fn commit_sqlite(
-    connection: &mut SqliteConnection,
-    finished: &[Lease],
-    rows: &[Vec<Cell>; WRITES.len()],
-) -> Result<(), CommitError> {
-    if finished.is_empty() {
-        return write_sqlite(connection, rows).await;
+/// What PostgreSQL says when a lease was lost: the commit divides by nothing (see [`Verb::Finish`]).
+const DIVIDED_BY_ZERO: &str = "22012";
+/// What SQLite says when a lease was lost: the words of the commit's own trigger, and its code for such words.
+const LEASE_LOST: &str = "a lease was lost";
+const RAISED: &str = "1811";
+
+/// What an error of the writing says. A code of five characters is one of PostgreSQL's, its class in the first two
+/// (appendix A of its manual); any other is a number of SQLite's, whose last byte is the class.
+fn classified(error: sqlx::Error) -> CommitError {
+    let sqlx::Error::Database(cause) = &error else {
+        return CommitError::Database(error);
+    };
+    if cause.is_unique_violation() {
+        return CommitError::Conflict;
     }
-    // As the writer at once: to read first and ask for the lock later fails with "database is locked" whenever
-    // another process wrote in between.
-    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    finish_sqlite(&mut tx, finished).await?;
-    write_sqlite(&mut tx, rows).await?;
-    Ok(tx.commit().await?)
-}
-
-async fn commit_postgres(
-    connection: &mut PgConnection,
-    finished: &[Lease],
-    rows: [Vec<Cell>; WRITES.len()],
-) -> Result<(), CommitError> {
-    if finished.is_empty() {
-        return write_postgres(connection, rows).await;
+    let code = cause.code().unwrap_or_default();
+    if code == DIVIDED_BY_ZERO || (code == RAISED && cause.message() == LEASE_LOST) {
+        return CommitError::LeaseLost;
     }
-    let mut tx = connection.begin().await?;
-    finish_postgres(&mut tx, finished).await?;
-    write_postgres(&mut tx, rows).await?;
-    Ok(tx.commit().await?)
-}
-
-/// What PostgreSQL says when two commits wait for each other, or cannot be told apart from one another.
-const DEADLOCK: [&str; 2] = ["40P01", "40001"];
-
-fn conflict(error: sqlx::Error) -> CommitError {
-    match &error {
-        sqlx::Error::Database(cause) if cause.is_unique_violation() => CommitError::Conflict,
-        sqlx::Error::Database(cause)
-            if cause.code().is_some_and(|code| DEADLOCK.contains(&&*code)) =>
-        {
-            CommitError::Conflict
-        }
+    if code.len() == 5 {
+        return match &code[..2] {
+            // Two commits wait for each other, or cannot be told apart from one another.
+            "40" => CommitError::Deadlock,
+            // Data that does not fit its type, breaks a rule of a table, or is beyond a limit.
+            "22" | "23" | "54" => CommitError::Unfit(error),
+            _ => CommitError::Database(error),
+        };
+    }
+    match code.parse::<u32>().unwrap_or_default() & 0xff {
+        // Too big; a rule of a table; a wrong type.
+        18..=20 => CommitError::Unfit(error),
         _ => CommitError::Database(error),
     }
-}
-
-/// Takes done orders off the outbox; the lease is the fence: whoever lost it changes nothing.
-const FINISH: &str = "DELETE FROM outbox WHERE id = $1 AND lease_owner = $2 AND attempts = $3";
-
-async fn finish_sqlite(
-    tx: &mut Transaction<'_, Sqlite>,
-    leases: &[Lease],
-) -> Result<(), CommitError> {
-    for lease in leases {
-        let done = sqlx::query(FINISH)
-            .bind(&lease.id)
-            .bind(&lease.owner)
-            .bind(lease.attempts)
-            .execute(&mut **tx)
-            .await?;
-        if done.rows_affected() == 0 {
-            return Err(CommitError::LeaseLost);
-        }
-    }
-    Ok(())
-}
-
-async fn finish_postgres(
-    tx: &mut Transaction<'_, Postgres>,
-    leases: &[Lease],
-) -> Result<(), CommitError> {
-    for lease in leases {
-        let done = sqlx::query(FINISH)
-            .bind(&lease.id)
-            .bind(&lease.owner)
-            .bind(lease.attempts)
-            .execute(&mut **tx)
-            .await?;
-        if done.rows_affected() == 0 {
-            return Err(CommitError::LeaseLost);
-        }
-    }
-    Ok(())
 }
 
 /// A value in a row.
@@ -389,10 +350,18 @@ enum Verb {
     Put,
     /// Removes the rows in which all columns are equal and which nobody is working on.
     DeleteWaiting,
+    /// Removes the rows in which all columns are equal, and breaks the whole commit if one of them is not there.
+    Finish,
 }
 
 /// All that a commit writes, in this order.
-const WRITES: [Write; 5] = [
+const WRITES: [Write; 6] = [
+    // The lease is the fence: whoever lost it changes nothing.
+    Write {
+        verb: Verb::Finish,
+        table: "outbox",
+        columns: &[("id", Text), ("lease_owner", Text), ("attempts", Int)],
+    },
     Write {
         verb: Verb::Insert,
         table: "deliveries",
@@ -477,72 +446,87 @@ impl Write {
 
     /// The statement for SQLite, whose rows are one JSON array of arrays:
     /// `INSERT INTO t (a, b) SELECT value ->> 0, value ->> 1 FROM json_each(NEW.w0)`.
-    fn sqlite(&self, rows: &str) -> String {
-        let values: Vec<_> = (0..self.columns.len())
-            .map(|n| format!("value ->> {n}"))
-            .collect();
-        // `WHERE true` keeps SQLite from reading what follows as a join.
-        self.statement(
-            &values.join(", "),
-            &format!("json_each({rows}) AS rows"),
-            " WHERE true",
-        )
-    }
-
-    /// The statement for PostgreSQL, whose columns are the arrays from `$first` on:
-    /// `INSERT INTO t (a, b) SELECT a, b FROM UNNEST($1::text[], $2::bigint[]) AS rows (a, b)`.
-    fn postgres(&self, first: usize) -> String {
-        let arrays: Vec<_> = (first..)
-            .zip(self.columns)
-            .map(|(n, (_, kind))| match kind {
-                Text => format!("${n}::text[]"),
-                Int => format!("${n}::bigint[]"),
-            })
-            .collect();
-        let names = self.names().join(", ");
-        let values: Vec<_> = self
-            .names()
-            .iter()
-            .map(|name| format!("rows.{name}"))
-            .collect();
-        let rows = format!("UNNEST({}) AS rows ({names})", arrays.join(", "));
-        self.statement(&values.join(", "), &rows, "")
-    }
-
-    fn statement(&self, values: &str, rows: &str, always: &str) -> String {
+    fn sqlite(&self, array: &str) -> String {
         let table = self.table;
-        let names = self.names();
-        let insert = format!(
-            "INSERT INTO {table} ({}) SELECT {values} FROM {rows}{always}",
-            names.join(", ")
+        let values = (0..self.columns.len()).map(|n| format!("value ->> {n}"));
+        let values = values.collect::<Vec<_>>().join(", ");
+        let rows = format!("json_each({array}) AS rows");
+        let found = format!(
+            "{rows} CROSS JOIN {table} AS o ON ({}) = ({values})",
+            self.names("o.")
         );
         match self.verb {
-            Verb::Insert => insert,
-            Verb::Put => {
-                let sets: Vec<_> = names[1..]
-                    .iter()
-                    .map(|name| format!("{name} = excluded.{name}"))
-                    .collect();
-                format!(
-                    "{insert} ON CONFLICT ({}) DO UPDATE SET {}",
-                    names[0],
-                    sets.join(", ")
-                )
+            // `WHERE true` keeps SQLite from reading what follows as a join.
+            Verb::Insert | Verb::Put => self.insert(&values, &format!("{rows} WHERE true")),
+            Verb::DeleteWaiting => {
+                format!("DELETE FROM {table} WHERE id IN (SELECT o.id FROM {found} WHERE {WAITS})")
             }
-            // `OFFSET 0` holds PostgreSQL to looking each row up by its index: joined freely, it reads the whole table
-            // while its statistics still say that the table is small.
-            Verb::DeleteWaiting => format!(
-                "DELETE FROM {table} WHERE id IN (SELECT (SELECT id FROM {table} WHERE ({}) = ({values}) \
-                 AND lease_owner IS NULL AND buried_at_ms IS NULL LIMIT 1 OFFSET 0) FROM {rows}{always})",
-                names.join(", "),
+            Verb::Finish => format!(
+                "SELECT RAISE(ABORT, '{LEASE_LOST}') WHERE json_array_length({array}) \
+                 <> (SELECT COUNT(DISTINCT o.id) FROM {found}); \
+                 DELETE FROM {table} WHERE id IN (SELECT value ->> 0 FROM {rows})"
             ),
         }
     }
 
-    fn names(&self) -> Vec<&'static str> {
-        self.columns.iter().map(|(name, _)| *name).collect()
+    /// The statement for PostgreSQL, whose columns are the arrays from `$first` on:
+    /// `INSERT INTO t (a, b) SELECT rows.a, rows.b FROM UNNEST($1::text[], $2::bigint[]) AS rows (a, b)`.
+    fn postgres(&self, first: usize) -> String {
+        let table = self.table;
+        let arrays = (first..)
+            .zip(self.columns)
+            .map(|(n, (_, kind))| match kind {
+                Text => format!("${n}::text[]"),
+                Int => format!("${n}::bigint[]"),
+            });
+        let arrays = arrays.collect::<Vec<_>>().join(", ");
+        let values = self.names("rows.");
+        let rows = format!("UNNEST({arrays}) AS rows ({})", self.names(""));
+        match self.verb {
+            Verb::Insert | Verb::Put => self.insert(&values, &rows),
+            // `OFFSET 0` holds PostgreSQL to looking each row up by its index: joined freely, it reads the whole table
+            // while its statistics still say that the table is small. That the rows wait is said twice: of a row that
+            // somebody claims just now, PostgreSQL looks at the outer condition again, and not at the inner one.
+            Verb::DeleteWaiting => format!(
+                "DELETE FROM {table} WHERE id IN (SELECT found.id FROM {rows} CROSS JOIN LATERAL \
+                 (SELECT o.id FROM {table} AS o WHERE ({}) = ({values}) AND {WAITS} OFFSET 0) AS found) AND {WAITS}",
+                self.names("o."),
+            ),
+            Verb::Finish => format!(
+                "DELETE FROM {table} AS o USING {rows} WHERE ({}) = ({values}) RETURNING 1",
+                self.names("o."),
+            ),
+        }
+    }
+
+    fn insert(&self, values: &str, rows: &str) -> String {
+        let insert = format!(
+            "INSERT INTO {} ({}) SELECT {values} FROM {rows}",
+            self.table,
+            self.names("")
+        );
+        let Verb::Put = self.verb else {
+            return insert;
+        };
+        let (key, _) = self.columns[0];
+        let sets = self.columns[1..].iter();
+        let sets = sets.map(|(name, _)| format!("{name} = excluded.{name}"));
+        let sets = sets.collect::<Vec<_>>().join(", ");
+        format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {sets}")
+    }
+
+    /// The names of the columns, each with this before it.
+    fn names(&self, of: &str) -> String {
+        let names = self.columns.iter().map(|(name, _)| format!("{of}{name}"));
+        names.collect::<Vec<_>>().join(", ")
     }
 }
+
+/// An order that nobody is doing and nobody gave up.
+const WAITS: &str = "lease_owner IS NULL AND buried_at_ms IS NULL";
+
+/// The bit of [`Verb::Finish`] among the writes that were chosen: it stands first.
+const FINISHES: usize = 1;
 
 /// The writes of a commit as one statement, for every choice of those that have rows: PostgreSQL carries out every
 /// part of a `WITH` that changes rows, all on the rows as they were before, and fails as one if a unique key is hurt.
@@ -562,7 +546,15 @@ fn postgres_statement(rows: &[Vec<Cell>; WRITES.len()]) -> &'static str {
                 first += write.columns.len();
             }
         }
-        let last = parts.pop().unwrap_or_else(|| "SELECT 1".to_owned());
+        // A lease that is not there breaks the statement, and with it the whole commit: no rows are counted by us, and
+        // no round trip is spent on it.
+        let last = match chosen & FINISHES != 0 {
+            true => {
+                "SELECT 1 / CASE WHEN (SELECT COUNT(*) FROM w0) = CARDINALITY($1) THEN 1 ELSE 0 END"
+                    .to_owned()
+            }
+            false => parts.pop().unwrap_or_else(|| "SELECT 1".to_owned()),
+        };
         let with: Vec<_> = parts
             .iter()
             .enumerate()
@@ -599,12 +591,12 @@ async fn write_sqlite(
     rows: &[Vec<Cell>; WRITES.len()],
 ) -> Result<(), CommitError> {
     let mut query =
-        sqlx::query("INSERT INTO door (w0, w1, w2, w3, w4) VALUES ($1, $2, $3, $4, $5)");
+        sqlx::query("INSERT INTO door (w0, w1, w2, w3, w4, w5) VALUES ($1, $2, $3, $4, $5, $6)");
     for (write, cells) in WRITES.iter().zip(rows) {
         let rows: Vec<&[Cell]> = cells.chunks(write.columns.len()).collect();
         query = query.bind(serde_json::to_string(&rows)?);
     }
-    query.execute(connection).await.map_err(conflict)?;
+    query.execute(connection).await.map_err(classified)?;
     Ok(())
 }
 
@@ -640,7 +632,7 @@ async fn write_postgres(
             };
         }
     }
-    query.execute(connection).await.map_err(conflict)?;
+    query.execute(connection).await.map_err(classified)?;
     Ok(())
 }
 

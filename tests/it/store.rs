@@ -17,6 +17,7 @@ use firebell::store::commit::{Commit, CommitError};
 use firebell::store::incidents::{Held, Which};
 use firebell::store::outbox::{Claimed, Lease};
 use jiff::{SignedDuration, Timestamp};
+use sqlx::{Connection, PgConnection};
 
 use crate::scratch::{Chance, Scratch, on_both_engines};
 
@@ -212,7 +213,7 @@ on_both_engines! {
         let before = scratch.everything().await;
 
         let mut commit = Commit::default();
-        commit.finish(order.lease.clone());
+        commit.finish(&order.lease);
         draft_declaration(&mut commit, 2);
         let stale = draft(&mut commit, &old, Command::Acknowledge);
         commit.deliver(&DeliveryId::new("d1"), &stale.incident.id, 1, None);
@@ -354,7 +355,7 @@ on_both_engines! {
                         commit.deliver(&DeliveryId::new(format!("{writer}/{n}")), &id(first), 1, None);
                         match store.commit(&commit).await {
                             Ok(()) => break,
-                            Err(CommitError::Conflict) => chance.pause().await,
+                            Err(CommitError::Conflict | CommitError::Deadlock) => chance.pause().await,
                             Err(other) => panic!("not a conflict: {other:?}"),
                         }
                     }
@@ -390,10 +391,10 @@ on_both_engines! {
             }
             let done = tokio::join!(one.commit(&forth), other.commit(&back));
             (left, right) = match done {
-                (Ok(()), Err(CommitError::Conflict)) => (left_a, right_a),
-                (Err(CommitError::Conflict), Ok(())) => (left_b, right_b),
+                (Ok(()), Err(CommitError::Conflict | CommitError::Deadlock)) => (left_a, right_a),
+                (Err(CommitError::Conflict | CommitError::Deadlock), Ok(())) => (left_b, right_b),
                 // Each kept the other from going on, and both are to be decided anew.
-                (Err(CommitError::Conflict), Err(CommitError::Conflict)) => (left, right),
+                (Err(CommitError::Conflict | CommitError::Deadlock), Err(CommitError::Conflict | CommitError::Deadlock)) => (left, right),
                 wrong => panic!("round {round}: {wrong:?}"),
             };
         }
@@ -529,7 +530,7 @@ on_both_engines! {
         assert!(!store.bury(&old, minute(16), "x").await.unwrap());
         assert!(!store.renew(&old, minute(99)).await.unwrap());
         let mut commit = Commit::default();
-        commit.finish(old.clone());
+        commit.finish(&old);
         draft(&mut commit, &held, note("from the grave"));
         assert!(matches!(store.commit(&commit).await, Err(CommitError::LeaseLost)));
         assert_eq!(scratch.everything().await, before);
@@ -539,7 +540,7 @@ on_both_engines! {
         assert!(!store.finish(&old).await.unwrap());
         assert!(!store.finish(&new).await.unwrap());
         let mut commit = Commit::default();
-        commit.finish(newest.clone());
+        commit.finish(&newest);
         draft(&mut commit, &held, note("in time"));
         store.commit(&commit).await.unwrap();
         assert!(!store.finish(&newest).await.unwrap(), "finished with the commit");
@@ -586,6 +587,42 @@ on_both_engines! {
         written(&store, &held, Command::Resolve(Default::default())).await;
         let left = clocks().await;
         assert_eq!(left.len(), 1, "{left:?} and {other:?}");
+    }
+
+    async fn every_waiting_order_of_a_key_is_replaced(scratch) {
+        let store = scratch.store().await;
+        let held = declared(&store, 1).await;
+        let say = |text: &str| Command::PostUpdate {
+            update: firebell::domain::event::Update { text: text.into(), ..Default::default() },
+            status: None,
+            severity: None,
+        };
+        // Set anew while it rings, and then the ringing is put off: two of them wait.
+        let ringing = claim(&store, Lane::Clocks, "w", 15, 9).await.remove(0);
+        let held = written(&store, &held, say("one")).await;
+        assert!(store.postpone(&ringing.lease, minute(17), "the store is away").await.unwrap());
+        assert_eq!(scratch.count("outbox WHERE key = 'update-clock'").await, 2);
+        written(&store, &held, Command::Resolve(Default::default())).await;
+        assert_eq!(scratch.count("outbox WHERE key = 'update-clock'").await, 0);
+    }
+
+    async fn a_lease_that_is_brought_back_twice_in_one_commit_breaks_it(scratch) {
+        let store = scratch.store().await;
+        let held = declared(&store, 1).await;
+        let lease = claim(&store, Lane::Clocks, "w", 15, 1).await.remove(0).lease;
+        let before = scratch.everything().await;
+        let mut commit = Commit::default();
+        for text in ["once", "twice"] {
+            commit.finish(&lease);
+            draft(&mut commit, &held, note(text));
+        }
+        assert!(matches!(store.commit(&commit).await, Err(CommitError::LeaseLost | CommitError::Conflict)));
+        assert_eq!(scratch.everything().await, before);
+        let mut commit = Commit::default();
+        commit.finish(&lease);
+        commit.finish(&lease);
+        assert!(matches!(store.commit(&commit).await, Err(CommitError::LeaseLost)));
+        assert!(store.finish(&lease).await.unwrap());
     }
 
     async fn what_was_put_back_was_no_attempt(scratch) {
@@ -697,6 +734,36 @@ on_both_engines! {
         let lease = claim(&store, Lane::Chat, "w", 1, 1).await.remove(0).lease;
         assert!(store.postpone(&lease, minute(2), "an answer with \u{0} in it").await.unwrap());
     }
+}
+
+/// PostgreSQL: a commit that waits for a row looks at it again once it has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_claimed_while_it_is_being_cancelled_stays() {
+    Scratch::postgres()
+        .await
+        .holds(async |scratch| {
+            let store = scratch.store().await;
+            let held = declared(&store, 1).await;
+            let mut claimant = PgConnection::connect(&scratch.url).await.unwrap();
+            let mut claiming = claimant.begin().await.unwrap();
+            sqlx::query("UPDATE outbox SET lease_owner = 'w', attempts = 1 WHERE lane = 'clocks'")
+                .execute(&mut *claiming)
+                .await
+                .unwrap();
+            let mut commit = Commit::default();
+            draft(&mut commit, &held, Command::Resolve(Default::default()));
+            let cancelling = async { store.commit(&commit).await.unwrap() };
+            let claiming = async {
+                let waits = "SELECT 'x' FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+                while scratch.look(waits).await.is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                claiming.commit().await.unwrap();
+            };
+            tokio::join!(cancelling, claiming);
+            assert_eq!(scratch.count("outbox WHERE lease_owner = 'w'").await, 1);
+        })
+        .await;
 }
 
 #[tokio::test]
