@@ -1,12 +1,18 @@
 //! The outbox: orders that wait for their time, claimed by lease, done at least once.
 
 use anyhow::Context;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tracing::error;
 
 use super::database::Sql;
 use super::{Store, moment, ms};
 use crate::domain::effect::{Effect, Lane};
 use crate::domain::terms::IncidentId;
+
+/// The pause before an order that could not be read is looked at again.
+const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+/// How often it is looked at: a roll-out takes no longer than these minutes.
+const UNREADABLE_ATTEMPTS: i64 = 10;
 
 /// The right to do an order, until the lease runs out. The number of attempts is its fence: whoever comes back after
 /// somebody else has claimed the order finds another number there.
@@ -105,9 +111,33 @@ impl Store {
             )
             .await
             .with_context(|| format!("claiming orders of the lane {}", lane.word()))?;
-        rows.into_iter()
-            .map(|row| row.claimed(owner, lease_until))
-            .collect()
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let lease = row.lease(owner);
+            match row.claimed(lease.clone(), lease_until) {
+                Ok(order) => claimed.push(order),
+                // It keeps nobody else from being served.
+                Err(cause) => self.put_aside(&lease, now, &cause).await?,
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Puts an order away that cannot be read. It is looked at again for a while, for it may be of a newer version
+    /// that is just being rolled out; then it is given up.
+    async fn put_aside(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        cause: &anyhow::Error,
+    ) -> anyhow::Result<()> {
+        let why = format!("{cause:#}");
+        error!("Could not read an order: {why}");
+        match lease.attempts < UNREADABLE_ATTEMPTS {
+            true => self.postpone(lease, now + UNREADABLE_PAUSE, &why).await?,
+            false => self.bury(lease, now, &why).await?,
+        };
+        Ok(())
     }
 
     /// When the next order of a lane wants to be looked at: due, or its lease over.
@@ -265,15 +295,19 @@ struct ClaimedRow {
 }
 
 impl ClaimedRow {
-    fn claimed(self, owner: &str, until: Timestamp) -> anyhow::Result<Claimed> {
+    fn lease(&self, owner: &str) -> Lease {
+        Lease {
+            id: self.id.clone(),
+            owner: owner.to_owned(),
+            attempts: self.attempts,
+        }
+    }
+
+    fn claimed(self, lease: Lease, until: Timestamp) -> anyhow::Result<Claimed> {
         let effect = serde_json::from_str(&self.effect)
             .with_context(|| format!("reading the order {}", self.id))?;
         Ok(Claimed {
-            lease: Lease {
-                id: self.id,
-                owner: owner.to_owned(),
-                attempts: self.attempts,
-            },
+            lease,
             incident: IncidentId::new(self.incident_id),
             effect,
             ordered_at: moment(self.ordered_at_ms),

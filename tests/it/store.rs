@@ -625,6 +625,28 @@ on_both_engines! {
         assert!(store.finish(&lease).await.unwrap());
     }
 
+    async fn an_order_that_cannot_be_read_is_put_aside_and_the_others_are_given(scratch) {
+        let store = scratch.store().await;
+        for number in 1..=3 {
+            declared(&store, number).await;
+        }
+        let strange = "UPDATE outbox SET effect = '{\"effect\":\"of_a_newer_version\"}' WHERE lane = 'clocks' AND incident_id = 'INC-2025-0914-002'";
+        assert_eq!(scratch.tamper(strange).await, 1);
+        let given = claim(&store, Lane::Clocks, "w", 15, 9).await;
+        assert_eq!(given.iter().map(|it| it.incident.clone()).collect::<Vec<_>>(), [id(1), id(3)]);
+        let told = scratch.look("SELECT last_error FROM outbox WHERE last_error IS NOT NULL").await;
+        assert!(matches!(&told[..], [why] if why.contains("of_a_newer_version")), "{told:?}");
+        // It is looked at again each minute, for it may be of a version that is being rolled out; then it is given up.
+        assert!(claim(&store, Lane::Clocks, "w", 15, 9).await.is_empty());
+        for given in given {
+            assert!(store.finish(&given.lease).await.unwrap());
+        }
+        for minute in 16..30 {
+            assert!(claim(&store, Lane::Clocks, "w", minute, 9).await.is_empty());
+        }
+        assert_eq!(store.waiting(minute(30)).await.unwrap().buried, 1);
+    }
+
     async fn what_was_put_back_was_no_attempt(scratch) {
         let store = scratch.store().await;
         declared(&store, 1).await;
