@@ -77,7 +77,8 @@ async fn verify_store(settings: &Settings, anchors: &[Anchor]) -> anyhow::Result
         println!("{} event {}: {fault}", anchor.incident, anchor.seq);
         faults += 1;
     }
-    for id in &ids {
+    let strays = store.strays().await?;
+    for id in ids.iter().chain(&strays) {
         for fault in store.audit(id).await? {
             println!("{fault}");
             faults += 1;

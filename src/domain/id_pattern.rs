@@ -77,6 +77,37 @@ impl IdPattern {
     }
 }
 
+/// Whether a name may have been made of this day and this number by some pattern: their digits stand in it beside each
+/// other, in whatever order. The pattern of today may not be the one of then.
+pub fn may_name(name: &str, date: civil::Date, n: u32) -> bool {
+    let year = format!("{:04}", date.year());
+    let rest = [
+        format!("{:02}", date.month()),
+        format!("{:02}", date.day()),
+        format!("{n:03}"),
+    ];
+    [&year[..], &year[year.len() - 2..]]
+        .into_iter()
+        .any(|year| {
+            let parts: Vec<&str> = std::iter::once(year)
+                .chain(rest.iter().map(String::as_str))
+                .collect();
+            stand_in(name, &parts)
+        })
+}
+
+/// Whether the parts stand in a text without sharing a character.
+fn stand_in(text: &str, parts: &[&str]) -> bool {
+    let Some((first, rest)) = parts.split_last() else {
+        return true;
+    };
+    text.match_indices(first).any(|(at, _)| {
+        // A blank takes its place: no part runs over it.
+        let without = format!("{} {}", &text[..at], &text[at + first.len()..]);
+        stand_in(&without, rest)
+    })
+}
+
 impl FromStr for IdPattern {
     type Err = WrongForm;
 
@@ -152,6 +183,23 @@ impl fmt::Display for IdPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_tells_its_day_and_its_number_whatever_the_pattern() {
+        let day = civil::date(2025, 9, 14);
+        for name in ["INC-2025-0914-001", "i250914001", "001/14.09.25"] {
+            assert!(may_name(name, day, 1), "{name}");
+            for (day, n) in [
+                (day, 2),
+                (day, 91),
+                (civil::date(2025, 9, 15), 1),
+                (civil::date(2025, 10, 14), 1),
+                (civil::date(2026, 9, 14), 1),
+            ] {
+                assert!(!may_name(name, day, n), "{name}: {day} {n}");
+            }
+        }
+    }
 
     #[test]
     fn an_incident_is_named_by_its_day_and_its_number() {

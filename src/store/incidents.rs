@@ -11,6 +11,7 @@ use super::commit::{open_follow_ups, word};
 use super::database::Arg;
 use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
+use crate::domain::id_pattern::may_name;
 use crate::domain::incident::{Incident, Room, fold};
 use crate::domain::terms::{ChannelId, DeliveryId, IncidentId};
 
@@ -325,18 +326,15 @@ impl Store {
     /// It may be written on meanwhile: what is walked through is the record up to the state that was read first.
     pub async fn audit(&self, id: &IncidentId) -> anyhow::Result<Vec<String>> {
         let Some(row) = self.audited(id).await? else {
-            return Ok(vec![format!("{id}: there is no such incident")]);
+            return Ok(vec![format!(
+                "{id}: its events are there, but the incident itself is gone"
+            )]);
         };
-        let columns = (
-            row.version,
-            row.status,
-            row.open_follow_ups,
-            row.severity,
-            row.channel,
-        );
-        let incident: Incident =
-            serde_json::from_str(&row.state).context("reading an incident's state")?;
-        let up_to = incident.version as i64;
+        // What cannot be read is a fault like any other; the record is walked through all the same.
+        let incident = serde_json::from_str::<Incident>(&row.state);
+        let up_to = incident
+            .as_ref()
+            .map_or(row.version, |incident| incident.version as i64);
         let mut faults = Vec::new();
         let mut head = chain::BEGINNING.to_owned();
         let mut last = 0;
@@ -376,28 +374,50 @@ impl Store {
         // The last event is looked for before the state is read again: whoever writes adds both at once, so an event
         // that the later state does not know of was added past it.
         let end = self.last_event(id).await?;
-        let stands_at = self
-            .held(id)
-            .await?
-            .map_or(0, |held| held.incident.version as i64);
+        let stands_at = self.audited(id).await?.map_or(0, |row| row.version);
         if last != up_to || head != row.head || end > stands_at {
             faults.push(format!(
                 "{id}: the record ends at event {}, but the incident stands at event {stands_at}",
                 if end > stands_at { end } else { last },
             ));
         }
-        if state.as_ref() != Some(&incident) || columns != columns_of(&incident)? {
+        match incident {
+            Ok(incident) if state.as_ref() != Some(&incident) || !row.repeats(&incident)? => {
+                faults.push(format!(
+                    "{id}: the incident does not stand as its record says"
+                ));
+            }
+            Ok(_) => {}
+            Err(cause) => faults.push(format!("{id}: its state cannot be read: {cause}")),
+        }
+        if !row.is_named_by(id) {
             faults.push(format!(
-                "{id}: the incident does not stand as its record says"
+                "{id}: it is not number {} of {}",
+                row.number, row.day
             ));
         }
         Ok(faults)
     }
 
+    /// The ids under which there are events, but no incident.
+    pub async fn strays(&self) -> anyhow::Result<Vec<IncidentId>> {
+        let rows: Vec<(String,)> = self
+            .database
+            .rows(
+                "SELECT DISTINCT incident_id FROM events AS e WHERE NOT EXISTS \
+                 (SELECT 1 FROM incidents AS i WHERE i.id = e.incident_id) ORDER BY incident_id",
+                &[],
+            )
+            .await
+            .context("looking for events without an incident")?;
+        Ok(rows.into_iter().map(|(id,)| IncidentId::new(id)).collect())
+    }
+
     async fn audited(&self, id: &IncidentId) -> anyhow::Result<Option<AuditedRow>> {
         self.database
             .row(
-                "SELECT state, head, version, status, open_follow_ups, severity, channel FROM incidents WHERE id = $1",
+                "SELECT state, head, day, number, declared_at_ms, version, status, open_follow_ups, severity, channel \
+                 FROM incidents WHERE id = $1",
                 &[id.as_str().into()],
             )
             .await
@@ -427,34 +447,43 @@ impl Store {
     }
 }
 
-/// What of a state is kept in columns of its own, to be looked for: version, status, follow-ups, severity, war room.
-fn columns_of(
-    incident: &Incident,
-) -> serde_json::Result<(i64, String, i64, String, Option<String>)> {
-    let channel = match &incident.room {
-        Room::Channel { channel, .. } => Some(channel.as_str().to_owned()),
-        Room::Wanted { .. } | Room::Thread => None,
-    };
-    let severity = incident.severity.id.as_str().to_owned();
-    Ok((
-        incident.version as i64,
-        word(&incident.status)?,
-        open_follow_ups(incident),
-        severity,
-        channel,
-    ))
-}
-
 /// An incident's row as it stands at one moment, with the columns that repeat what its state says.
 #[derive(sqlx::FromRow)]
 struct AuditedRow {
     state: String,
     head: String,
+    day: String,
+    number: i64,
+    declared_at_ms: i64,
     version: i64,
     status: String,
     open_follow_ups: i64,
     severity: String,
     channel: Option<String>,
+}
+
+impl AuditedRow {
+    /// Whether the columns that are kept to be looked for say what the state says.
+    fn repeats(&self, incident: &Incident) -> serde_json::Result<bool> {
+        let channel = match &incident.room {
+            Room::Channel { channel, .. } => Some(channel.as_str()),
+            Room::Wanted { .. } | Room::Thread => None,
+        };
+        Ok(self.declared_at_ms == ms(incident.milestones.declared)
+            && self.version == incident.version as i64
+            && self.status == word(&incident.status)?
+            && self.open_follow_ups == open_follow_ups(incident)
+            && self.severity == incident.severity.id.as_str()
+            && self.channel.as_deref() == channel)
+    }
+
+    /// Whether the incident's name may be made of this day and this number.
+    fn is_named_by(&self, id: &IncidentId) -> bool {
+        match (self.day.parse(), u32::try_from(self.number)) {
+            (Ok(day), Ok(number)) => may_name(id.as_str(), day, number),
+            _ => false,
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]

@@ -81,6 +81,36 @@ async fn an_anchor_of_another_record_is_told_from_the_true_one() {
 }
 
 #[tokio::test]
+async fn a_state_that_cannot_be_read_and_events_without_an_incident_are_named_among_all_other_faults()
+ {
+    let bot = TestBot::start().await;
+    for _ in 0..4 {
+        bot.user("ana")
+            .types("general", "/incident declare p1 checkout is down")
+            .await;
+    }
+    tamper(
+        &bot,
+        &[
+            "UPDATE incidents SET state = '{' WHERE id = 'INC-2025-0914-001'",
+            "DELETE FROM incidents WHERE id = 'INC-2025-0914-002'",
+            "UPDATE events SET actor = '{}' WHERE incident_id = 'INC-2025-0914-003'",
+        ],
+    )
+    .await;
+    let (code, said) = audit(&bot, "INC-2025-0914-009:1:00000000000000000000000000000000");
+    assert_eq!(code, Some(1), "{said}");
+    for fault in [
+        "INC-2025-0914-001: its state cannot be read",
+        "INC-2025-0914-002: its events are there, but the incident itself is gone",
+        "INC-2025-0914-003: event 1 (declared) is not what was written down",
+    ] {
+        assert!(said.contains(fault), "{said}");
+    }
+    assert!(!said.contains("INC-2025-0914-004"), "{said}");
+}
+
+#[tokio::test]
 async fn what_is_no_anchor_is_refused_with_its_form() {
     let bot = TestBot::start().await;
     let (code, _) = audit(&bot, "INC-2025-0914-001");

@@ -699,6 +699,11 @@ on_both_engines! {
             ("another status beside the state", "UPDATE incidents SET status = 'closed' WHERE id = '{}'"),
             ("another head", "UPDATE incidents SET head = 'beef' WHERE id = '{}'"),
             ("an older version", "UPDATE incidents SET version = 4 WHERE id = '{}'"),
+            ("another day", "UPDATE incidents SET day = '2025-09-13' WHERE id = '{}'"),
+            ("another number", "UPDATE incidents SET number = number + 900 WHERE id = '{}'"),
+            ("another time of declaration", "UPDATE incidents SET declared_at_ms = declared_at_ms - 1 WHERE id = '{}'"),
+            ("a state that cannot be read", "UPDATE incidents SET state = '{{}' WHERE id = '{}'"),
+            ("no incident at all", "DELETE FROM incidents WHERE id = '{}'"),
         ];
         let mut number = 0;
         let all = changes.iter().map(|it| (it, "incident_id = '{}'")).chain(of_the_state.iter().map(|it| (it, "{}")));
@@ -716,6 +721,8 @@ on_both_engines! {
             assert!(!faults.is_empty(), "{what} is not seen");
             assert!(faults.iter().all(|fault| fault.starts_with(id.as_str())), "{what}: {faults:?}");
         }
+        let gone = store.strays().await.unwrap();
+        assert_eq!(gone, [id(number)], "the one whose incident is gone");
         let whole = declared(&store, number + 1).await;
         assert_eq!(store.audit(&whole.incident.id).await.unwrap(), Vec::<String>::new(), "its neighbours do not touch it");
     }
