@@ -37,6 +37,22 @@ pub const OVERLOADED: &str =
 /// What is told when the store does not answer.
 pub const BROKEN: &str = "The database does not answer, so nothing was done. Please try again, and tell whoever runs Firebell: /readyz and the log say more.";
 
+/// What is told when the store went away while it wrote.
+pub const UNCLEAR: &str = "The database went away while this was being written, so it is not known whether it was done. `/incident list` shows it: please look before you try again, and tell whoever runs Firebell: /readyz and the log say more.";
+
+/// What is told to a person of a wish that came to nothing.
+pub fn told(error: &EngineError) -> String {
+    match error {
+        EngineError::Refused(refusal) => refusal.to_string(),
+        EngineError::Overloaded => OVERLOADED.to_owned(),
+        EngineError::LeaseLost | EngineError::Store(_) => BROKEN.to_owned(),
+        EngineError::Unclear(_) => UNCLEAR.to_owned(),
+        EngineError::Damaged(id) => format!(
+            "The record of {id} is damaged, so nothing can be added to it and nothing was done. Tell whoever runs Firebell: `firebell audit verify` says more."
+        ),
+    }
+}
+
 /// The desk.
 #[derive(Debug)]
 pub struct Desk {
@@ -82,8 +98,8 @@ pub enum Answer {
     NotUnderstood(Outgoing),
     /// Too much at once; nothing was done.
     Overloaded,
-    /// The store does not answer; nothing was done.
-    Broken,
+    /// The store does not answer: whether nothing was done, or that it is not known.
+    Broken(String),
 }
 
 /// What came of a form.
@@ -152,10 +168,7 @@ impl Desk {
                 Submitted::Wrong(errors)
             }
             // At a field, so that what was typed is not lost.
-            Err(EngineError::Overloaded) => Submitted::Wrong(modal::at_first(view, "", OVERLOADED)),
-            Err(EngineError::LeaseLost | EngineError::Store(_)) => {
-                Submitted::Wrong(modal::at_first(view, "", BROKEN))
-            }
+            Err(error) => Submitted::Wrong(modal::at_first(view, "", &told(&error))),
         }
     }
 
@@ -178,7 +191,7 @@ impl Desk {
             Ok(answer) => answer,
             Err(cause) => {
                 error!("Could not answer “{}”: {cause:#}", first_word(asked.line));
-                Answer::Broken
+                Answer::Broken(BROKEN.to_owned())
             }
         }
     }
@@ -384,9 +397,11 @@ impl Desk {
             Ok(outcome) => {
                 Answer::Done(answer(&confirmation(&outcome, &self.catalog.slack.command)))
             }
-            Err(EngineError::Refused(refusal)) => self.refused(&refusal),
+            Err(error @ (EngineError::Refused(_) | EngineError::Damaged(_))) => {
+                Answer::Refused(words(&self.called_here(&told(&error))))
+            }
             Err(EngineError::Overloaded) => Answer::Overloaded,
-            Err(EngineError::LeaseLost | EngineError::Store(_)) => Answer::Broken,
+            Err(error) => Answer::Broken(told(&error)),
         }
     }
 }

@@ -4,13 +4,18 @@
 //! the next commit: a storm does not pay for one disk flush each. States are kept in memory between commits; a commit
 //! proves the state it was decided on (see [`crate::store::commit`]), and what does not commit, a refusal for example,
 //! is decided again on a state just read before anybody is told.
+//!
+//! Whoever asks from outside is answered in time, also by a store that hangs: a wish that has waited too long is not
+//! begun any more, and one that was begun is either done, or not done, or not known to be done, and is called so.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
@@ -36,6 +41,15 @@ const CACHE: usize = 1_024;
 /// How often a wish is decided anew when others were faster. With two replicas a handful of rounds settles it; with
 /// eight on one incident each loses seven of eight, and twenty in a row were seen.
 const ROUNDS: usize = 100;
+/// A wish from outside that has waited for so long is not begun any more: it could not be answered in time, and whoever
+/// typed it types it again.
+const BEGUN: Duration = Duration::from_millis(1_500);
+/// How long after it came in a wish may be read for and written.
+const WRITTEN: Duration = Duration::from_millis(2_000);
+/// How long after it came in it is found out whether it was written, if that is not known.
+const CLEARED: Duration = Duration::from_millis(2_300);
+/// How long after it came in a wish is answered, whatever becomes of it: under Slack's three seconds.
+const ANSWERED: Duration = Duration::from_millis(2_400);
 /// Orders for later than this ring no bell: every lane looks that often by itself.
 const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// How long a delivery is remembered: longer than anybody repeats one (Slack's "delayed events" end after 24 h,
@@ -94,9 +108,15 @@ pub enum EngineError {
     /// The lease of the order that reports back was lost.
     #[error("the lease was lost")]
     LeaseLost,
+    /// Something stands in the table of events that the incident does not know of: nothing can be added to it.
+    #[error("the record of {0} is damaged; nothing was done (`firebell audit verify` says more)")]
+    Damaged(IncidentId),
     /// The store failed; nothing was done.
     #[error("the store failed: {0}")]
     Store(Arc<anyhow::Error>),
+    /// The store failed while it wrote: it is not known whether it was done.
+    #[error("the store failed, and it is not known whether it was done: {0}")]
+    Unclear(Arc<anyhow::Error>),
 }
 
 /// The door. Copies lead to the same writer.
@@ -110,7 +130,32 @@ pub struct Engine {
 struct Pending {
     envelope: Envelope,
     finishes: Option<Lease>,
+    /// When it came in, if somebody outside waits for the answer.
+    since: Option<Instant>,
     reply: oneshot::Sender<Result<Outcome, EngineError>>,
+}
+
+impl Pending {
+    /// Whether it may still be begun. What an order brought back always may.
+    fn is_in_time(&self) -> bool {
+        self.since.is_none_or(|since| since.elapsed() < BEGUN)
+    }
+
+    /// Whether it may be tried again without being done twice.
+    fn is_known_again(&self) -> bool {
+        self.finishes.is_some() || self.envelope.delivery.is_some()
+    }
+
+    fn answer(self, answer: Result<Outcome, EngineError>) {
+        // Whoever asked may have gone away; it is done all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// Until when the earliest of these wishes may be written.
+fn until(batch: &[Pending]) -> Instant {
+    let earliest = batch.iter().filter_map(|pending| pending.since).min();
+    earliest.unwrap_or_else(Instant::now) + WRITTEN
 }
 
 impl Engine {
@@ -132,18 +177,28 @@ impl Engine {
         Self { pending, rings }
     }
 
-    /// Handles a wish from outside; turns it away at once if too many wait.
+    /// Handles a wish from outside; turns it away at once if too many wait. Answers in time, whatever happens.
     pub async fn handle(&self, envelope: Envelope) -> Result<Outcome, EngineError> {
         let (reply, answer) = oneshot::channel();
+        let since = Instant::now();
         let pending = Pending {
             envelope,
             finishes: None,
+            since: Some(since),
             reply,
         };
         self.pending
             .try_send(pending)
-            .map_err(|_| EngineError::Overloaded)?;
-        answered(answer).await
+            .map_err(|error| match error {
+                TrySendError::Full(_) => EngineError::Overloaded,
+                TrySendError::Closed(_) => has_stopped(),
+            })?;
+        match timeout_at(since + ANSWERED, answer).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(stopped_amid_it())),
+            Err(_) => Err(EngineError::Unclear(Arc::new(anyhow::anyhow!(
+                "the writer did not answer in time"
+            )))),
+        }
     }
 
     /// Takes in what an order brought back, and takes the order off the outbox in the same transaction. Never
@@ -162,13 +217,24 @@ impl Engine {
                 delivery: None,
             },
             finishes: Some(finishes),
+            since: None,
             reply,
         };
         self.pending
             .send(pending)
             .await
-            .map_err(|_| EngineError::Overloaded)?;
-        answered(answer).await
+            .map_err(|_| has_stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped_amid_it()))
+    }
+
+    /// Whether there is a writer: it stops before the last door is closed only if it panics.
+    pub fn is_running(&self) -> bool {
+        !self.pending.is_closed()
+    }
+
+    /// Waits until there is no writer any more.
+    pub async fn stopped(&self) {
+        self.pending.closed().await;
     }
 
     /// Whether a wish would be turned away now.
@@ -183,14 +249,14 @@ impl Engine {
     }
 }
 
-async fn answered(
-    answer: oneshot::Receiver<Result<Outcome, EngineError>>,
-) -> Result<Outcome, EngineError> {
-    answer.await.unwrap_or_else(|_| {
-        Err(EngineError::Store(Arc::new(anyhow::anyhow!(
-            "the writer stopped before it could answer"
-        ))))
-    })
+fn has_stopped() -> EngineError {
+    EngineError::Store(Arc::new(anyhow::anyhow!("the writer has stopped")))
+}
+
+fn stopped_amid_it() -> EngineError {
+    EngineError::Unclear(Arc::new(anyhow::anyhow!(
+        "the writer stopped before it could answer"
+    )))
 }
 
 /// The writer: the only one who appends events.
@@ -223,6 +289,14 @@ struct Draft {
     deliveries: HashMap<DeliveryId, Led>,
 }
 
+impl Draft {
+    /// The place that the first of its incidents would come to stand at.
+    fn stands(&self) -> Option<(IncidentId, u64)> {
+        let (id, held) = self.states.iter().next()?;
+        Some((id.clone(), held.incident.version))
+    }
+}
+
 /// Where a delivery led: to which incident, and to which event first.
 #[derive(Debug, Clone)]
 struct Led {
@@ -241,68 +315,111 @@ impl Writer {
     }
 
     async fn process(&mut self, batch: Vec<Pending>) {
-        match self.attempt(&batch, Trust::Memory).await {
+        let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(Pending::is_in_time);
+        for pending in late {
+            pending.answer(Err(EngineError::Overloaded));
+        }
+        if batch.is_empty() {
+            return;
+        }
+        let until = until(&batch);
+        match self.attempt(&batch, Trust::Memory, until).await {
             Ok(answers) => {
                 for (pending, answer) in batch.into_iter().zip(answers) {
-                    // Whoever asked may have gone away; it is written all the same.
-                    let _ = pending.reply.send(answer);
+                    pending.answer(answer);
                 }
             }
-            // Which of them it was, the database does not say: each for itself, on fresh states.
-            Err(
-                CommitError::Conflict
-                | CommitError::Deadlock
-                | CommitError::LeaseLost
-                | CommitError::Unfit(_),
-            ) => {
+            Err(Failed::Together) => self.each_alone(batch, false).await,
+            Err(Failed::Store(error @ EngineError::Unclear(_))) => {
+                self.trust_nothing();
+                let is_time = Instant::now() < until;
+                let (known, other): (Vec<_>, Vec<_>) = batch
+                    .into_iter()
+                    .partition(|pending| is_time && pending.is_known_again());
+                for pending in other {
+                    pending.answer(Err(error.clone()));
+                }
+                self.each_alone(known, true).await;
+            }
+            Err(Failed::Store(error)) => {
+                self.trust_nothing();
                 for pending in batch {
-                    let answer = self.alone(&pending).await;
-                    let _ = pending.reply.send(answer);
+                    pending.answer(Err(error.clone()));
                 }
             }
-            Err(CommitError::Database(cause)) => self.fail(batch, cause.into()),
-            Err(CommitError::Json(cause)) => self.fail(batch, cause.into()),
         }
         self.forget_overflow();
     }
 
-    /// Decides and writes one wish until nobody else is faster.
-    async fn alone(&mut self, pending: &Pending) -> Result<Outcome, EngineError> {
-        for round in 0..ROUNDS {
-            match self
-                .attempt(std::slice::from_ref(pending), Trust::Nothing)
-                .await
-            {
-                Ok(mut answers) => {
-                    return answers
-                        .pop()
-                        .unwrap_or_else(|| Err(EngineError::Overloaded));
-                }
-                Err(CommitError::Conflict | CommitError::Deadlock) => {
-                    // The others' commit is done when ours breaks; a moment's pause only keeps two replicas from
-                    // running in step.
-                    tokio::time::sleep(Duration::from_millis(round as u64 % 5)).await;
-                }
-                Err(CommitError::LeaseLost) => return Err(EngineError::LeaseLost),
-                Err(CommitError::Unfit(cause) | CommitError::Database(cause)) => {
-                    return Err(store_failed(cause.into()));
-                }
-                Err(CommitError::Json(cause)) => return Err(store_failed(cause.into())),
-            }
+    /// What could not be written together is written each for itself, on fresh states. `doubt`: it may have been
+    /// written, or may be yet; whatever is done here keeps it from that, since it takes the same place.
+    async fn each_alone(&mut self, batch: Vec<Pending>, doubt: bool) {
+        let mut down = None;
+        for pending in batch {
+            let answer = match &down {
+                Some(error) => Err(EngineError::clone(error)),
+                None => self.alone(&pending).await.unwrap_or_else(|error| {
+                    self.trust_nothing();
+                    down = Some(error.clone());
+                    Err(error)
+                }),
+            };
+            pending.answer(match answer {
+                Err(EngineError::Store(cause)) if doubt => Err(EngineError::Unclear(cause)),
+                Err(EngineError::Overloaded) if doubt => Err(EngineError::Unclear(Arc::new(
+                    anyhow::anyhow!("there was no time left to find it out"),
+                ))),
+                answer => answer,
+            });
         }
-        warn!("gave a wish up after {ROUNDS} rounds of conflicts");
-        Err(EngineError::Overloaded)
     }
 
-    fn fail(&mut self, batch: Vec<Pending>, cause: anyhow::Error) {
-        // What reached the disk is not known: nothing in memory is to be trusted.
+    /// Decides and writes one wish until nobody else is faster. The outer error is the store's: whoever comes next would
+    /// fare no better.
+    async fn alone(
+        &mut self,
+        pending: &Pending,
+    ) -> Result<Result<Outcome, EngineError>, EngineError> {
+        let batch = std::slice::from_ref(pending);
+        let mut stood = None;
+        for round in 0..ROUNDS {
+            if !pending.is_in_time() {
+                return Ok(Err(EngineError::Overloaded));
+            }
+            let until = until(batch);
+            let (draft, mut answers) = match self.draft(batch, Trust::Nothing, until).await {
+                Ok(drafted) => drafted,
+                Err(Trouble::Read(cause)) => return Err(store_failed(cause)),
+                Err(Trouble::Json(cause)) => return Ok(Err(store_failed(cause.into()))),
+            };
+            let stands = draft.stands();
+            match self.write(draft, until).await {
+                Ok(()) => return Ok(answers.pop().unwrap_or(Err(EngineError::Overloaded))),
+                Err(Unwritten::Store(error)) => return Err(error),
+                Err(Unwritten::Unfit(cause)) => return Ok(Err(store_failed(cause))),
+                Err(Unwritten::LeaseLost) => return Ok(Err(EngineError::LeaseLost)),
+                // Whoever was faster has moved the incident on. If nobody has, it is the table that stands in the way.
+                Err(Unwritten::Conflict) if stands.is_some() && stands == stood => {
+                    let (id, version) = stands.unwrap_or_else(|| (IncidentId::new(""), 0));
+                    error!("The record of {id} is damaged: there is an event {version} already");
+                    return Ok(Err(EngineError::Damaged(id)));
+                }
+                Err(Unwritten::Conflict) => stood = stands,
+                Err(Unwritten::Deadlock) => stood = None,
+            }
+            // The others' commit is done when ours breaks; a moment's pause only keeps two replicas from running in
+            // step.
+            tokio::time::sleep(Duration::from_millis(round as u64 % 5)).await;
+        }
+        warn!("gave a wish up after {ROUNDS} rounds of conflicts");
+        Ok(Err(EngineError::Overloaded))
+    }
+
+    /// What reached the disk is not known: nothing in memory is to be trusted.
+    fn trust_nothing(&mut self) {
         self.cache.clear();
         self.numbers.clear();
         self.recent.clear();
-        let failure = store_failed(cause);
-        for pending in batch {
-            let _ = pending.reply.send(Err(failure.clone()));
-        }
     }
 
     /// Decides on all wishes of a batch, each on what the ones before it left, and writes them together.
@@ -310,37 +427,100 @@ impl Writer {
         &mut self,
         batch: &[Pending],
         trust: Trust,
-    ) -> Result<Vec<Result<Outcome, EngineError>>, CommitError> {
+        until: Instant,
+    ) -> Result<Vec<Result<Outcome, EngineError>>, Failed> {
+        let (draft, answers) = match self.draft(batch, trust, until).await {
+            Ok(drafted) => drafted,
+            Err(Trouble::Read(cause)) => return Err(Failed::Store(store_failed(cause))),
+            Err(Trouble::Json(_)) => return Err(Failed::Together),
+        };
+        match self.write(draft, until).await {
+            Ok(()) => Ok(answers),
+            Err(Unwritten::Store(error)) => Err(Failed::Store(error)),
+            // Which of them it was, the database does not say.
+            Err(
+                Unwritten::Conflict
+                | Unwritten::Deadlock
+                | Unwritten::LeaseLost
+                | Unwritten::Unfit(_),
+            ) => Err(Failed::Together),
+        }
+    }
+
+    /// Decides on all wishes of a batch, each on what the ones before it left. The first that cannot be read for in
+    /// time ends it for all: the next would wait in vain too.
+    async fn draft(
+        &mut self,
+        batch: &[Pending],
+        trust: Trust,
+        until: Instant,
+    ) -> Result<(Draft, Vec<Result<Outcome, EngineError>>), Trouble> {
         let mut draft = Draft::default();
         let mut answers = Vec::with_capacity(batch.len());
         for pending in batch {
-            let answer = match self.consider(pending, trust, &mut draft).await {
-                Ok(answer) => answer,
-                Err(Trouble::Commit(error)) => return Err(error),
-                Err(Trouble::Read(cause)) => Err(store_failed(cause)),
+            let considering = self.consider(pending, trust, &mut draft);
+            let answer = match timeout_at(until, considering).await {
+                Ok(Ok(answer)) => answer,
+                // A state that cannot be read is its own incident's trouble.
+                Ok(Err(Trouble::Read(cause))) if !Store::is_away(&cause) => {
+                    Err(store_failed(cause))
+                }
+                Ok(Err(trouble)) => return Err(trouble),
+                Err(_) => {
+                    return Err(Trouble::Read(anyhow::anyhow!(
+                        "the database did not answer in time"
+                    )));
+                }
             };
             answers.push(answer);
         }
-        if !draft.commit.is_empty() {
-            let written = self.store.commit(&draft.commit).await;
-            if let Err(error) = written {
-                for id in draft.states.keys() {
-                    self.cache.remove(id);
-                }
-                self.numbers.clear();
-                return Err(error);
+        Ok((draft, answers))
+    }
+
+    /// Writes what was decided, and remembers it.
+    async fn write(&mut self, draft: Draft, until: Instant) -> Result<(), Unwritten> {
+        if draft.commit.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.store.commit_by(&draft.commit, until).await {
+            for id in draft.states.keys() {
+                self.cache.remove(id);
             }
-            self.cache.extend(draft.states);
-            self.numbers.extend(draft.numbers);
-            self.recent.extend(draft.deliveries);
-            let soon = self.clock.now() + SOON;
-            for lane in Lane::ALL {
-                if draft.commit.orders_by(lane, soon) {
-                    self.bells[lane as usize].send_modify(|rings| *rings += 1);
+            self.numbers.clear();
+            return match error {
+                CommitError::Conflict => Err(Unwritten::Conflict),
+                CommitError::Deadlock => Err(Unwritten::Deadlock),
+                CommitError::LeaseLost => Err(Unwritten::LeaseLost),
+                CommitError::Unfit(cause) => Err(Unwritten::Unfit(cause.into())),
+                CommitError::Json(cause) => Err(Unwritten::Unfit(cause.into())),
+                CommitError::Database(cause) => Err(Unwritten::Store(store_failed(cause.into()))),
+                CommitError::Unclear(cause) => {
+                    let looking = self.store.is_written(&draft.commit);
+                    let cleared = until + (CLEARED - WRITTEN);
+                    match timeout_at(cleared, looking).await {
+                        Ok(Ok(true)) => {
+                            warn!("The store failed after it had written: {cause}");
+                            Ok(())
+                        }
+                        Ok(Ok(false) | Err(_)) | Err(_) => {
+                            error!("The store failed while it wrote: {cause}");
+                            let cause = Arc::new(cause.into());
+                            Err(Unwritten::Store(EngineError::Unclear(cause)))
+                        }
+                    }
                 }
+            };
+        }
+        let soon = self.clock.now() + SOON;
+        for lane in Lane::ALL {
+            if draft.commit.orders_by(lane, soon) {
+                self.bells[lane as usize].send_modify(|rings| *rings += 1);
             }
         }
-        Ok(answers)
+        self.cache.extend(draft.states);
+        self.numbers.extend(draft.numbers);
+        self.recent.extend(draft.deliveries);
+        Ok(())
     }
 
     /// Decides on one wish and drafts what follows.
@@ -467,10 +647,7 @@ impl Writer {
             };
             let orders = effects_of(event, &after, now);
             let mut held = before.held(&after);
-            draft
-                .commit
-                .append(&mut held, &recorded, after)
-                .map_err(CommitError::from)?;
+            draft.commit.append(&mut held, &recorded, after)?;
             draft.commit.order(&held.incident, orders, now);
             debug!(
                 incident.id = %held.incident.id,
@@ -618,13 +795,13 @@ impl Before {
 
 /// What keeps a wish from being considered.
 enum Trouble {
-    Commit(CommitError),
+    Json(serde_json::Error),
     Read(anyhow::Error),
 }
 
-impl From<CommitError> for Trouble {
-    fn from(error: CommitError) -> Self {
-        Trouble::Commit(error)
+impl From<serde_json::Error> for Trouble {
+    fn from(error: serde_json::Error) -> Self {
+        Trouble::Json(error)
     }
 }
 
@@ -632,6 +809,24 @@ impl From<anyhow::Error> for Trouble {
     fn from(error: anyhow::Error) -> Self {
         Trouble::Read(error)
     }
+}
+
+/// Why a batch was not written.
+enum Failed {
+    /// One of them stands in the way of the others.
+    Together,
+    /// The store does not serve anybody.
+    Store(EngineError),
+}
+
+/// Why a draft was not written.
+enum Unwritten {
+    Conflict,
+    Deadlock,
+    LeaseLost,
+    /// The database takes other things, but not this.
+    Unfit(anyhow::Error),
+    Store(EngineError),
 }
 
 fn store_failed(cause: anyhow::Error) -> EngineError {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::desk::{Answer, Asked, Desk, Submitted, marked};
-pub use crate::desk::{BROKEN, OVERLOADED};
+use crate::desk::{self, Answer, Asked, Desk, Submitted, marked};
+pub use crate::desk::{BROKEN, OVERLOADED, UNCLEAR};
 use crate::domain::command::Command;
 use crate::domain::event::{Mark, MessageRef};
 use crate::domain::incident::{Incident, Room};
@@ -98,7 +98,7 @@ impl Reception {
             }
             Answer::Overloaded => Reply::Overloaded,
             // Told in words: to be told of a failure, Slack would show "dispatch_failed" and say nothing.
-            Answer::Broken => ephemeral(&words(BROKEN)),
+            Answer::Broken(why) => ephemeral(&words(&why)),
         }
     }
 
@@ -174,7 +174,7 @@ impl Reception {
                 message
             }
             Answer::Overloaded => return Reply::Overloaded,
-            Answer::Broken => words(BROKEN),
+            Answer::Broken(why) => words(&why),
         };
         match &actions.response_url {
             Some(url) => self.tell(url.clone(), message),
@@ -271,9 +271,7 @@ impl Reception {
             .await
         {
             Ok(()) => reply(&format!("Added to the timeline of {}.", incident.id)),
-            Err(EngineError::Refused(refusal)) => reply(&refusal.to_string()),
-            Err(EngineError::Overloaded) => reply(OVERLOADED),
-            Err(EngineError::LeaseLost | EngineError::Store(_)) => reply(BROKEN),
+            Err(error) => reply(&desk::told(&error)),
         }
     }
 
@@ -390,12 +388,15 @@ impl Reception {
             .await
         {
             Ok(()) => Reply::Taken,
-            Err(EngineError::Refused(refusal)) => {
-                info!("A mark was not taken: {refusal}");
+            Err(error @ (EngineError::Refused(_) | EngineError::Damaged(_))) => {
+                info!("A mark was not taken: {error}");
                 Reply::Taken
             }
             Err(EngineError::Overloaded) => Reply::Overloaded,
-            Err(EngineError::LeaseLost | EngineError::Store(_)) => Reply::Broken,
+            // A mark that was put there after all is known again.
+            Err(EngineError::LeaseLost | EngineError::Store(_) | EngineError::Unclear(_)) => {
+                Reply::Broken
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::app::beside;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::desk::{Answer, Asked, Desk};
+use crate::desk::{Answer, Asked, Desk, OVERLOADED};
 use crate::domain::terms::Who;
 use crate::engine::Engine;
 use crate::slack::client::Outgoing;
@@ -58,8 +58,12 @@ pub(super) async fn run(settings: &Settings, words: &[String]) -> anyhow::Result
             eprintln!("Type the whole line: {typed}");
             ExitCode::FAILURE
         }
-        Answer::Overloaded | Answer::Broken => {
-            eprintln!("The database does not answer; nothing was done.");
+        Answer::Overloaded => {
+            eprintln!("{OVERLOADED}");
+            ExitCode::FAILURE
+        }
+        Answer::Broken(why) => {
+            eprintln!("{}", why.replace("`/incident ", "`firebell incident "));
             ExitCode::FAILURE
         }
     })

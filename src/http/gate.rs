@@ -10,11 +10,13 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
+use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::info;
 
 use super::slack::shed;
 use super::{Rooms, fault};
+use crate::reception::{Reply, UNCLEAR};
 use crate::slack::signature::{SIGNATURE, TIMESTAMP, Unproved, presents, prove};
 
 /// The largest body that is read: ten times the largest that Slack sends.
@@ -27,6 +29,8 @@ const SMALL: usize = 64 * 1024;
 const SMALL_AT_ONCE: usize = 512;
 /// Large bodies that are being read at the same time: 24 MB at the most.
 const LARGE_AT_ONCE: usize = 24;
+/// How long an answer may take: Slack waits for three seconds, and some of them are spent on the way.
+const ANSWER: Duration = Duration::from_millis(2_500);
 /// How long a body waits for others to be read.
 const WAIT: Duration = Duration::from_millis(500);
 /// The largest probe of the certificate, which Slack does not sign.
@@ -77,7 +81,14 @@ pub async fn admit(State(rooms): State<Arc<Rooms>>, request: Request, next: Next
     };
     let began = Instant::now();
     let response = match proved(&rooms, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => match tokio::time::timeout(ANSWER, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) if path == "commands" => {
+                let told = json!({ "response_type": "ephemeral", "text": UNCLEAR });
+                Reply::Body(told).into_response()
+            }
+            Err(_) => fault(StatusCode::SERVICE_UNAVAILABLE, UNCLEAR),
+        },
         Err(response) => *response,
     };
     metrics::histogram!("firebell_slack_request_seconds", "path" => path)

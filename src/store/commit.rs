@@ -7,15 +7,20 @@
 //! However many commands share a commit, it is one statement: on PostgreSQL the rows go as arrays in a `WITH` over all
 //! tables, on SQLite as JSON through a trigger (see `sqlite_door`). So a commit is one round trip.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
+use tokio::time::Instant;
 
 use super::chain::Link;
-use super::database::{Database, without_nul};
+use super::connections::{Idle, Limits};
+use super::database::{Database, SQLITE_BUSY, in_time, without_nul};
 use super::incidents::Held;
 use super::outbox::Lease;
 use super::{Store, ms};
@@ -26,6 +31,17 @@ use crate::domain::terms::{DeliveryId, IncidentId};
 
 /// Orders of one event stand in their queue behind each other, and before those of the next event.
 const PLACES_PER_EVENT: i64 = 1_000;
+
+/// How long a commit may take for which nobody has set a time.
+const COMMIT: Duration = Duration::from_secs(2);
+/// On PostgreSQL. For a lock it waits no longer than the most hurried commit may (the engine gives none less than half a
+/// second): so the server says that nothing was written, and we need not guess.
+const PRESSED: Limits = Limits {
+    statement_ms: 2_000,
+    lock_ms: 400,
+};
+/// SQLite keeps to its time by itself; only a disk that hangs takes longer.
+const SQLITE_GRACE: Duration = Duration::from_millis(200);
 
 /// What is to be written together.
 #[derive(Debug, Default)]
@@ -62,12 +78,22 @@ pub enum CommitError {
     /// The database takes everything but what stands in this commit.
     #[error("the database refuses what is to be written")]
     Unfit(#[source] sqlx::Error),
-    /// The database failed, or did not begin in time.
+    /// The database failed, or did not begin in time: nothing is written.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    /// The database went away, or did not answer in time: it may be written, or may be yet.
+    #[error("the database went away while it wrote")]
+    Unclear(#[source] sqlx::Error),
     /// An event could not be put into JSON.
     #[error("an event cannot be stored")]
     Json(#[from] serde_json::Error),
+}
+
+impl CommitError {
+    /// Whether it says something of the store, not of what was to be written.
+    fn is_of_the_store(&self) -> bool {
+        matches!(self, CommitError::Database(_) | CommitError::Unclear(_))
+    }
 }
 
 impl Commit {
@@ -85,7 +111,7 @@ impl Commit {
         expires_at: Option<Timestamp>,
     ) {
         self.deliveries.extend([
-            Cell::text(id.as_str()),
+            Cell::text(&delivery_key(id)),
             Cell::text(incident.as_str()),
             Cell::int(seq as i64),
             Cell::Int(expires_at.map(ms)),
@@ -228,6 +254,19 @@ impl Commit {
     }
 }
 
+/// The longest delivery id that is kept as it is. PostgreSQL refuses a key of more than 2,704 bytes; Slack's own ids
+/// have a tenth of this.
+const DELIVERY_ID_MAX: usize = 255;
+
+/// The key of a delivery: its id, or the hash of one that is too long for a key.
+pub(super) fn delivery_key(id: &DeliveryId) -> Cow<'_, str> {
+    let id = id.as_str();
+    match id.len() > DELIVERY_ID_MAX {
+        true => hex::encode(Sha256::digest(id)).into(),
+        false => id.into(),
+    }
+}
+
 /// How many follow-ups of an incident are still to be done.
 pub(super) fn open_follow_ups(incident: &Incident) -> i64 {
     let open = incident.follow_ups.iter().filter(|it| it.done_at.is_none());
@@ -245,32 +284,66 @@ pub(super) fn word<T: serde::Serialize>(value: &T) -> Result<String, serde_json:
 impl Store {
     /// Writes a commit, all of it or nothing.
     pub async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        self.commit_by(commit, Instant::now() + COMMIT).await
+    }
+
+    /// The same, by then: what has not begun to be written until then is not written.
+    pub async fn commit_by(&self, commit: &Commit, until: Instant) -> Result<(), CommitError> {
         let rows = commit.rows()?;
         match &self.database {
             Database::Sqlite { writer, .. } => {
-                let mut writer = writer.lock().await;
-                let connection = writer.connection().await?;
-                let written = write_sqlite(connection, &rows).await;
-                if let Err(CommitError::Database(_)) = &written {
+                let mut writer = in_time(until, async { Ok(writer.lock().await) }).await?;
+                let connection = in_time(until, writer.connection()).await?;
+                // Whoever has less time than a lock may take waits for no lock longer than that.
+                let left = until.saturating_duration_since(Instant::now());
+                let is_pressed = left < SQLITE_BUSY;
+                if is_pressed {
+                    let patience = format!("PRAGMA busy_timeout = {}", left.as_millis());
+                    sqlx::query(AssertSqlSafe(patience))
+                        .execute(&mut *connection)
+                        .await?;
+                }
+                let written = write_sqlite(connection, &rows, until + SQLITE_GRACE).await;
+                if is_pressed || written.as_ref().is_err_and(CommitError::is_of_the_store) {
                     writer.give_up();
                 }
                 written
             }
-            Database::Postgres { committer, pool } => {
-                let mut committer = committer.lock().await;
-                let mut connection = match committer.take() {
-                    Some(connection) => connection,
-                    None if pool.is_closed() => return Err(sqlx::Error::PoolClosed.into()),
-                    // Not from the pool: after a restart of the server all of its connections are dead.
-                    None => PgConnection::connect_with(&pool.connect_options()).await?,
+            Database::Postgres { committer, others } => {
+                let mut committer = in_time(until, async { Ok(committer.lock().await) }).await?;
+                let mut connection = match committer.take().and_then(Idle::fresh) {
+                    Some(connection) if !others.is_closed() => connection,
+                    _ => in_time(until, others.connect(PRESSED)).await?,
                 };
-                let written = write_postgres(&mut connection, rows).await;
-                if !matches!(&written, Err(CommitError::Database(_))) {
-                    *committer = Some(connection);
+                let written = write_postgres(&mut connection, rows, until).await;
+                if !written.as_ref().is_err_and(CommitError::is_of_the_store) {
+                    *committer = Some(Idle::new(connection));
                 }
                 written
             }
         }
+    }
+
+    /// Whether a commit whose end is not known was written: it was, all of it, if its first event stands there. Asked
+    /// over a new connection.
+    pub async fn is_written(&self, commit: &Commit) -> anyhow::Result<bool> {
+        let [
+            Cell::Text(Some(incident)),
+            Cell::Int(Some(seq)),
+            _,
+            _,
+            _,
+            _,
+            _,
+            Cell::Text(hash),
+            ..,
+        ] = &commit.events[..]
+        else {
+            return Ok(false);
+        };
+        self.database.distrust();
+        let stored = self.hash_of(&IncidentId::new(incident), *seq).await?;
+        Ok(stored.is_some() && stored == *hash)
     }
 }
 
@@ -283,8 +356,11 @@ const RAISED: &str = "1811";
 /// What an error of the writing says. A code of five characters is one of PostgreSQL's, its class in the first two
 /// (appendix A of its manual); any other is a number of SQLite's, whose last byte is the class.
 fn classified(error: sqlx::Error) -> CommitError {
-    let sqlx::Error::Database(cause) = &error else {
-        return CommitError::Database(error);
+    let cause = match &error {
+        sqlx::Error::Database(cause) => cause,
+        // Not even sent.
+        sqlx::Error::Encode(_) => return CommitError::Unfit(error),
+        _ => return CommitError::Unclear(error),
     };
     if cause.is_unique_violation() {
         return CommitError::Conflict;
@@ -299,12 +375,17 @@ fn classified(error: sqlx::Error) -> CommitError {
             "40" => CommitError::Deadlock,
             // Data that does not fit its type, breaks a rule of a table, or is beyond a limit.
             "22" | "23" | "54" => CommitError::Unfit(error),
+            // The session was ended, or the server fell over: perhaps after it had written.
+            "08" | "58" | "XX" => CommitError::Unclear(error),
+            "57" if code.starts_with("57P") => CommitError::Unclear(error),
             _ => CommitError::Database(error),
         };
     }
     match code.parse::<u32>().unwrap_or_default() & 0xff {
         // Too big; a rule of a table; a wrong type.
         18..=20 => CommitError::Unfit(error),
+        // The disk failed.
+        10 => CommitError::Unclear(error),
         _ => CommitError::Database(error),
     }
 }
@@ -589,6 +670,7 @@ pub(super) fn sqlite_door() -> [String; 2] {
 async fn write_sqlite(
     connection: &mut SqliteConnection,
     rows: &[Vec<Cell>; WRITES.len()],
+    until: Instant,
 ) -> Result<(), CommitError> {
     let mut query =
         sqlx::query("INSERT INTO door (w0, w1, w2, w3, w4, w5) VALUES ($1, $2, $3, $4, $5, $6)");
@@ -596,13 +678,16 @@ async fn write_sqlite(
         let rows: Vec<&[Cell]> = cells.chunks(write.columns.len()).collect();
         query = query.bind(serde_json::to_string(&rows)?);
     }
-    query.execute(connection).await.map_err(classified)?;
+    in_time(until, query.execute(connection))
+        .await
+        .map_err(classified)?;
     Ok(())
 }
 
 async fn write_postgres(
     connection: &mut PgConnection,
     rows: [Vec<Cell>; WRITES.len()],
+    until: Instant,
 ) -> Result<(), CommitError> {
     let mut query = sqlx::query(postgres_statement(&rows));
     for (write, mut cells) in WRITES.iter().zip(rows) {
@@ -632,7 +717,9 @@ async fn write_postgres(
             };
         }
     }
-    query.execute(connection).await.map_err(classified)?;
+    in_time(until, query.execute(connection))
+        .await
+        .map_err(classified)?;
     Ok(())
 }
 

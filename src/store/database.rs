@@ -1,30 +1,46 @@
 //! The two engines and the one way to ask them: the databases differ in this file and nowhere else.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Connection, FromRow};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::connections::{CONNECTIONS, Connections, Idle};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// How long a statement waits for another process's lock on an SQLite file (`firebell incident` beside `serve`).
-const SQLITE_BUSY: Duration = Duration::from_secs(5);
+/// How long a statement waits for another process's lock on an SQLite file (`firebell incident` beside `serve`): as long
+/// as a person can be let wait.
+pub(super) const SQLITE_BUSY: Duration = Duration::from_millis(1_500);
+/// The same for the one that opens the file: it has time, and may meet one that brings the tables up to date.
+const SQLITE_OPENING: Duration = Duration::from_secs(5);
 /// Reads beside the one writer.
 const SQLITE_READERS: u32 = 4;
-/// One writer, the lanes, and a few readers; a small server's default limit is 100.
-const POSTGRES_CONNECTIONS: u32 = 8;
-/// How long a query waits for a free connection before it is an error: under Slack's 3 s.
-const ACQUIRE: Duration = Duration::from_secs(2);
+/// How long a read waits for a free connection before it is an error: under Slack's 3 s.
+const ACQUIRE: Duration = Duration::from_secs(1);
+/// How long one row may take: somebody waits for it.
+const ONE_ROW: Duration = Duration::from_secs(2);
+/// How long a page of rows may take: a record's rows are long.
+const MANY_ROWS: Duration = Duration::from_secs(10);
+/// How long a change may take that nobody waits for.
+const CHANGE: Duration = Duration::from_secs(5);
+/// How long a close waits for what is being written.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// How long a first connection to PostgreSQL may take.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// An open database. What is written goes over a connection that is held, not borrowed from a pool: a pool asks a
 /// connection whether it is alive each time it comes back, and that costs as much as a commit.
@@ -35,10 +51,10 @@ pub(super) enum Database {
         writer: Arc<Mutex<SqliteWriter>>,
         readers: SqlitePool,
     },
-    /// A connection for commits, and a pool for everything else.
+    /// A connection for commits, and some for everything else.
     Postgres {
-        committer: Arc<Mutex<Option<PgConnection>>>,
-        pool: PgPool,
+        committer: Arc<Mutex<Option<Idle>>>,
+        others: Arc<Connections>,
     },
 }
 
@@ -154,14 +170,37 @@ macro_rules! ask_again {
         let mut dead = 0;
         loop {
             match $ask {
-                Err(error) if is_dead(&error) && dead < POSTGRES_CONNECTIONS => dead += 1,
+                Err(error) if is_dead(&error) && !is_late(&error) && dead < CONNECTIONS => {
+                    dead += 1;
+                }
                 answer => break answer,
             }
         }
     }};
 }
 
+/// Asks over one of PostgreSQL's connections, in a limited time; the connection is kept if it is sound.
+macro_rules! over {
+    ($connections:expr, $limit:expr, $connection:ident => $ask:expr) => {{
+        let mut lent = $connections.lend().await?;
+        let $connection = &mut lent.connection;
+        let answer = in_time(Instant::now() + $limit, $ask).await;
+        lent.settle(&answer);
+        answer
+    }};
+}
+
 impl Database {
+    /// The path of the SQLite file that an address names, if there is none.
+    pub(super) fn missing(url: &str) -> anyhow::Result<Option<std::path::PathBuf>> {
+        if !url.starts_with("sqlite:") {
+            return Ok(None);
+        }
+        let options = SqliteConnectOptions::from_str(url).context("reading DATABASE_URL")?;
+        let path = options.get_filename();
+        Ok((!path.exists()).then(|| path.to_owned()))
+    }
+
     /// Opens the database at an address and brings its tables up to date.
     pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
         if url.starts_with("sqlite:") {
@@ -182,19 +221,27 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(SQLITE_BUSY)
             .statement_cache_capacity(64);
+        let patient = options.clone().busy_timeout(SQLITE_OPENING);
+        let mut opening = SqliteConnection::connect_with(&patient)
+            .await
+            .context("opening the SQLite database")?;
+        MIGRATIONS
+            .run(&mut opening)
+            .await
+            .context("bringing the tables up to date")?;
         let mut writer = SqliteWriter {
             options: options.clone(),
             connection: None,
             is_closed: false,
         };
-        let connection = writer
+        writer
             .connection()
             .await
             .context("opening the SQLite database")?;
-        MIGRATIONS
-            .run(&mut *connection)
+        opening
+            .close()
             .await
-            .context("bringing the tables up to date")?;
+            .context("closing the first connection")?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .test_before_acquire(false)
@@ -210,22 +257,24 @@ impl Database {
         let options = PgConnectOptions::from_str(url)
             .context("reading DATABASE_URL")?
             .application_name("firebell");
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            // A connection that died is noticed by the query that meets it (see `ask_again!`); to ask each time before
-            // use would cost every command a round trip.
-            .test_before_acquire(false)
-            .connect_with(options)
-            .await
-            .context("connecting to PostgreSQL")?;
+        // Without a limit on its statements: to make an index of a large table takes its time.
+        let mut opening = in_time(
+            Instant::now() + OPENING,
+            PgConnection::connect_with(&options),
+        )
+        .await
+        .context("connecting to PostgreSQL")?;
         MIGRATIONS
-            .run(&pool)
+            .run(&mut opening)
             .await
             .context("bringing the tables up to date")?;
+        opening
+            .close()
+            .await
+            .context("closing the first connection")?;
         Ok(Database::Postgres {
             committer: Arc::default(),
-            pool,
+            others: Arc::new(Connections::new(options)),
         })
     }
 
@@ -238,17 +287,11 @@ impl Database {
         let sql = sql.into();
         match self {
             Database::Sqlite { readers, .. } => {
-                bound!(sqlx::query_as(sql.sqlite), args)
-                    .fetch_all(readers)
-                    .await
+                let asking = bound!(sqlx::query_as(sql.sqlite), args).fetch_all(readers);
+                in_time(Instant::now() + MANY_ROWS, asking).await
             }
-            Database::Postgres { pool, .. } => {
-                ask_again!(
-                    bound!(sqlx::query_as(sql.postgres), args)
-                        .fetch_all(pool)
-                        .await
-                )
-            }
+            Database::Postgres { others, .. } => ask_again!(over!(others, MANY_ROWS, connection =>
+                bound!(sqlx::query_as(sql.postgres), args).fetch_all(connection))),
         }
     }
 
@@ -261,17 +304,11 @@ impl Database {
         let sql = sql.into();
         match self {
             Database::Sqlite { readers, .. } => {
-                bound!(sqlx::query_as(sql.sqlite), args)
-                    .fetch_optional(readers)
-                    .await
+                let asking = bound!(sqlx::query_as(sql.sqlite), args).fetch_optional(readers);
+                in_time(Instant::now() + ONE_ROW, asking).await
             }
-            Database::Postgres { pool, .. } => {
-                ask_again!(
-                    bound!(sqlx::query_as(sql.postgres), args)
-                        .fetch_optional(pool)
-                        .await
-                )
-            }
+            Database::Postgres { others, .. } => ask_again!(over!(others, ONE_ROW, connection =>
+                bound!(sqlx::query_as(sql.postgres), args).fetch_optional(connection))),
         }
     }
 
@@ -284,16 +321,16 @@ impl Database {
         let sql = sql.into();
         match self {
             Database::Sqlite { writer, .. } => {
-                let mut writer = writer.lock().await;
-                bound!(sqlx::query_as(sql.sqlite), args)
-                    .fetch_all(writer.connection().await?)
-                    .await
+                let changing = async {
+                    let mut writer = writer.lock().await;
+                    bound!(sqlx::query_as(sql.sqlite), args)
+                        .fetch_all(writer.connection().await?)
+                        .await
+                };
+                in_time(Instant::now() + CHANGE, changing).await
             }
-            Database::Postgres { pool, .. } => {
-                bound!(sqlx::query_as(sql.postgres), args)
-                    .fetch_all(pool)
-                    .await
-            }
+            Database::Postgres { others, .. } => over!(others, CHANGE, connection =>
+                bound!(sqlx::query_as(sql.postgres), args).fetch_all(connection)),
         }
     }
 
@@ -302,48 +339,86 @@ impl Database {
         let sql = sql.into();
         match self {
             Database::Sqlite { writer, .. } => {
-                let mut writer = writer.lock().await;
-                bound!(sqlx::query(sql.sqlite), args)
-                    .execute(writer.connection().await?)
-                    .await
-                    .map(|done| done.rows_affected())
+                let changing = async {
+                    let mut writer = writer.lock().await;
+                    bound!(sqlx::query(sql.sqlite), args)
+                        .execute(writer.connection().await?)
+                        .await
+                };
+                let done = in_time(Instant::now() + CHANGE, changing).await;
+                done.map(|done| done.rows_affected())
             }
-            Database::Postgres { pool, .. } => bound!(sqlx::query(sql.postgres), args)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected()),
+            Database::Postgres { others, .. } => over!(others, CHANGE, connection =>
+                bound!(sqlx::query(sql.postgres), args).execute(connection))
+            .map(|done| done.rows_affected()),
         }
     }
 
-    /// Lets go of every connection, finishing what is being written.
-    pub(super) async fn close(&self) {
+    /// Drops the connections that are kept for reading, where they may be dead without our knowing: the next question
+    /// goes over a new one.
+    pub(super) fn distrust(&self) {
         match self {
-            Database::Sqlite { writer, readers } => {
-                readers.close().await;
-                // Whoever writes has written when the lock is had; nobody writes after it.
-                let mut writer = writer.lock().await;
-                writer.is_closed = true;
-                if let Some(connection) = writer.connection.take() {
-                    let _ = connection.close().await;
+            Database::Sqlite { .. } => {}
+            Database::Postgres { others, .. } => others.distrust(),
+        }
+    }
+
+    /// Lets go of every connection, finishing what is being written, unless that takes too long.
+    pub(super) async fn close(&self) {
+        let closing = async {
+            match self {
+                Database::Sqlite { writer, readers } => {
+                    readers.close().await;
+                    // Whoever writes has written when the lock is had; nobody writes after it.
+                    let mut writer = writer.lock().await;
+                    writer.is_closed = true;
+                    if let Some(connection) = writer.connection.take() {
+                        let _ = connection.close().await;
+                    }
+                }
+                Database::Postgres { committer, others } => {
+                    let committing = async {
+                        if let Some(connection) = committer.lock().await.take() {
+                            connection.close().await;
+                        }
+                    };
+                    tokio::join!(committing, others.close());
                 }
             }
-            Database::Postgres { committer, pool } => {
-                let connection = committer.lock().await.take();
-                if let Some(connection) = connection {
-                    let _ = connection.close().await;
-                }
-                pool.close().await;
-            }
+        };
+        if tokio::time::timeout(FAREWELL, closing).await.is_err() {
+            warn!("The database does not let go in time; what was being written may be lost");
         }
     }
 }
 
+/// Waits for an answer until then and no longer.
+pub(super) async fn in_time<T>(
+    until: Instant,
+    asking: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    match tokio::time::timeout_at(until, asking).await {
+        Ok(answer) => answer,
+        Err(_) => Err(sqlx::Error::Io(std::io::Error::new(
+            ErrorKind::TimedOut,
+            "the database did not answer in time",
+        ))),
+    }
+}
+
+/// Whether an error says that no answer came in time.
+pub(super) fn is_late(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(cause) if cause.kind() == ErrorKind::TimedOut)
+}
+
 /// Whether an error says that the connection is gone, not that the question was wrong.
-fn is_dead(error: &sqlx::Error) -> bool {
+pub(super) fn is_dead(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) => true,
-        // Class 57P: the server was stopped, or an administrator ended the session.
-        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| code.starts_with("57P")),
+        // Class 08: no connection. 57P: the server was stopped, or an administrator ended the session.
+        sqlx::Error::Database(cause) => cause
+            .code()
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
         _ => false,
     }
 }

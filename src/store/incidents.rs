@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::chain::{self, Link};
-use super::commit::{open_follow_ups, word};
+use super::commit::{delivery_key, open_follow_ups, word};
 use super::database::Arg;
 use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
@@ -206,7 +206,7 @@ impl Store {
             .database
             .row(
                 "SELECT incident_id, seq FROM deliveries WHERE id = $1",
-                &[id.as_str().into()],
+                &[(&*delivery_key(id)).into()],
             )
             .await
             .context("looking for an earlier delivery")?;

@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod commit;
+mod connections;
 mod database;
 pub mod incidents;
 pub mod outbox;
@@ -24,7 +25,18 @@ impl Store {
         })
     }
 
-    /// Lets go of the database, finishing what is being written.
+    /// Opens a store that is there already: where no SQLite file is, none is made.
+    pub async fn open_existing(url: &str) -> anyhow::Result<Self> {
+        if let Some(path) = Database::missing(url)? {
+            anyhow::bail!(
+                "There is no database at {}. DATABASE_URL says where it lies; `firebell migrate` makes one.",
+                path.display()
+            );
+        }
+        Self::open(url).await
+    }
+
+    /// Lets go of the database, finishing what is being written, unless that takes too long.
     pub async fn close(&self) {
         self.database.close().await;
     }
@@ -48,7 +60,12 @@ impl Store {
         Ok(row.map(|(at,)| moment(at).checked_add(since).unwrap_or(moment(at))))
     }
 
-    /// Whether the database answers.
+    /// Whether a failure to read is the database's, not what was read.
+    pub fn is_away(cause: &anyhow::Error) -> bool {
+        cause.chain().any(|cause| cause.is::<sqlx::Error>())
+    }
+
+    /// Whether the database answers, and in time.
     pub async fn ping(&self) -> sqlx::Result<()> {
         self.database
             .row::<(i64,)>("SELECT CAST(1 AS BIGINT)", &[])

@@ -221,7 +221,13 @@ on_both_engines! {
     async fn eight_replicas_find_their_turn(scratch) {
         let replicas = join_all((0..8).map(|_| replica(scratch))).await;
         let id = replicas[0].declared().await;
-        join_all((0..160).map(|n: usize| replicas[n % 8].says(wish(&id, note(n.to_string()))))).await;
+        join_all((0..160).map(async |n: usize| {
+            // Whoever does not get a turn in time is told so, and asks again.
+            while let Err(error) = replicas[n % 8].engine.handle(wish(&id, note(n.to_string()))).await {
+                assert!(matches!(error, EngineError::Overloaded), "{error:?}");
+            }
+        }))
+        .await;
         assert_eq!(replicas[0].notes(&id).await.len(), 160);
         replicas[0].finish().await;
     }
@@ -402,6 +408,27 @@ on_both_engines! {
         assert_eq!(one.notes(&id).await, ["after", "before", "lost"].map(str::to_owned).into());
         assert_eq!(one.says(declare("login is down")).await.incident.id.as_str(), "INC-2025-0914-002");
         one.finish().await;
+    }
+
+    async fn what_the_database_does_not_take_fails_alone(scratch) {
+        let one = replica(scratch).await;
+        let id = one.declared().await;
+        scratch.tamper(match scratch.url.starts_with("sqlite") {
+            true => "CREATE TRIGGER poison BEFORE INSERT ON events WHEN NEW.payload LIKE '%poison%' BEGIN SELECT RAISE(ABORT, 'poison'); END",
+            false => "ALTER TABLE events ADD CHECK (payload NOT LIKE '%poison%')",
+        }).await;
+        let answers = join_all((0..20).map(|n| {
+            let text = if n == 7 { "poison".to_owned() } else { n.to_string() };
+            one.engine.handle(wish(&id, note(text)))
+        }))
+        .await;
+        for (n, answer) in answers.iter().enumerate() {
+            match n {
+                7 => assert!(matches!(answer, Err(EngineError::Store(_))), "{answer:?}"),
+                _ => assert!(answer.is_ok(), "{n}: {answer:?}"),
+            }
+        }
+        assert_eq!(one.notes(&id).await.len(), 19);
     }
 
     async fn a_store_that_was_closed_is_an_error_and_not_a_wait_without_end(scratch) {

@@ -13,6 +13,7 @@ mod http;
 mod kill;
 mod layers;
 mod manifest;
+mod outage;
 mod page;
 mod peers;
 mod reliability;

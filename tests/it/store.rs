@@ -750,6 +750,22 @@ on_both_engines! {
         check(&store).await;
     }
 
+    async fn a_delivery_with_an_id_of_any_length_is_known_again(scratch) {
+        let store = scratch.store().await;
+        let mut held = declared(&store, 1).await;
+        let mut chance = Chance::new();
+        let long: String = (0..9_000).map(|_| char::from(b'!' + chance.below(90) as u8)).collect();
+        for known in [long.clone(), format!("{long}!"), long[..255].to_owned()] {
+            let known = DeliveryId::new(known);
+            assert_eq!(store.delivered(&known).await.unwrap(), None);
+            let mut commit = Commit::default();
+            held = draft(&mut commit, &held, note("x"));
+            commit.deliver(&known, &id(1), 1, None);
+            store.commit(&commit).await.unwrap();
+            assert_eq!(store.delivered(&known).await.unwrap(), Some((id(1), 1)));
+        }
+    }
+
     async fn a_nul_where_the_databases_do_not_agree_is_neutralised(scratch) {
         let store = scratch.store().await;
         let held = declared(&store, 1).await;
