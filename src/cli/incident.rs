@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use crate::app::beside;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -11,13 +13,36 @@ use crate::domain::terms::Who;
 use crate::engine::Engine;
 use crate::slack::client::Outgoing;
 use crate::slack::message::Composer;
+use crate::slack::parse::{Context, Request, parse};
 use crate::slack::text::unescape;
+use crate::store::Store;
 use crate::templates;
+
+/// A database for what needs none.
+const NONE: &str = "sqlite::memory:";
 
 /// Answers one line.
 pub(super) async fn run(settings: &Settings, words: &[String]) -> anyhow::Result<ExitCode> {
     let catalog = Arc::new(super::catalog(settings)?);
-    let store = super::open(settings).await?;
+    // The parser takes Slack's escapes out of what people typed there; what is typed here has none.
+    let line = words
+        .join(" ")
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    let who = Who::named(std::env::var("USER").unwrap_or_else(|_| "command line".to_owned()));
+    let context = Context {
+        catalog: &catalog,
+        typist: &who,
+        forms: false,
+    };
+    // Only what begins a record may make a database for it; what needs none is answered without.
+    let url = settings.database.url.expose_secret();
+    let store = match parse(&line, context).map(|line| line.request) {
+        Ok(Request::Declare(_)) => Store::open(url).await?,
+        Ok(Request::Help(_) | Request::ShowContacts) | Err(_) => Store::open(NONE).await?,
+        Ok(_) => Store::open_existing(url).await?,
+    };
     let words_of_messages = templates::environment(beside(settings.config.path()).as_deref());
     let desk = Desk {
         engine: Engine::start(store.clone(), catalog.clone(), Clock::System),
@@ -27,13 +52,8 @@ pub(super) async fn run(settings: &Settings, words: &[String]) -> anyhow::Result
         store,
     };
     let asked = Asked {
-        // The parser takes Slack's escapes out of what people typed there; what is typed here has none.
-        line: &words
-            .join(" ")
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;"),
-        who: Who::named(std::env::var("USER").unwrap_or_else(|_| "command line".to_owned())),
+        line: &line,
+        who,
         incident: None,
         channel: None,
         delivery: None,

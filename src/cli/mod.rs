@@ -203,6 +203,12 @@ fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
     }
 }
 
+/// The store, made if it is not there.
 async fn open(settings: &Settings) -> anyhow::Result<Store> {
     Store::open(settings.database.url.expose_secret()).await
+}
+
+/// The store, for whoever only reads: a database that a wrong address names is not made.
+async fn open_existing(settings: &Settings) -> anyhow::Result<Store> {
+    Store::open_existing(settings.database.url.expose_secret()).await
 }

@@ -24,7 +24,7 @@ pub(super) async fn export(
     output: Option<PathBuf>,
 ) -> anyhow::Result<ExitCode> {
     let catalog = super::catalog(settings)?;
-    let store = super::open(settings).await?;
+    let store = super::open_existing(settings).await?;
     let words = templates::environment(beside(settings.config.path()).as_deref());
     let id = IncidentId::new(id.to_uppercase());
     anyhow::ensure!(
@@ -64,7 +64,7 @@ pub(super) async fn verify(
 }
 
 async fn verify_store(settings: &Settings, anchors: &[Anchor]) -> anyhow::Result<ExitCode> {
-    let store = super::open(settings).await?;
+    let store = super::open_existing(settings).await?;
     let ids = store.all_ids().await?;
     let mut faults = 0;
     for anchor in anchors {
@@ -111,7 +111,7 @@ async fn verify_file(settings: &Settings, path: &Path) -> anyhow::Result<ExitCod
     // A file whose every hash was made anew holds in itself; only the store tells it from the record.
     match (&incident, is_there(settings)) {
         (Some(id), true) => {
-            let store = super::open(settings).await?;
+            let store = super::open_existing(settings).await?;
             match store.hash_of(id, entries as i64).await? {
                 Some(stored) if stored == head => println!("The store has the same record."),
                 Some(_) => faults.push(format!(

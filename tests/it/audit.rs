@@ -111,6 +111,55 @@ async fn a_state_that_cannot_be_read_and_events_without_an_incident_are_named_am
 }
 
 #[tokio::test]
+async fn whoever_only_reads_makes_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(env!("CARGO_BIN_EXE_firebell"))
+            .args(words)
+            .current_dir(folder.path())
+            .env("DATABASE_URL", "sqlite://typo.db")
+            .output()
+            .unwrap();
+        let said = [stdout, stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+        (status.code(), said.concat())
+    };
+    for words in [
+        &["audit", "verify"][..],
+        &["export", "INC-2025-0914-001"],
+        &["incident", "list"],
+        &["incident", "status", "INC-2025-0914-001"],
+        &["incident", "note", "INC-2025-0914-001", "x"],
+    ] {
+        let (code, said) = run(words);
+        assert_eq!(code, Some(1), "{words:?}: {said}");
+        assert!(
+            said.contains("There is no database at typo.db"),
+            "{words:?}: {said}"
+        );
+    }
+    let (code, said) = run(&["incident", "help"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(&["incident", "lisst"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(
+        folder.path().read_dir().unwrap().count(),
+        0,
+        "nothing was made"
+    );
+    let (code, said) = run(&["incident", "declare", "p1", "checkout is down"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(&["audit", "verify"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "The records of 1 incidents are whole.\n")
+    );
+}
+
+#[tokio::test]
 async fn what_is_no_anchor_is_refused_with_its_form() {
     let bot = TestBot::start().await;
     let (code, _) = audit(&bot, "INC-2025-0914-001");
