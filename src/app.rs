@@ -13,8 +13,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::desk::Desk;
@@ -191,33 +192,36 @@ impl App {
         listener: TcpListener,
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
-        let lanes: Vec<_> = self
-            .rooms
-            .dispatcher
-            .lanes()
-            .into_iter()
-            .map(|lane| tokio::spawn(self.rooms.dispatcher.clone().run(lane, stop.clone())))
-            .collect();
+        let mut lanes = JoinSet::new();
+        for lane in self.rooms.dispatcher.lanes() {
+            lanes.spawn(self.rooms.dispatcher.clone().run(lane, stop.clone()));
+        }
         let attending = tokio::spawn(self.attend(stop.clone()));
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
         let serving = serve_http(listener, self.router(), stop.clone());
         let mut stopping = stop.clone();
+        let store = &self.rooms.desk.store;
         tokio::select! {
             () = serving => {}
             () = async {
                 let _ = stopping.wait_for(|stop| *stop).await;
                 tokio::time::sleep(FAREWELL).await;
             } => warn!("Some requests did not end in time"),
+            what = broken(&self.rooms.desk.engine, &mut lanes, &stop) => {
+                // Whoever watches over the process starts it again; what was not done is in the outbox.
+                error!("{what} has stopped working; the bot ends");
+                store.close().await;
+                anyhow::bail!("{what} has stopped working; the log says why");
+            }
         }
         if tokio::time::timeout(FAREWELL, attending).await.is_err() {
             warn!("Some connections of Socket Mode did not end in time");
         }
-        for lane in lanes {
-            if tokio::time::timeout(FAREWELL, lane).await.is_err() {
-                warn!("Some orders did not end in time; they stay in the outbox");
-            }
+        let ending = async { while lanes.join_next().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL, ending).await.is_err() {
+            warn!("Some orders did not end in time; they stay in the outbox");
         }
         let replies = &self.rooms.reception.replies;
         replies.close();
@@ -227,7 +231,7 @@ impl App {
         {
             warn!("Some replies did not end in time");
         }
-        self.rooms.desk.store.close().await;
+        store.close().await;
         info!("Stopped");
         Ok(())
     }
@@ -280,6 +284,24 @@ async fn keep_time(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
             Ok(None) => return,
             Err(cause) => warn!("Could not ask the database for the time: {cause:#}"),
         }
+    }
+}
+
+/// Waits until a part of the bot ends that must not end before it is told to, and says which.
+async fn broken(
+    engine: &Engine,
+    lanes: &mut JoinSet<()>,
+    stop: &watch::Receiver<bool>,
+) -> &'static str {
+    tokio::select! {
+        () = engine.stopped() => "The writer",
+        () = async {
+            // A lane that was told to stop ends by itself.
+            while lanes.join_next().await.is_some_and(|_| *stop.borrow()) {}
+            if *stop.borrow() {
+                std::future::pending::<()>().await;
+            }
+        } => "A lane of the dispatcher",
     }
 }
 

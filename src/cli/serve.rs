@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -13,6 +14,9 @@ use tracing_subscriber::EnvFilter;
 use crate::app::{App, Parts, beside};
 use crate::clock::Clock;
 use crate::config::Settings;
+
+/// How often the figures are put together.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs the bot until it is told to stop.
 pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -27,6 +31,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("setting up /metrics")?;
+    tokio::spawn(keep_figures(metrics.clone()));
     let app = App::build(Parts {
         catalog,
         beside: beside(settings.config.path()),
@@ -47,6 +52,15 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     info!("Listening on {}", listener.local_addr()?);
     app.serve(listener, told_to_stop()).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts the figures together now and then: else they pile up where nobody fetches `/metrics`.
+async fn keep_figures(metrics: PrometheusHandle) {
+    let mut upkeep = tokio::time::interval(UPKEEP);
+    loop {
+        upkeep.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Turns true on Ctrl-C, and on the signal by which a container is stopped.

@@ -20,10 +20,15 @@ pub async fn alive() -> &'static str {
 /// For how long no connection of Socket Mode may be up.
 const CUT_OFF: SignedDuration = SignedDuration::from_secs(60);
 
-/// `GET /readyz`: the database answers, and Socket Mode, if it is used, is connected; what is degraded is told. Slack's
-/// API being away is no reason to take the bot out of service: it keeps what is to be said until Slack is back.
+/// `GET /readyz`: somebody writes, the database answers, and Socket Mode, if it is used, is connected; what is degraded
+/// is told. Slack's API being away is no reason to take the bot out of service: it keeps what is to be said until Slack
+/// is back.
 pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
     let store = &rooms.desk.store;
+    if !rooms.desk.engine.is_running() {
+        let body = json!({ "ready": false, "writer": "has stopped; the log says why" });
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();
+    }
     if let Err(cause) = store.ping().await {
         let body = json!({ "ready": false, "database": format!("does not answer: {cause}") });
         return (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response();

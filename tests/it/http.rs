@@ -7,6 +7,9 @@ use std::time::Duration;
 use firebell::app::{App, Parts};
 use firebell::clock::Clock;
 use firebell::domain::catalog::Catalog;
+use firebell::domain::command::Declaration;
+use firebell::domain::terms::Actor;
+use firebell::engine::{Envelope, Wish};
 use firebell::simulator::{Fault, Options, RequestUrls, Workspace};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -473,6 +476,48 @@ async fn readiness_tells_what_is_degraded_and_fails_only_without_the_database() 
     assert_eq!(answer.status, 200);
     assert_snapshot!(answer.text(), @"The database does not answer, so nothing was done. Please try again, and tell whoever runs Firebell: /readyz and the log say more.");
     // Not `finish()`: the database is gone.
+}
+
+#[tokio::test]
+async fn a_bot_whose_writer_or_lane_is_gone_says_so_and_ends() {
+    let bot = TestBot::start().await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    // In the last second of all time: whoever reckons on from it panics.
+    let end = jiff::Timestamp::from_second(jiff::Timestamp::MAX.as_second()).unwrap();
+    let end = Clock::by_hand(end);
+
+    // A lane: the clock of the incident is due.
+    let served = serve(parts(&bot.database_url, &bot.slack, &end)).await;
+    let ended = served.ended.await.unwrap().unwrap_err().to_string();
+    assert!(
+        ended.contains("A lane of the dispatcher has stopped"),
+        "{ended}"
+    );
+
+    // The writer.
+    let app = App::build(parts(&bot.database_url, &bot.slack, &end))
+        .await
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = app.router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let engine = app.desk().engine.clone();
+    let declaration = Envelope {
+        wish: Wish::Declare(Declaration::titled("x")),
+        actor: Actor::Firebell,
+        delivery: None,
+    };
+    engine.handle(declaration).await.unwrap_err();
+    let (status, body) = get(&url, "/readyz", None).await;
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("writer"), "{body}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let ended = app.serve(listener, stopped).await.unwrap_err().to_string();
+    assert!(ended.contains("The writer has stopped"), "{ended}");
+    // Not `finish()`: the bot has broken down.
 }
 
 #[tokio::test]
