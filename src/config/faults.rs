@@ -114,6 +114,7 @@ impl Faults {
 
     pub(super) fn push_pair(
         &mut self,
+        level: Level,
         span: Range<usize>,
         message: String,
         help: &str,
@@ -126,7 +127,7 @@ impl Faults {
             span: other,
             label: label.to_owned(),
         };
-        let fault = self.push(Level::Error, span, message, Some(help.to_owned()));
+        let fault = self.push(level, span, message, Some(help.to_owned()));
         fault.related = Some(related);
     }
 

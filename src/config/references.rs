@@ -87,6 +87,7 @@ impl Reading {
             return;
         }
         self.faults.borrow_mut().push_pair(
+            Level::Error,
             span,
             format!("the {thing} `{name}` is defined twice"),
             "give one of them another id",

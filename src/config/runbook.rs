@@ -1,12 +1,14 @@
 //! What the file says of actions, checks, checklists and change freezes: one line for one key.
 
+use super::faults::Level;
 use super::reader::{Section, Value};
 use super::references::Thing;
 use super::sections::own_id;
 use super::values::*;
 use crate::domain::form::unknown_word;
 use crate::domain::runbook::{
-    self, Action, Approvals, ChangeFreeze, Check, Checklist, Input, InputKind, Risk, Values, Verify,
+    self, ACTION_KINDS, Action, Approvals, CHECK_KINDS, ChangeFreeze, Check, Checklist, Input,
+    InputKind, Risk, Values, Verify,
 };
 use crate::domain::terms::ServiceId;
 
@@ -14,7 +16,9 @@ pub fn action(it: &mut Section<'_>) -> Option<Action> {
     let id = own_id(it, Thing::Action);
     let action = Action {
         title: it.required("title", text).unwrap_or_default(),
-        kind: it.required("kind", kind).unwrap_or_default(),
+        kind: it
+            .required("kind", kind("a kind of action", &ACTION_KINDS))
+            .unwrap_or_default(),
         service: it
             .optional("service", reference(Thing::Service))
             .map(ServiceId::new),
@@ -122,6 +126,10 @@ fn approvals(value: Value<'_>) -> Option<Approvals> {
             .optional("self_approval", flag)
             .unwrap_or(default.self_approval),
     };
+    if approvals.required > 0 && it.value("by").is_none_or(|by| by.items().is_empty()) {
+        let message = "nobody is named who may approve: anybody in the incident may";
+        it.fault(Level::Warning, message, "add `by = [\"role:NAME\"]`");
+    }
     it.close();
     Some(approvals)
 }
@@ -139,7 +147,15 @@ fn verify(value: Value<'_>) -> Option<Verify> {
 
 pub fn check(it: &mut Section<'_>) -> Option<Check> {
     let id = own_id(it, Thing::Check);
-    let kind = it.required("kind", kind);
+    let kind = it.required("kind", kind("a kind of check", &CHECK_KINDS));
+    if kind.as_deref() == Some("http") && it.value("with").is_none() {
+        let message = "nobody can say what this check asks: `with` is missing";
+        it.fault(
+            Level::Error,
+            message,
+            "add `with = { url = \"https://…\" }`",
+        );
+    }
     let check = Check {
         title: it.optional("title", text),
         service: it

@@ -21,7 +21,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
         slack: slack(&mut root),
         incidents: incidents(&mut root),
         severities: severities(&mut root),
-        people: each(&mut root, "people", "[[people]]", person),
+        people: people(&mut root),
         services: each(&mut root, "services", "[[services]]", service),
         schedules: each(&mut root, "schedules", "[[schedules]]", |it| {
             schedule(it, &organization)
@@ -164,6 +164,7 @@ impl Words {
         match taken {
             Some((_, first, owner)) if owner != severity => {
                 value.reading.faults.borrow_mut().push_pair(
+                    Level::Error,
                     value.span(),
                     format!("\"{word}\" means two severities, `{owner}` and `{severity}`"),
                     "take it away from one of them",
@@ -195,13 +196,76 @@ fn severity(it: &mut Section<'_>, words: &mut Words) -> Option<Severity> {
         update_every: it.optional("update_every", positive_duration),
         postmortem_within: it.optional("postmortem_within", positive_duration),
         escalation_policy: it.optional("escalation_policy", reference(Thing::EscalationPolicy)),
-        invite: it.list("invite", target),
+        invite: it.list("invite", |value| {
+            let target = target(value)?;
+            if let Target::Channel(name) = &target {
+                let message = format!("#{name} cannot be invited: a channel is nobody");
+                value.doubtful(
+                    message,
+                    "name people: person:ID, schedule:ID, role:NAME or usergroup:HANDLE",
+                );
+            }
+            Some(target)
+        }),
         checklists: it.list("checklists", reference(Thing::Checklist)),
         stakeholders: it.list("stakeholders", email),
         war_room: it.optional("war_room", flag).unwrap_or(true),
         id: SeverityId::new(owner),
     };
     id.map(|_| severity)
+}
+
+fn people(root: &mut Section<'_>) -> Vec<Person> {
+    let mut seen = Seen::default();
+    each(root, "people", "[[people]]", |it| {
+        let person = person(it);
+        for (key, level) in [
+            // Two may be called the same; by what they are reached, two cannot be told apart.
+            ("name", Level::Warning),
+            ("email", Level::Error),
+            ("slack", Level::Error),
+        ] {
+            if let Some(value) = it.value(key) {
+                seen.see(key, level, value);
+            }
+        }
+        person
+    })
+}
+
+/// What people are known by, in lower case, with its place.
+#[derive(Default)]
+struct Seen(Vec<(&'static str, String, std::ops::Range<usize>)>);
+
+impl Seen {
+    /// Notes what somebody is known by; complains if somebody else is, too.
+    fn see(&mut self, key: &'static str, level: Level, value: Value<'_>) {
+        let Some(text) = value.get().as_str() else {
+            return;
+        };
+        let lower = text.to_lowercase();
+        let before = self.0.iter().find(|(of, it, _)| *of == key && *it == lower);
+        let Some((_, _, first)) = before else {
+            self.0.push((key, lower, value.span()));
+            return;
+        };
+        value.reading.faults.borrow_mut().push_pair(
+            level,
+            value.span(),
+            format!("two people have the {} \"{text}\"", word_for(key)),
+            "say who is who, or take one of them out",
+            first.clone(),
+            "somebody else's here",
+        );
+    }
+}
+
+fn word_for(key: &str) -> &str {
+    match key {
+        "email" => "e-mail address",
+        "slack" => "Slack name",
+        key => key,
+    }
 }
 
 fn person(it: &mut Section<'_>) -> Option<Person> {

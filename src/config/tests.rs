@@ -640,11 +640,11 @@ to = "2025-12-20T00:00"
     53 | service = "{{ labels.service }"
        |           ^^^^^^^^^^^^^^^^^^^^^ write it as "{{ labels.service }}"
 
-    error: "ecs.Scale" is not a kind
+    error: "ecs.Scale" is not a kind of action
       --> firebell.toml:59:8
        |
     59 | kind = "ecs.Scale"
-       |        ^^^^^^^^^^^ write one or two words in lower case: "http", "ecs.rollback"
+       |        ^^^^^^^^^^^ did you mean "ecs.scale"?
 
     error: `min` is 10 and `max` is 1: no number fits
       --> firebell.toml:60:48
@@ -708,8 +708,8 @@ severity = []
 [[actions]]
 id = "a"
 title = "A"
-kind = "x"
-approvals = { requird = 1 }
+kind = "ecs.scale"
+approvals = { requird = 1, by = ["usergroup:sre"] }
 inputs = { n = { typ = "integer", mni = 1, type = "integer" } }
 verify = { witin = "1m", within = "1m" }
 [notifications.sms]
@@ -730,8 +730,61 @@ banana = 1
 }
 
 #[test]
+fn what_could_never_work_is_told() {
+    insta::assert_snapshot!(brief(r##"
+[[severities]]
+id = "p1"
+name = "P1"
+invite = ["channel:#ops", "usergroup:sre"]
+[[people]]
+id = "ana"
+name = "Ana Ames"
+email = "ana@example.com"
+[[people]]
+id = "ann"
+name = "ana ames"
+email = "Ana@example.com"
+slack = "@ana"
+[[people]]
+id = "bo"
+name = "Bo"
+slack = "@Ana"
+[[actions]]
+id = "rollback"
+title = "Roll back"
+kind = "ecs.rolback"
+approvals = { required = 1 }
+[[actions]]
+id = "scale"
+title = "Scale"
+kind = "ecs.scale"
+approvals = { required = 0 }
+[[checks]]
+id = "site"
+kind = "https"
+with = { url = "https://example.com" }
+[[checks]]
+id = "api"
+kind = "http"
+[[checks]]
+id = "teapot"
+kind = "teapot"
+"##), @r##"
+    5: #ops cannot be invited: a channel is nobody. name people: person:ID, schedule:ID, role:NAME or usergroup:HANDLE
+    12: two people have the name "ana ames". say who is who, or take one of them out
+    13: two people have the e-mail address "Ana@example.com". say who is who, or take one of them out
+    18: two people have the Slack name "@Ana". say who is who, or take one of them out
+    22: "ecs.rolback" is not a kind of action. did you mean "ecs.rollback"?
+    23: nobody is named who may approve: anybody in the incident may. add `by = ["role:NAME"]`
+    31: "https" is not a kind of check. did you mean "http"?
+    33: nobody can say what this check asks: `with` is missing. add `with = { url = "https://…" }`
+    38: "teapot" is not a kind of check. write one of: http, ecs.service
+    "##);
+}
+
+#[test]
 fn one_slip_is_told_once() {
-    let action = "[[actions]]\nid = \"a\"\ntitle = \"A\"\nkind = \"x\"\n";
+    let action = "[[actions]]\nid = \"a\"\ntitle = \"A\"\nkind = \"ecs.scale\"\n";
     let input = "inputs = { n = { type = \"intger\", min = 1, max = 2, title = \"N\" } }";
     assert_eq!(
         brief(&format!("{action}{input}")),

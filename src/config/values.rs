@@ -125,24 +125,17 @@ pub fn word(value: Value<'_>) -> Option<String> {
     Some(text)
 }
 
-/// What does an action or a check: `ecs.rollback`.
-pub fn kind(value: Value<'_>) -> Option<String> {
-    value.parse(|text| {
-        let part = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-        };
-        let legal = match text.split_once('.') {
-            Some((family, verb)) => part(family) && part(verb),
-            None => part(text),
-        };
-        match legal {
+/// One of the known kinds of something: `ecs.rollback`.
+pub fn kind(
+    what: &'static str,
+    known: &'static [&'static str],
+) -> impl Fn(Value<'_>) -> Option<String> {
+    move |value| {
+        value.parse(|text| match known.contains(&text) {
             true => Ok(text.to_owned()),
-            false => Err(WrongForm::new(
-                format!("\"{text}\" is not a kind"),
-                "write one or two words in lower case: \"http\", \"ecs.rollback\"",
-            )),
-        }
-    })
+            false => Err(form::unknown_word(what, text, known.iter().copied())),
+        })
+    }
 }
 
 /// A time zone of the IANA database.

@@ -57,6 +57,12 @@ impl Value {
     }
 }
 
+/// What can be done to a system: the kinds of `[[actions]]`.
+pub const ACTION_KINDS: [&str; 4] = ["ecs.rollback", "ecs.scale", "ecs.restart", "rds.snapshot"];
+
+/// What can be asked of a system: the kinds of `[[checks]]`.
+pub const CHECK_KINDS: [&str; 2] = ["http", "ecs.service"];
+
 /// An ops action: something the bot may do to a system once it has been approved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -64,7 +70,7 @@ pub struct Action {
     pub id: String,
     /// What it does, for people.
     pub title: String,
-    /// What does it: `ecs.rollback`; always `word` or `word.word` in lower case.
+    /// What does it, one of [`ACTION_KINDS`]: `ecs.rollback`.
     pub kind: String,
     /// The service it is done to.
     pub service: Option<ServiceId>,
@@ -173,7 +179,7 @@ pub struct Check {
     pub id: String,
     /// The name for people; `None`: the id.
     pub title: Option<String>,
-    /// What asks: `http`, `ecs.service`; always `word` or `word.word` in lower case.
+    /// What asks, one of [`CHECK_KINDS`]: `http`.
     pub kind: String,
     /// The service that it tells about.
     pub service: Option<ServiceId>,
