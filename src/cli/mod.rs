@@ -1,6 +1,7 @@
 //! The command line. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 
 mod demo;
+mod env_file;
 mod incident;
 mod manifest;
 mod record;
@@ -98,10 +99,8 @@ pub fn main() -> ExitCode {
     // One TLS stack for everything: rustls with ring.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments = Arguments::parse();
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        eprintln!("The file .env cannot be read: {error}");
+    if let Err(error) = env_file::load() {
+        eprintln!("{error}");
         return ExitCode::FAILURE;
     }
     // Half of the cores: the others are the database's, or SQLite's own thread's.
@@ -183,7 +182,8 @@ fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
             print!("{}", faults.render(color));
             Ok(ExitCode::FAILURE)
         }
-        Err(error @ LoadError::Unreadable { .. }) => Err(error.into()),
+        // Its words hold its cause already.
+        Err(error @ LoadError::Unreadable { .. }) => anyhow::bail!("{error}"),
     }
 }
 
@@ -199,7 +199,8 @@ fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
             eprint!("{}", faults.render(color));
             anyhow::bail!("The configuration has errors; nothing was started.")
         }
-        Err(error @ LoadError::Unreadable { .. }) => Err(error.into()),
+        // Its words hold its cause already.
+        Err(error @ LoadError::Unreadable { .. }) => anyhow::bail!("{error}"),
     }
 }
 

@@ -222,9 +222,16 @@ impl Database {
             .busy_timeout(SQLITE_BUSY)
             .statement_cache_capacity(64);
         let patient = options.clone().busy_timeout(SQLITE_OPENING);
-        let mut opening = SqliteConnection::connect_with(&patient)
-            .await
-            .context("opening the SQLite database")?;
+        let mut opening = match SqliteConnection::connect_with(&patient).await {
+            Ok(connection) => connection,
+            // The engine's words name no file, and say everything twice.
+            Err(cause) => bail!(
+                "The SQLite database {} cannot be opened: {}. Its folder must exist and be writable; DATABASE_URL names \
+                 the file (sqlite://firebell.db, or with four slashes sqlite:////data/firebell.db).",
+                options.get_filename().display(),
+                innermost(&cause),
+            ),
+        };
         MIGRATIONS
             .run(&mut opening)
             .await
@@ -258,12 +265,19 @@ impl Database {
             .context("reading DATABASE_URL")?
             .application_name("firebell");
         // Without a limit on its statements: to make an index of a large table takes its time.
-        let mut opening = in_time(
+        let first = in_time(
             Instant::now() + OPENING,
             PgConnection::connect_with(&options),
-        )
-        .await
-        .context("connecting to PostgreSQL")?;
+        );
+        let mut opening = match first.await {
+            Ok(connection) => connection,
+            Err(cause) => bail!(
+                "PostgreSQL at {}:{} cannot be used: {}. DATABASE_URL names it.",
+                options.get_host(),
+                options.get_port(),
+                innermost(&cause)
+            ),
+        };
         MIGRATIONS
             .run(&mut opening)
             .await
@@ -409,6 +423,15 @@ pub(super) async fn in_time<T>(
 /// Whether an error says that no answer came in time.
 pub(super) fn is_late(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(cause) if cause.kind() == ErrorKind::TimedOut)
+}
+
+/// The cause behind all others, in its own words.
+fn innermost(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(cause) => cause.message().to_owned(),
+        sqlx::Error::Io(cause) => cause.to_string(),
+        error => error.to_string(),
+    }
 }
 
 /// Whether an error says that the connection is gone, not that the question was wrong.

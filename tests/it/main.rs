@@ -3,6 +3,7 @@
 
 mod audit;
 mod browser;
+mod cli;
 mod declare;
 mod endurance;
 mod engine;
