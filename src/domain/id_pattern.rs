@@ -20,6 +20,9 @@ pub struct IdPattern {
 
 const PLACEHOLDERS: [&str; 6] = ["yyyy", "yy", "mm", "dd", "mmdd", "nnn"];
 
+/// The digits of the greatest number that a day can have.
+const NUMBER_DIGITS_MAX: usize = 10;
+
 /// The longest name that Slack gives a channel, in characters.
 const NAME_LENGTH_MAX: usize = 80;
 
@@ -49,6 +52,14 @@ impl IdPattern {
             .replace("{mm}", &format!("{month:02}"))
             .replace("{dd}", &format!("{day:02}"))
             .replace("{nnn}", &format!("{n:03}"))
+    }
+
+    /// The id that somebody means who types it in whatever case; none, if the word has not the form of an id.
+    ///
+    /// Ids of an earlier pattern are known by their general form: letters, then numbers, `OPS-2025-0914-001`.
+    pub fn id_of(&self, word: &str) -> Option<String> {
+        recased(&self.text, word)
+            .or_else(|| is_of_another_pattern(word).then(|| word.to_uppercase()))
     }
 
     /// The pattern as it is written.
@@ -106,6 +117,44 @@ fn stand_in(text: &str, parts: &[&str]) -> bool {
         let without = format!("{} {}", &text[..at], &text[at + first.len()..]);
         stand_in(&without, rest)
     })
+}
+
+/// A word with its letters as the pattern writes them, and digits for its placeholders; none, if it does not follow it.
+fn recased(pattern: &str, word: &str) -> Option<String> {
+    let (letters, rest) = pattern.split_at(pattern.find('{').unwrap_or(pattern.len()));
+    let (begun, word) = word.split_at_checked(letters.len())?;
+    if !begun.eq_ignore_ascii_case(letters) {
+        return None;
+    }
+    let Some((name, rest)) = rest.strip_prefix('{').and_then(|it| it.split_once('}')) else {
+        return word.is_empty().then(|| letters.to_owned());
+    };
+    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+    // The number of the day may be longer than its three digits, the others not.
+    let longest = match name {
+        "nnn" => digits.min(NUMBER_DIGITS_MAX),
+        name => digits.min(name.len()),
+    };
+    (name.len()..=longest).find_map(|n| {
+        let behind = recased(rest, &word[n..])?;
+        Some(format!("{letters}{}{behind}", &word[..n]))
+    })
+}
+
+/// Whether a word looks like an id of some pattern that is not in force: `OPS-2025-0914-001`. Every pattern has a
+/// year, a day and a number, which makes nine digits: `us-1-2` is none.
+fn is_of_another_pattern(word: &str) -> bool {
+    let mut parts = word.split('-');
+    let begins = parts.next().is_some_and(|letters| {
+        !letters.is_empty() && letters.bytes().all(|b| b.is_ascii_alphabetic())
+    });
+    let numbers: Vec<&str> = parts.collect();
+    begins
+        && numbers.len() >= 2
+        && numbers.concat().len() >= 9
+        && numbers
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 impl FromStr for IdPattern {
@@ -212,6 +261,48 @@ mod tests {
         let channel = IdPattern::default_channel();
         let parsed: IdPattern = channel.as_str().parse().unwrap();
         assert_eq!(parsed.for_channel(), Ok(channel));
+    }
+
+    #[test]
+    fn whatever_a_pattern_renders_is_read_back_in_any_case() {
+        let day = civil::date(2025, 9, 14);
+        for text in [
+            "INC-{yyyy}-{mmdd}-{nnn}",
+            "{yyyy}-{mmdd}-{nnn}",
+            "{nnn}{yy}{mm}{dd}",
+            "inc_{yy}{mmdd}.{nnn}x",
+        ] {
+            let pattern: IdPattern = text.parse().unwrap();
+            for n in [1, 42, 999, 1_000, u32::MAX] {
+                let id = pattern.render(day, n);
+                for typed in [id.clone(), id.to_uppercase(), id.to_lowercase()] {
+                    assert_eq!(pattern.id_of(&typed), Some(id.clone()), "{text}: {typed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_of_an_earlier_pattern_is_known_by_its_form() {
+        let pattern: IdPattern = "{yyyy}-{mmdd}-{nnn}".parse().unwrap();
+        for typed in ["INC-2025-0914-001", "ops-20250914-001"] {
+            assert_eq!(pattern.id_of(typed), Some(typed.to_uppercase()));
+        }
+        for word in [
+            "",
+            "incredible",
+            "us-1-2",
+            "INC-",
+            "INC-2025",
+            "2025-09-14",
+            "eu-west-1",
+            "é2025-0914-001",
+            "INC-2025-0914-001x",
+            "a--20250914-001",
+            "{yyyy}-{mmdd}-{nnn}",
+        ] {
+            assert_eq!(pattern.id_of(word), None, "{word}");
+        }
     }
 
     #[test]

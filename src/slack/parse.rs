@@ -102,6 +102,11 @@ impl Subcommand {
         self.words[0]
     }
 
+    /// Whether it is about one incident, which a line outside of a war room must name.
+    pub fn needs_incident(&self) -> bool {
+        !matches!(self.word(), "declare" | "list" | "contacts" | "help")
+    }
+
     /// How it is typed after the slash command: `role <role> [@user]`.
     pub fn form(&self) -> String {
         format!("{} {}", self.word(), self.usage)
@@ -243,9 +248,9 @@ pub fn parse(line: &str, context: Context<'_>) -> Result<Line, NotUnderstood> {
     };
     // An incident may be named first: `/incident ack INC-2025-0914-001`.
     let (first, behind) = split(rest);
-    let (incident, rest) = match looks_like_id(&first, context.catalog) {
-        true => (Some(IncidentId::new(first.to_uppercase())), behind),
-        false => (None, rest),
+    let (incident, rest) = match context.catalog.incidents.id.id_of(&first) {
+        Some(id) => (Some(IncidentId::new(id)), behind),
+        None => (None, rest),
     };
     let request = (subcommand.parse)(rest.trim(), context)?;
     Ok(Line { request, incident })
@@ -283,21 +288,6 @@ fn split(line: &str) -> (String, &str) {
         Some((word, rest)) => (word.to_owned(), rest),
         None => (line.to_owned(), ""),
     }
-}
-
-/// Whether a word is the id of an incident: as long as one of today's pattern and begun like it.
-fn looks_like_id(word: &str, catalog: &Catalog) -> bool {
-    let pattern = catalog.incidents.id.as_str();
-    let prefix = pattern.split('{').next().unwrap_or_default();
-    !prefix.is_empty()
-        && word.len() > prefix.len()
-        && word
-            .get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        && word[prefix.len()..].starts_with(|c: char| c.is_ascii_digit())
-        && word
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn subcommand(word: &str) -> &'static Subcommand {
@@ -700,6 +690,10 @@ mod tests {
         assert_eq!(line.incident, Some(IncidentId::new("INC-2025-0914-001")));
         assert_eq!(line.request, Request::Pursue(Command::Acknowledge));
         assert_eq!(read("note incredible").unwrap().incident, None);
+        // Of a pattern that was in force before.
+        let line = read("ack ops-2025-0914-001").unwrap();
+        assert_eq!(line.incident, Some(IncidentId::new("OPS-2025-0914-001")));
+        assert_eq!(read("note us-1-2 is slow").unwrap().incident, None);
     }
 
     #[test]
@@ -748,6 +742,23 @@ mod tests {
             request("todo done 2"),
             Request::Pursue(Command::CompleteFollowUp { number: 2 })
         );
+    }
+
+    #[test]
+    fn a_subcommand_says_whether_it_is_about_one_incident() {
+        for subcommand in SUBCOMMANDS {
+            let samples = ["", "x", "p1", "scribe", "x <@U0BO|bo>"];
+            let lines = samples.map(|rest| read(&format!("{} {rest}", subcommand.word())));
+            let needs: Vec<bool> = lines
+                .iter()
+                .flatten()
+                .map(|line| line.request.needs_incident())
+                .collect();
+            assert!(!needs.is_empty(), "{}", subcommand.word());
+            for needs in needs {
+                assert_eq!(needs, subcommand.needs_incident(), "{}", subcommand.word());
+            }
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl FromStr for Anchor {
         let is_hash = head.len() == ANCHOR_DIGITS && head.bytes().all(|b| b.is_ascii_hexdigit());
         match (incident.is_empty(), seq.parse(), is_hash) {
             (false, Ok(seq), true) => Ok(Self {
-                incident: IncidentId::new(incident.to_uppercase()),
+                incident: IncidentId::new(incident),
                 seq,
                 head: head.to_ascii_lowercase(),
             }),
