@@ -100,6 +100,7 @@ async fn verify_file(settings: &Settings, path: &Path) -> anyhow::Result<ExitCod
         incident,
         entries,
         head,
+        reformatted,
         mut faults,
         remarks,
     } = tokio::task::spawn_blocking(|| export::verify_file(reader))
@@ -107,6 +108,9 @@ async fn verify_file(settings: &Settings, path: &Path) -> anyhow::Result<ExitCod
         .with_context(|| format!("reading {}", path.display()))?;
     for remark in remarks {
         println!("Note: {remark}");
+    }
+    if reformatted {
+        println!("Note: the file was reformatted; its words are the same wherever no fault is told.");
     }
     // A file whose every hash was made anew holds in itself; only the store tells it from the record.
     match (&incident, is_there(settings)) {

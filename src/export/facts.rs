@@ -47,6 +47,12 @@ impl Facts<'_> {
         Names(&self.incident.names)
     }
 
+    /// When users had relief; none, if only the resolution says so: then it would be told twice.
+    fn mitigated(&self) -> Option<Timestamp> {
+        let mitigated = self.incident.milestones.mitigated;
+        mitigated.filter(|_| self.survey.mitigated)
+    }
+
     /// The milestones that were reached, in their order.
     pub(super) fn milestones(&self) -> Vec<Milestone> {
         let m = &self.incident.milestones;
@@ -54,7 +60,7 @@ impl Facts<'_> {
             ("Started", Some(m.started)),
             ("Declared", Some(m.declared)),
             ("Acknowledged", m.acknowledged),
-            ("Mitigated", m.mitigated),
+            ("Mitigated", self.mitigated()),
             ("Resolved", m.resolved),
             ("Closed", m.closed),
         ];
@@ -75,7 +81,7 @@ impl Facts<'_> {
         let m = &self.incident.milestones;
         let ends = [
             ("time_to_acknowledge", "Time to acknowledge", m.acknowledged),
-            ("time_to_mitigate", "Time to mitigate", m.mitigated),
+            ("time_to_mitigate", "Time to mitigate", self.mitigated()),
             ("time_to_resolve", "Time to resolve", m.resolved),
         ];
         ends.into_iter()

@@ -32,6 +32,19 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
     templates: &Environment<'_>,
     out: &mut Out<'_, W>,
 ) -> anyhow::Result<()> {
+    let rendered = render(facts, templates)?;
+    for piece in pieces(&rendered) {
+        match piece {
+            Piece::Text(text) => out.buffer().push_str(text),
+            Piece::Updates => updates(source, facts, out).await?,
+            Piece::Timeline => timeline(source, facts, out).await?,
+        }
+    }
+    Ok(())
+}
+
+/// All but the updates and the timeline, with marks in their stead.
+pub(super) fn render(facts: &Facts<'_>, templates: &Environment<'_>) -> anyhow::Result<String> {
     let style = templates
         .get_template(STYLE)
         .and_then(|template| template.render(()))
@@ -48,18 +61,10 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
         drawing_narrow => Value::from_safe_string(narrow),
         ..page(facts, &Pen { line: escape, block: escape }),
     };
-    let rendered = templates
+    templates
         .get_template(TEMPLATE)
         .and_then(|template| template.render(context))
-        .with_context(|| format!("rendering {TEMPLATE}"))?;
-    for piece in pieces(&rendered) {
-        match piece {
-            Piece::Text(text) => out.buffer().push_str(text),
-            Piece::Updates => updates(source, facts, out).await?,
-            Piece::Timeline => timeline(source, facts, out).await?,
-        }
-    }
-    Ok(())
+        .with_context(|| format!("rendering {TEMPLATE}"))
 }
 
 async fn updates<W: AsyncWrite + Unpin>(
@@ -69,23 +74,15 @@ async fn updates<W: AsyncWrite + Unpin>(
 ) -> anyhow::Result<()> {
     let names = facts.names();
     let started = facts.incident.milestones.started;
-    let mut last = 0;
-    loop {
-        let rows = source
-            .store
-            .events_of_kind(source.id, "update_posted", last, source.up_to)
-            .await?;
-        let Some(end) = rows.last() else { break };
-        last = end.seq;
-        for row in &rows {
-            let recorded = row.recorded()?;
+    source
+        .updates(out, |out, recorded| {
             let Event::UpdatePosted {
                 number,
                 status,
                 update,
             } = &recorded.event
             else {
-                continue;
+                return Ok(());
             };
             write!(
                 out,
@@ -96,7 +93,7 @@ async fn updates<W: AsyncWrite + Unpin>(
                 times::shown(recorded.happened_at, facts.zone),
                 escape(times::zone_name(facts.zone)),
                 times::length(recorded.happened_at.duration_since(started)),
-                escape(&names.tell(&recorded).actor),
+                escape(&names.tell(recorded).actor),
                 escape(&names.text(&update.text)),
             )?;
             let lines = [
@@ -118,10 +115,9 @@ async fn updates<W: AsyncWrite + Unpin>(
                 out.buffer().push_str("</dl>");
             }
             out.buffer().push_str("</article>\n");
-            out.breathe().await?;
-        }
-    }
-    Ok(())
+            Ok(())
+        })
+        .await
 }
 
 async fn timeline<W: AsyncWrite + Unpin>(

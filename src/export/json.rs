@@ -40,24 +40,15 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
     out.buffer().push_str(open);
 
     out.buffer().push_str(",\n  \"updates\": [");
-    let mut last = 0;
     let mut first = true;
-    loop {
-        let rows = source
-            .store
-            .events_of_kind(source.id, "update_posted", last, source.up_to)
-            .await?;
-        let Some(end) = rows.last() else { break };
-        last = end.seq;
-        for row in &rows {
-            let recorded = row.recorded()?;
-            let Some(update) = SaidUpdate::of(&recorded, facts.names()) else {
-                continue;
-            };
-            item(out.buffer(), &mut first, &update)?;
-            out.breathe().await?;
-        }
-    }
+    source
+        .updates(out, |out, recorded| {
+            if let Some(update) = SaidUpdate::of(recorded, facts.names()) {
+                item(out.buffer(), &mut first, &update)?;
+            }
+            Ok(())
+        })
+        .await?;
     out.buffer().push_str("\n  ],\n  \"timeline\": [");
 
     let mut last = 0;

@@ -24,10 +24,7 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
     templates: &Environment<'_>,
     out: &mut Out<'_, W>,
 ) -> anyhow::Result<()> {
-    let rendered = templates
-        .get_template(TEMPLATE)
-        .and_then(|template| template.render(page(facts, &Pen { line, block })))
-        .with_context(|| format!("rendering {TEMPLATE}"))?;
+    let rendered = render(facts, templates)?;
     for piece in pieces(&rendered) {
         match piece {
             Piece::Text(text) => out.buffer().push_str(text),
@@ -38,6 +35,14 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
     Ok(())
 }
 
+/// All but the updates and the timeline, with marks in their stead.
+pub(super) fn render(facts: &Facts<'_>, templates: &Environment<'_>) -> anyhow::Result<String> {
+    templates
+        .get_template(TEMPLATE)
+        .and_then(|template| template.render(page(facts, &Pen { line, block })))
+        .with_context(|| format!("rendering {TEMPLATE}"))
+}
+
 async fn updates<W: AsyncWrite + Unpin>(
     source: Source<'_>,
     facts: &Facts<'_>,
@@ -45,30 +50,22 @@ async fn updates<W: AsyncWrite + Unpin>(
 ) -> anyhow::Result<()> {
     let names = facts.names();
     let started = facts.incident.milestones.started;
-    let mut last = 0;
-    loop {
-        let rows = source
-            .store
-            .events_of_kind(source.id, "update_posted", last, source.up_to)
-            .await?;
-        let Some(end) = rows.last() else { break };
-        last = end.seq;
-        for row in &rows {
-            let recorded = row.recorded()?;
+    source
+        .updates(out, |out, recorded| {
             let Event::UpdatePosted {
                 number,
                 status,
                 update,
             } = &recorded.event
             else {
-                continue;
+                return Ok(());
             };
             writeln!(
                 out,
                 "### Update {number}: {status}\n\n{} UTC (+{}), by {}\n\n{}\n",
                 times::shown(recorded.happened_at, &TimeZone::UTC),
                 times::length(recorded.happened_at.duration_since(started)),
-                line(&names.tell(&recorded).actor),
+                line(&names.tell(recorded).actor),
                 block(&names.text(&update.text)),
             )?;
             let lines = [
@@ -81,14 +78,12 @@ async fn updates<W: AsyncWrite + Unpin>(
                     writeln!(out, "- **{label}:** {}", line(&names.text(said)))?;
                 }
             }
-            if update.actions_taken.is_some() || update.next_steps.is_some() || update.eta.is_some()
-            {
+            if lines.iter().any(|(_, said)| said.is_some()) {
                 writeln!(out)?;
             }
-            out.breathe().await?;
-        }
-    }
-    Ok(())
+            Ok(())
+        })
+        .await
 }
 
 async fn timeline<W: AsyncWrite + Unpin>(

@@ -16,6 +16,7 @@ mod markdown;
 mod order;
 mod out;
 mod page;
+mod rewritten;
 mod survey;
 mod text;
 mod times;
@@ -28,7 +29,8 @@ use minijinja::Environment;
 use tokio::io::AsyncWrite;
 
 use crate::domain::catalog::Catalog;
-use crate::domain::event::ExportFormat;
+use crate::domain::event::{ExportFormat, Recorded};
+use crate::domain::incident::Incident;
 use crate::domain::terms::IncidentId;
 use crate::store::Store;
 use facts::Facts;
@@ -111,6 +113,31 @@ pub async fn write<W: AsyncWrite + Unpin>(
     }))
 }
 
+/// Renders the templates of the readable forms with what a record holds: one that is broken is told before it is needed.
+pub fn prove(
+    templates: &Environment<'_>,
+    catalog: &Catalog,
+    incident: &Incident,
+    record: &[Recorded],
+) -> anyhow::Result<()> {
+    let mut survey = Survey::default();
+    for recorded in record {
+        survey.add(recorded);
+    }
+    let facts = Facts {
+        incident,
+        survey: &survey,
+        zone: &catalog.organization.timezone,
+        now: incident.milestones.declared,
+        organization: &catalog.organization.name,
+        service_name: None,
+        head: "",
+    };
+    markdown::render(&facts, templates)?;
+    html::render(&facts, templates)?;
+    Ok(())
+}
+
 /// The whole file in memory, for a receiver that must know its length before its first byte.
 pub async fn to_bytes(
     store: &Store,
@@ -154,6 +181,29 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Walks through the updates, page by page; `tell` writes each.
+    async fn updates<'o, W: AsyncWrite + Unpin>(
+        self,
+        out: &mut Out<'o, W>,
+        mut tell: impl FnMut(&mut Out<'o, W>, &Recorded) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut last = 0;
+        loop {
+            let rows = self
+                .store
+                .events_of_kind(self.id, "update_posted", last, self.up_to)
+                .await?;
+            let Some(end) = rows.last() else {
+                return Ok(());
+            };
+            last = end.seq;
+            for row in &rows {
+                tell(out, &row.recorded()?)?;
+                out.breathe().await?;
+            }
+        }
+    }
+
     async fn survey(self, mut survey: Survey) -> anyhow::Result<Survey> {
         let mut last = 0;
         while last < self.up_to {
@@ -171,7 +221,7 @@ impl Source<'_> {
 
     async fn survey_to_draw(
         self,
-        incident: &crate::domain::incident::Incident,
+        incident: &Incident,
         zone: &jiff::tz::TimeZone,
         now: Timestamp,
     ) -> anyhow::Result<Survey> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::drawing::Sketch;
 use crate::domain::event::{Event, Recorded};
-use crate::domain::terms::{Role, Who};
+use crate::domain::terms::{Role, Status, Who};
 
 /// What was noted. It grows with the number of people, not with the timeline.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Survey {
     pub(super) people: Vec<Participant>,
     /// The drawing, if one is wanted.
     pub(super) sketch: Option<Sketch>,
+    /// Whether somebody said that users had relief, before the resolution said it by the way.
+    pub(super) mitigated: bool,
     /// How many updates were given.
     pub(super) updates: u64,
     by_key: HashMap<String, usize>,
@@ -71,13 +73,14 @@ impl Survey {
             }
             Event::RoleAssigned { role, to, .. } => self.assign(*role, to, at),
             Event::UpdatePosted { .. } => self.updates += 1,
+            Event::StatusChanged { to, .. } => self.mitigated = *to >= Status::Monitoring,
+            Event::Reopened { .. } => self.mitigated = false,
             // Nobody takes part by these beyond whoever made them happen.
             Event::WarRoomOpened { .. }
             | Event::WarRoomFailed { .. }
             | Event::CardPosted { .. }
             | Event::Announced { .. }
             | Event::Acknowledged { .. }
-            | Event::StatusChanged { .. }
             | Event::UpdateOverdue(_)
             | Event::SeverityChanged { .. }
             | Event::NoteAdded { .. }
@@ -87,7 +90,6 @@ impl Survey {
             | Event::FollowUpAdded(_)
             | Event::FollowUpCompleted { .. }
             | Event::Resolved(_)
-            | Event::Reopened { .. }
             | Event::Closed
             | Event::ExportRequested { .. }
             | Event::EffectFailed { .. } => {}

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::GENERATOR;
 use super::facts::Facts;
 use super::json::{Entry, NAMES, SCHEMA_VERSION, SaidUpdate, Summary, TIMELINE, UPDATES};
+use super::rewritten::originals;
 use super::survey::Survey;
 use super::told::Names;
 use crate::domain::event::{Event, Recorded};
@@ -36,6 +37,8 @@ pub struct Verdict {
     pub entries: u64,
     /// The hash at which the record ends: the same as in every other export of this moment, and as in the store.
     pub head: String,
+    /// Whether another program has written the file anew: its words are those of the record, its bytes are not.
+    pub reformatted: bool,
     /// Where the file does not hold, in words.
     pub faults: Vec<String>,
     /// What could not be proved, and why, in words.
@@ -79,6 +82,7 @@ struct Proof {
     other_words: Option<i64>,
     unknown_events: bool,
     has_timeline: bool,
+    reformatted: bool,
     faults: Vec<String>,
     more_faults: u64,
 }
@@ -124,7 +128,11 @@ impl Proof {
             actor: entry.actor.get(),
             payload: entry.payload.get(),
         };
-        if link.hash(&self.head) != entry.hash {
+        if link.hash(&self.head) == entry.hash {
+            // As it was written down.
+        } else if self.was_rewritten(&link, &entry.hash) {
+            self.reformatted = true;
+        } else {
             self.fault(format!(
                 "entry {seq} ({}) is not what was written down",
                 entry.kind
@@ -150,6 +158,23 @@ impl Proof {
             ),
             (_, _) => self.unknown_events = true,
         }
+    }
+
+    /// Whether an entry is what was written down, but for the form of its JSON.
+    fn was_rewritten(&self, link: &Link<'_>, hash: &str) -> bool {
+        let payloads = originals::<Event>(link.payload);
+        originals::<Actor>(link.actor).iter().any(|actor| {
+            let mut payloads = payloads.iter();
+            payloads.any(|payload| {
+                Link {
+                    actor,
+                    payload,
+                    ..*link
+                }
+                .hash(&self.head)
+                    == hash
+            })
+        })
     }
 
     /// Compares what an entry says with what its record means.
@@ -222,6 +247,7 @@ impl Proof {
             incident: self.id,
             entries: self.entries,
             head: self.head,
+            reformatted: self.reformatted,
             faults: self.faults,
             remarks,
         }

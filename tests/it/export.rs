@@ -579,9 +579,85 @@ async fn an_exported_record_proves_itself() {
             incident: Some(house.id.clone()),
             entries: 14,
             head,
+            reformatted: false,
             faults: vec![],
             remarks: vec![],
         }
+    );
+}
+
+/// Writes a JSON text anew as another program does it.
+fn rewritten(by: &[&str], json: &str) -> String {
+    use std::io::Write;
+    let mut child = std::process::Command::new(by[0])
+        .args(&by[1..])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{by:?}: {error}"));
+    let mut stdin = child.stdin.take().unwrap();
+    let text = json.to_owned();
+    let writing = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap().unwrap();
+    assert!(output.status.success(), "{by:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_record_that_another_program_wrote_anew_still_proves_itself() {
+    const PYTHON: &str = "import json, sys; json.dump(json.load(sys.stdin), sys.stdout, ";
+    for house in [a_whole_life().await, hostile().await] {
+        let json = house.export(ExportFormat::Json).await;
+        for how in [
+            "indent=4)",
+            "sort_keys=True)",
+            "ensure_ascii=False, separators=(',', ':'))",
+        ] {
+            let anew = rewritten(&["python3", "-c", &format!("{PYTHON}{how}")], &json);
+            let verdict = verify_file(anew.as_bytes()).unwrap();
+            assert_eq!(verdict.faults, [""; 0], "{how}");
+            assert_eq!(verdict.remarks, [""; 0], "{how}");
+            assert!(how.contains("separators") || verdict.reformatted, "{how}");
+            // One word changed in it is found as before.
+            let edited = anew.replacen("note_added", "note_addee", 1);
+            assert!(!verify_file(edited.as_bytes()).unwrap().holds(), "{how}");
+            let more = anew.replacen("\"text\"", "\"more\": 1, \"text\"", 2);
+            let verdict = verify_file(more.as_bytes());
+            assert!(verdict.is_err() || !verdict.unwrap().holds(), "{how}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn relief_that_only_the_resolution_brought_is_not_told_as_a_milestone() {
+    let house = House::with_incident("x").await;
+    let resolved = || Command::Resolve(Resolution::default());
+    house.after(60, Actor::Person(alice()), resolved()).await;
+    for format in [
+        ExportFormat::Markdown,
+        ExportFormat::Html,
+        ExportFormat::Json,
+    ] {
+        let file = house.export(format).await;
+        for told in ["Mitigated", "mitigated", "mitigate"] {
+            assert!(!file.contains(told), "{told}: {file}");
+        }
+    }
+    assert!(
+        verify_file(house.export(ExportFormat::Json).await.as_bytes())
+            .unwrap()
+            .holds()
+    );
+    let house = House::with_incident("x").await;
+    let relief = Command::SetStatus(Status::Monitoring);
+    house.after(60, Actor::Person(alice()), relief).await;
+    house.after(60, Actor::Person(alice()), resolved()).await;
+    assert!(
+        house
+            .export(ExportFormat::Markdown)
+            .await
+            .contains("| Mitigated |")
     );
 }
 
