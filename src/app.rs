@@ -10,6 +10,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusHandle;
+use minijinja::Environment;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -21,15 +22,18 @@ use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::dispatcher::{Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
+use crate::domain::form::nearest;
+use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, router};
+use crate::notify::letter;
 use crate::reception::Reception;
 use crate::slack::client::{Call, Failure, Slack};
 use crate::slack::message::Composer;
 use crate::slack::socket::SocketMode;
 use crate::socket;
 use crate::store::Store;
-use crate::templates;
+use crate::{export, templates};
 
 /// How often old deliveries are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
@@ -89,7 +93,7 @@ impl App {
         let catalog = Arc::new(parts.catalog);
         let words = templates::environment(parts.beside.as_deref());
         let composer = Arc::new(Composer::new(words.clone(), catalog.clone()));
-        composer.prove().context("a template is broken")?;
+        prove_templates(&words, &catalog)?;
         let templates = Arc::new(words);
         let engine = Engine::start(store.clone(), catalog.clone(), parts.clock.clone());
         let slack = match &parts.slack {
@@ -394,6 +398,45 @@ fn not_now(rooms: &Rooms, failure: Failure, what: &str) -> Duration {
             WHO_ARE_WE_AGAIN
         }
     }
+}
+
+/// Renders every template once, with everything in it that can be and with as little as can be: one that an operator
+/// broke is told at the start, not in the first incident or in its post-mortem.
+pub fn prove_templates(words: &Environment<'static>, catalog: &Arc<Catalog>) -> anyhow::Result<()> {
+    let broken = "a template is broken";
+    Composer::new(words.clone(), catalog.clone())
+        .prove()
+        .context(broken)?;
+    for (incident, record) in samples(catalog) {
+        export::prove(words, catalog, &incident, &record).context(broken)?;
+        letter::prove(words, catalog, &incident, &record).context(broken)?;
+    }
+    Ok(())
+}
+
+/// What the folder `templates/` beside the configuration holds that takes the place of nothing, in words: a name that
+/// is written wrong changes nothing and says nothing.
+pub fn stray_templates(beside: Option<&Path>) -> Vec<String> {
+    let Some(beside) = beside else {
+        return Vec::new();
+    };
+    let told = |stray: String| {
+        let file = stray.rsplit('/').next().unwrap_or(&stray);
+        let elsewhere = templates::names().find(|name| name.rsplit('/').next() == Some(file));
+        let help = match elsewhere.or_else(|| nearest(&stray, templates::names())) {
+            Some(near) => format!("did you mean templates/{near}?"),
+            None => format!(
+                "the names are: {}",
+                templates::names().collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let folder = beside.join("templates");
+        format!(
+            "{} takes the place of no message: {help}",
+            folder.join(stray).display()
+        )
+    };
+    templates::strays(beside).into_iter().map(told).collect()
 }
 
 /// The folder in which a configuration file lies.

@@ -13,6 +13,18 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 /// The templates that ship with the binary.
 const EMBEDDED: &[(&str, &str)] = &[
     (
+        "email/declared.txt.j2",
+        include_str!("../templates/email/declared.txt.j2"),
+    ),
+    (
+        "email/resolved.txt.j2",
+        include_str!("../templates/email/resolved.txt.j2"),
+    ),
+    (
+        "email/update.txt.j2",
+        include_str!("../templates/email/update.txt.j2"),
+    ),
+    (
         "export/postmortem.css.j2",
         include_str!("../templates/export/postmortem.css.j2"),
     ),
@@ -69,6 +81,9 @@ const FUEL: u64 = 1_000_000;
 /// The name of the escape for Slack's mrkdwn.
 const MRKDWN: &str = "mrkdwn";
 
+/// The folder beside the configuration.
+const FOLDER: &str = "templates";
+
 /// Makes the environment; `beside` is the folder of the configuration.
 pub fn environment(beside: Option<&Path>) -> Environment<'static> {
     let mut env = Environment::new();
@@ -83,7 +98,7 @@ pub fn environment(beside: Option<&Path>) -> Environment<'static> {
     env.add_filter("channel", channel);
     env.add_filter("time", time);
     env.add_filter("link", link);
-    let folder: Option<PathBuf> = beside.map(|folder| folder.join("templates"));
+    let folder: Option<PathBuf> = beside.map(|folder| folder.join(FOLDER));
     env.set_loader(move |name| {
         if let Some(folder) = &folder
             && let Some(own) = minijinja::path_loader(folder)(name)?
@@ -101,6 +116,44 @@ pub fn environment(beside: Option<&Path>) -> Environment<'static> {
 /// The names of all templates that ship with the binary.
 pub fn names() -> impl Iterator<Item = &'static str> {
     EMBEDDED.iter().map(|(name, _)| *name)
+}
+
+/// The files of the folder beside the configuration that take the place of none of ours, and that none of its files
+/// uses: `slack/crad.mrkdwn.j2`.
+pub fn strays(beside: &Path) -> Vec<String> {
+    let folder = beside.join(FOLDER);
+    let mut files = Vec::new();
+    let mut folders = vec![folder.clone()];
+    while let Some(inner) = folders.pop() {
+        for entry in std::fs::read_dir(&inner).into_iter().flatten().flatten() {
+            let path = entry.path();
+            // `.git`, `.DS_Store`, and what editors leave.
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') || name.ends_with('~') {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(inside) = path.strip_prefix(&folder) {
+                files.push((inside.to_string_lossy().replace('\\', "/"), path.clone()));
+            }
+        }
+    }
+    let texts: Vec<String> = files
+        .iter()
+        .filter_map(|(_, path)| std::fs::read_to_string(path).ok())
+        .collect();
+    let is_used = |name: &str| {
+        let quoted = [format!("\"{name}\""), format!("'{name}'")];
+        names().any(|known| known == name)
+            || texts
+                .iter()
+                .any(|text| quoted.iter().any(|it| text.contains(it)))
+    };
+    let mut strays: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
+    strays.retain(|name| !is_used(name));
+    strays.sort();
+    strays
 }
 
 /// A tag that stands on a line of its own leaves no line behind.

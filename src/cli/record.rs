@@ -110,7 +110,9 @@ async fn verify_file(settings: &Settings, path: &Path) -> anyhow::Result<ExitCod
         println!("Note: {remark}");
     }
     if reformatted {
-        println!("Note: the file was reformatted; its words are the same wherever no fault is told.");
+        println!(
+            "Note: the file was reformatted; its words are the same wherever no fault is told."
+        );
     }
     // A file whose every hash was made anew holds in itself; only the store tells it from the record.
     match (&incident, is_there(settings)) {

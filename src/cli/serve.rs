@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{App, Parts, beside};
+use crate::app::{App, Parts, beside, stray_templates};
 use crate::clock::Clock;
 use crate::config::Settings;
 
@@ -28,13 +28,17 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         );
     }
     info!("{}", settings.way_of_slack());
+    let beside = beside(settings.config.path());
+    for stray in stray_templates(beside.as_deref()) {
+        warn!("{stray}");
+    }
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("setting up /metrics")?;
     tokio::spawn(keep_figures(metrics.clone()));
     let app = App::build(Parts {
         catalog,
-        beside: beside(settings.config.path()),
+        beside,
         database_url: settings.database.url,
         slack: settings
             .slack_bot_token

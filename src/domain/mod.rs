@@ -19,5 +19,6 @@ pub mod oncall;
 #[cfg(test)]
 mod properties;
 pub mod runbook;
+pub mod samples;
 pub mod terms;
 pub mod timeline;

@@ -18,6 +18,7 @@ use crate::domain::event::{Event, Recorded};
 use crate::domain::form::show_roughly;
 use crate::domain::incident::{Incident, Room};
 use crate::domain::runbook::Checklist;
+use crate::domain::samples;
 use crate::domain::terms::{Actor, Role, SeverityId, SlackUserId, Status, Who};
 use crate::domain::timeline::TimelineEntry;
 use crate::templates::mrkdwn;
@@ -223,6 +224,7 @@ impl Composer {
     pub fn help(&self, about: Option<&Subcommand>) -> Outgoing {
         let command = &self.catalog.slack.command;
         let row = |subcommand: &Subcommand| {
+            // Between brackets Slack would see a link.
             format!(
                 "`{command} {}` {}",
                 mrkdwn(&subcommand.form()),
@@ -292,7 +294,7 @@ impl Composer {
     /// Renders every message once, with everything in it that can be: a template that an operator broke is told at
     /// the start, not in the first incident.
     pub fn prove(&self) -> anyhow::Result<()> {
-        for (incident, record) in super::message_samples::samples(&self.catalog) {
+        for (incident, record) in samples::samples(&self.catalog) {
             let now = incident.milestones.declared;
             self.card(&incident, now)?;
             self.announcement(&incident, now)?;
@@ -304,7 +306,7 @@ impl Composer {
                 }
             }
         }
-        self.checklist(&super::message_samples::checklist())?;
+        self.checklist(&samples::checklist())?;
         Ok(())
     }
 

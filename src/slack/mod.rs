@@ -6,7 +6,6 @@ pub mod inbound;
 pub mod interaction;
 pub mod limiter;
 pub mod message;
-mod message_samples;
 pub mod methods;
 pub mod modal;
 pub mod parse;

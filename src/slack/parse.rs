@@ -236,7 +236,7 @@ pub fn parse(line: &str, context: Context<'_>) -> Result<Line, NotUnderstood> {
     }
     let Some(subcommand) = find(&word) else {
         // `INC-2025-0914-001 ack` is as clear as `ack INC-2025-0914-001`; the name alone asks how it stands.
-        if looks_like_id(&word, context.catalog) {
+        if context.catalog.incidents.id.id_of(&word).is_some() {
             let (next, behind) = split(rest);
             return match next.as_str() {
                 "" => parse(&format!("status {word}"), context),

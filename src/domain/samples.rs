@@ -1,20 +1,20 @@
-//! An incident with everything in it, to render every template once before anybody needs it.
+//! Incidents with everything in them, and with as little as can be, to render every template once before anybody needs it.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::catalog::Catalog;
-use crate::domain::event::{
+use super::catalog::Catalog;
+use super::event::{
     Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark, MessageRef, Overdue, Recorded,
     Resolution, SeverityTerms, Update,
 };
-use crate::domain::incident::{Incident, fold};
-use crate::domain::runbook::Checklist;
-use crate::domain::terms::{
+use super::incident::{Incident, fold};
+use super::runbook::Checklist;
+use super::terms::{
     Actor, ChannelId, IncidentId, MessageTs, Role, SeverityId, SlackUserId, Status, Who,
 };
 
 /// Two incidents with their records: one that knows everything, and one that knows as little as can be.
-pub(super) fn samples(catalog: &Catalog) -> Vec<(Incident, Vec<Recorded>)> {
+pub fn samples(catalog: &Catalog) -> Vec<(Incident, Vec<Recorded>)> {
     let ana = Who::slack(SlackUserId::new("U0ANA"), "ana");
     let full = Actor::Person(ana.clone());
     let said = || Some("said".to_owned());
@@ -32,7 +32,8 @@ pub(super) fn samples(catalog: &Catalog) -> Vec<(Incident, Vec<Recorded>)> {
     ]
 }
 
-pub(super) fn checklist() -> Checklist {
+/// A checklist with one item.
+pub fn checklist() -> Checklist {
     Checklist {
         id: "sample".to_owned(),
         title: "Sample".to_owned(),
