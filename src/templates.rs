@@ -113,6 +113,15 @@ pub fn environment(beside: Option<&Path>) -> Environment<'static> {
     env
 }
 
+/// The scripted outages of the demo: the name of each, and its TOML.
+pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [(
+        "checkout-is-down",
+        include_str!("../templates/scenarios/checkout-is-down.toml"),
+    )]
+    .into_iter()
+}
+
 /// The names of all templates that ship with the binary.
 pub fn names() -> impl Iterator<Item = &'static str> {
     EMBEDDED.iter().map(|(name, _)| *name)

@@ -9,16 +9,20 @@ use std::time::Duration;
 use anyhow::Context;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::manifest::{DESCRIPTION, USAGE_HINT};
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
+use crate::reception::{ADD_TO_TIMELINE, DECLARE, DECLARE_ON_MESSAGE};
 use crate::simulator::{
-    InstalledApp, Options, RequestUrls, Shortcut, ShortcutKind, SlashCommand, Workspace,
+    InstalledApp, Options, Player, RequestUrls, Scenario, Shortcut, ShortcutKind, SlashCommand,
+    Workspace,
 };
 use crate::slack::text::unescape;
+use crate::templates;
 
 /// The people of the workspace: name, full name, title.
 const PEOPLE: [(&str, &str, &str); 6] = [
@@ -39,8 +43,8 @@ This is Firebell in a Slack workspace of its own: no account, no network, nothin
   1. Type `/incident declare p1 checkout is down` in #general: the war room appears at the left.
   2. Open it, and click Acknowledge on the card.
   3. Become somebody else in the row of people at the left edge: each sees what that person would see.
-  4. Type `/incident update rolled back, errors are falling`, then `/incident resolve`.
-  5. Type `/incident export`, and open the file that comes.
+  4. Click Update and fill in the form; then Resolve.
+  5. Type `/incident export`, and open the file that comes. Or let a scenario play: the button at the top left.
 Ctrl-C ends it.";
 
 const TYPED_WELCOME: &str = "\
@@ -95,6 +99,7 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
         metrics: None,
     })
     .await?;
+    workspace.set_scenes(Player::new(workspace.clone(), scenarios()?).scenes());
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(app.serve(bot, stopped));
     workspace
@@ -112,12 +117,32 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
         .await?;
     } else {
         println!("{WELCOME}");
-        tokio::signal::ctrl_c().await?;
+        told_to_stop().await?;
     }
     let _ = stop.send(true);
     serving.await??;
     std::fs::remove_dir_all(&folder)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C, or for whoever ends processes more politely.
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// The scenarios that ship with the binary: `templates/scenarios`.
+fn scenarios() -> anyhow::Result<Vec<(String, Scenario)>> {
+    templates::scenarios()
+        .map(|(id, text)| {
+            let scenario = Scenario::parse(text).with_context(|| format!("reading {id}"))?;
+            Ok((id.to_owned(), scenario))
+        })
+        .collect()
 }
 
 /// What the app's manifest offers to people in Slack.
@@ -134,17 +159,13 @@ fn installed_app() -> InstalledApp {
             description: DESCRIPTION.into(),
         }],
         shortcuts: vec![
-            shortcut(
-                "Declare an incident",
-                ShortcutKind::Global,
-                "declare_incident",
-            ),
+            shortcut("Declare an incident", ShortcutKind::Global, DECLARE),
             shortcut(
                 "Declare an incident",
                 ShortcutKind::Message,
-                "declare_incident_from_message",
+                DECLARE_ON_MESSAGE,
             ),
-            shortcut("Add to timeline", ShortcutKind::Message, "add_to_timeline"),
+            shortcut("Add to timeline", ShortcutKind::Message, ADD_TO_TIMELINE),
         ],
     }
 }

@@ -15,6 +15,7 @@
 //! | `sockets` | the same by Socket Mode |
 //! | `people` `deeds` `interaction` `reading` | what a person can do and see |
 //! | `faults` `limits` `line` | what goes wrong: on order, by too many calls, on the wire |
+//! | `scenario` | scripted outages, played by the workspace's people |
 //! | `control` | all of it over HTTP, for tests in other languages and other processes |
 //! | `page/` | the same workspace in a browser: one person's view, live |
 //!
@@ -47,6 +48,7 @@ mod posting;
 mod reading;
 mod requests;
 mod response_url;
+mod scenario;
 mod sockets;
 mod views;
 
@@ -78,6 +80,7 @@ pub use page::{InstalledApp, SceneStep, SceneView, Scenes, Shortcut, ShortcutKin
 pub use people::{Answer, Person};
 pub use reading::{BookmarkView, ChannelView, FileView, MessageView, OpenView, ReactionView};
 pub use requests::{RequestUrls, signature};
+pub use scenario::{Deed, Player, Scenario, Step};
 pub use sockets::EnvelopeView;
 
 /// How a workspace is set up.

@@ -18,6 +18,7 @@ mod outage;
 mod page;
 mod peers;
 mod reliability;
+mod scenario;
 mod scratch;
 mod simulator;
 mod socket;

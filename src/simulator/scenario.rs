@@ -1,0 +1,409 @@
+//! Scenarios: a scripted outage, played by the people of a workspace. They do what anybody could do, by messages, slash
+//! commands, buttons and reactions; what the app makes of it is the app's affair.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+use tokio::task::AbortHandle;
+
+use super::page::{SceneStep, SceneView, Scenes};
+use super::people::Person;
+use super::{Workspace, api};
+
+/// How long somebody waits for a channel, a message or a button that the app is to make.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+/// The pause between two steps that say nothing about it.
+const AFTER: Duration = Duration::from_secs(6);
+/// The place that is not known when a scenario is written: the newest channel whose name begins so.
+const WAR_ROOM: (&str, &str) = ("war room", "incident-");
+
+/// A scenario as it is written: one TOML file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// A few words.
+    pub title: String,
+    /// What it is about, in a sentence or two.
+    pub about: String,
+    /// What happens, one after the other.
+    pub steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The pause before it in real time: `8s`.
+    #[serde(default, deserialize_with = "seconds")]
+    pub after: Option<Duration>,
+    /// What happens now.
+    pub now: String,
+    /// What one may try meanwhile.
+    #[serde(rename = "try")]
+    pub try_this: String,
+    /// Where it is to be seen.
+    pub channel: Option<String>,
+    /// Who does what.
+    #[serde(default)]
+    pub deeds: Vec<Deed>,
+}
+
+/// Something that a person does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deed {
+    /// Who.
+    pub who: String,
+    /// In which channel.
+    #[serde(default, rename = "in")]
+    pub place: Option<String>,
+    /// Left out if this place is there already.
+    #[serde(default)]
+    pub unless: Option<String>,
+    /// Says something.
+    #[serde(default)]
+    pub says: Option<String>,
+    /// Types a line: a slash command.
+    #[serde(default)]
+    pub types: Option<String>,
+    /// Clicks the newest button of this label.
+    #[serde(default)]
+    pub clicks: Option<String>,
+    /// Gives this reaction to the newest message that holds the text of `on`.
+    #[serde(default)]
+    pub reacts: Option<String>,
+    /// See `reacts`.
+    #[serde(default)]
+    pub on: Option<String>,
+    /// Joins a channel.
+    #[serde(default)]
+    pub joins: Option<String>,
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    let number = text.strip_suffix('s').and_then(|it| it.parse().ok());
+    let number = number.ok_or_else(|| {
+        serde::de::Error::custom(format!("“{text}” is no pause; write seconds, as in 8s"))
+    })?;
+    Ok(Some(Duration::from_secs(number)))
+}
+
+impl Scenario {
+    /// Reads a scenario and makes sure that each deed is one.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let scenario: Scenario = toml::from_str(text)?;
+        ensure!(!scenario.steps.is_empty(), "a scenario has steps");
+        for deed in scenario.steps.iter().flat_map(|step| &step.deeds) {
+            let what = [
+                &deed.says,
+                &deed.types,
+                &deed.clicks,
+                &deed.reacts,
+                &deed.joins,
+            ];
+            let count = what.iter().filter(|it| it.is_some()).count();
+            ensure!(
+                count == 1,
+                "{} does {count} things in one deed: {deed:?}",
+                deed.who
+            );
+            ensure!(
+                deed.reacts.is_some() == deed.on.is_some(),
+                "`reacts` goes with `on`: {deed:?}"
+            );
+            ensure!(
+                deed.place.is_some() != deed.joins.is_some(),
+                "it must say where: {deed:?}"
+            );
+        }
+        Ok(scenario)
+    }
+}
+
+/// Plays scenarios in a workspace.
+pub struct Player {
+    workspace: Workspace,
+    scenarios: Vec<(String, Scenario)>,
+    standing: Mutex<BTreeMap<String, Standing>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// How far a scenario has come.
+#[derive(Default)]
+struct Standing {
+    /// How many steps were begun.
+    step: usize,
+    running: bool,
+    playing: bool,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Player {
+    /// A player of these scenarios, each with its id.
+    pub fn new(workspace: Workspace, scenarios: Vec<(String, Scenario)>) -> Arc<Self> {
+        Arc::new(Self {
+            workspace,
+            scenarios,
+            standing: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The same for the page, which asks in its own words.
+    pub fn scenes(self: &Arc<Self>) -> Arc<dyn Scenes> {
+        Arc::new(Shown(self.clone()))
+    }
+
+    fn standing(&self) -> MutexGuard<'_, BTreeMap<String, Standing>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scenario(&self, id: &str) -> Result<&Scenario, String> {
+        let found = self.scenarios.iter().find(|(known, _)| known == id);
+        found
+            .map(|(_, scenario)| scenario)
+            .ok_or_else(|| format!("There is no scenario “{id}”."))
+    }
+
+    fn now_at(&self, id: &str, change: impl FnOnce(&mut Standing)) {
+        change(self.standing().entry(id.to_owned()).or_default());
+        self.workspace.scenes_changed();
+    }
+
+    /// Does the next step; or all that are left, in real time.
+    fn go_on(self: &Arc<Self>, id: &str, playing: bool) -> Result<(), String> {
+        if playing && self.standing().get(id).is_some_and(|it| it.playing) {
+            return Ok(());
+        }
+        let Some(first) = self.next(id)? else {
+            return Err("That was the last step. Start begins anew.".to_owned());
+        };
+        let (player, id) = (self.clone(), id.to_owned());
+        let task = tokio::spawn({
+            let id = id.clone();
+            async move { player.perform(&id, first, playing).await }
+        });
+        self.now_at(&id, |standing| {
+            standing.playing |= playing;
+            standing.tasks.retain(|task| !task.is_finished());
+            standing.tasks.push(task.abort_handle());
+        });
+        Ok(())
+    }
+
+    /// Takes the number of the next step; none, if there is none left.
+    fn next(&self, id: &str) -> Result<Option<usize>, String> {
+        let steps = self.scenario(id)?.steps.len();
+        let mut standing = self.standing();
+        let at = standing.entry(id.to_owned()).or_default();
+        if at.step == steps {
+            return Ok(None);
+        }
+        at.step += 1;
+        at.running = true;
+        Ok(Some(at.step - 1))
+    }
+
+    async fn perform(&self, id: &str, first: usize, playing: bool) {
+        let Ok(scenario) = self.scenario(id) else {
+            return;
+        };
+        let mut next = Some(first);
+        while let Some(step) = next.and_then(|n| scenario.steps.get(n)) {
+            {
+                // One after the other, however fast somebody clicks.
+                let _turn = self.turn.lock().await;
+                for deed in &step.deeds {
+                    if let Err(why) = self.does(deed).await {
+                        // Whoever looks on may have done it already.
+                        tracing::info!("{} did not do it: {why:#}", deed.who);
+                    }
+                }
+            }
+            if !playing {
+                return;
+            }
+            let coming = self.standing().get(id).map_or(0, |it| it.step);
+            let pause = scenario.steps.get(coming).and_then(|step| step.after);
+            tokio::time::sleep(pause.unwrap_or(AFTER)).await;
+            next = self.next(id).unwrap_or_default();
+            self.workspace.scenes_changed();
+        }
+        self.now_at(id, |standing| standing.playing = false);
+    }
+
+    async fn does(&self, deed: &Deed) -> anyhow::Result<()> {
+        if deed
+            .unless
+            .as_ref()
+            .is_some_and(|place| self.place(place).is_some())
+        {
+            return Ok(());
+        }
+        let person = self.workspace.person(&deed.who)?;
+        if let Some(place) = &deed.joins {
+            let channel = self.wait_for(place).await?;
+            let is_in = |it: &super::ChannelView| it.members.contains(&person.name);
+            if !self
+                .workspace
+                .channel(&channel)
+                .is_some_and(|it| is_in(&it))
+            {
+                person.joins(&channel).await;
+            }
+            return Ok(());
+        }
+        let place = deed.place.as_deref().context("it must say where")?;
+        let channel = self.wait_for(place).await?;
+        if let Some(line) = deed.says.as_ref().or(deed.types.as_ref()) {
+            person.try_types(&channel, line).await?;
+        } else if let Some(label) = &deed.clicks {
+            self.click(&person, &channel, label).await?;
+        } else if let (Some(emoji), Some(text)) = (&deed.reacts, &deed.on) {
+            let ts = self
+                .message(&channel, |message| {
+                    message.plain_text().contains(text.as_str())
+                })
+                .await?;
+            person.marks(&channel, |state, channel| {
+                api::react(state, channel, &ts, emoji, &person.id)
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn click(&self, person: &Person, channel: &str, label: &str) -> anyhow::Result<()> {
+        let has = |message: &super::MessageView| message.buttons().iter().any(|it| it == label);
+        let ts = self.message(channel, has).await?;
+        person.try_clicks(channel, &ts, label).await.map(drop)
+    }
+
+    /// The name of a place, if it is there.
+    fn place(&self, place: &str) -> Option<String> {
+        let channels = self.workspace.channels();
+        let found = match place == WAR_ROOM.0 {
+            true => channels
+                .iter()
+                .rev()
+                .find(|it| it.name.starts_with(WAR_ROOM.1)),
+            false => channels.iter().find(|it| it.name == place),
+        };
+        found.map(|channel| channel.name.clone())
+    }
+
+    async fn wait_for(&self, place: &str) -> anyhow::Result<String> {
+        self.patiently(|| self.place(place))
+            .await
+            .with_context(|| format!("there is no {place}"))
+    }
+
+    /// The newest message that is wanted.
+    async fn message(
+        &self,
+        channel: &str,
+        wanted: impl Fn(&super::MessageView) -> bool,
+    ) -> anyhow::Result<String> {
+        let look = || {
+            let channel = self.workspace.channel(channel)?;
+            let mut newest = channel.messages.iter().rev();
+            newest
+                .find(|message| wanted(message))
+                .map(|it| it.ts.clone())
+        };
+        match self.patiently(look).await {
+            Some(ts) => Ok(ts),
+            None => bail!("there is no such message in #{channel}"),
+        }
+    }
+
+    async fn patiently<T>(&self, look: impl Fn() -> Option<T>) -> Option<T> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            if tokio::time::Instant::now() >= until {
+                return None;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// A player as the page knows it.
+struct Shown(Arc<Player>);
+
+impl Scenes for Shown {
+    fn list(&self) -> Vec<SceneView> {
+        let player = &self.0;
+        let standing = player.standing();
+        let view = |(id, scenario): &(String, Scenario)| {
+            let none = Standing::default();
+            let at = standing.get(id).unwrap_or(&none);
+            let step = at.step.checked_sub(1).and_then(|n| scenario.steps.get(n));
+            SceneView {
+                id: id.clone(),
+                title: scenario.title.clone(),
+                about: scenario.about.clone(),
+                running: at.running,
+                playing: at.playing,
+                steps: scenario.steps.len(),
+                step: step.map(|step| SceneStep {
+                    number: at.step,
+                    now: step.now.clone(),
+                    try_this: step.try_this.clone(),
+                    channel: step.channel.as_ref().and_then(|place| player.place(place)),
+                }),
+            }
+        };
+        player.scenarios.iter().map(view).collect()
+    }
+
+    fn start(&self, id: &str) -> Result<(), String> {
+        self.stop(id)?;
+        self.0.go_on(id, false)
+    }
+
+    fn step(&self, id: &str) -> Result<(), String> {
+        self.0.go_on(id, false)
+    }
+
+    fn play(&self, id: &str) -> Result<(), String> {
+        self.0.go_on(id, true)
+    }
+
+    fn stop(&self, id: &str) -> Result<(), String> {
+        self.0.scenario(id)?;
+        self.0.now_at(id, |standing| {
+            standing.tasks.iter().for_each(AbortHandle::abort);
+            *standing = Standing::default();
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_that_is_none_is_refused_with_the_reason() {
+        let with = |deed: &str| {
+            let text = format!(
+                "title = \"t\"\nabout = \"a\"\n[[steps]]\nnow = \"n\"\ntry = \"t\"\n[[steps.deeds]]\nwho = \"ana\"\n{deed}"
+            );
+            Scenario::parse(&text).map(drop).unwrap_err().to_string()
+        };
+        assert!(with("in = \"general\"").contains("does 0 things"));
+        assert!(with("says = \"x\"").contains("must say where"));
+        assert!(with("in = \"general\"\nreacts = \"pushpin\"").contains("`reacts` goes with `on`"));
+        assert!(with("in = \"general\"\nsings = \"x\"").contains("unknown field"));
+        assert!(Scenario::parse("title = \"t\"\nabout = \"a\"\nsteps = []").is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! The scenarios that ship: each is played to its end against the bot, on the clock of the wall, without its pauses.
+
+use std::time::Duration;
+
+use firebell::clock::Clock;
+use firebell::domain::catalog::Catalog;
+use firebell::domain::terms::Status;
+use firebell::simulator::{Options, Player, RequestUrls, Scenario, Scenes, Workspace};
+use firebell::store::incidents::Which;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::harness::build;
+
+const PEOPLE: [&str; 6] = ["ana", "bo", "cy", "dee", "eli", "fay"];
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let patience = tokio::time::Instant::now() + Duration::from_secs(40);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < patience, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn shipped(slack: &Workspace) -> std::sync::Arc<dyn Scenes> {
+    let scenarios = firebell::templates::scenarios()
+        .map(|(id, text)| {
+            let scenario = Scenario::parse(text).unwrap_or_else(|why| panic!("{id}: {why:#}"));
+            (id.to_owned(), scenario)
+        })
+        .collect();
+    Player::new(slack.clone(), scenarios).scenes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkout_is_down_is_played_to_its_end() {
+    let slack = Workspace::start(Options::default()).await.unwrap();
+    for name in PEOPLE {
+        slack.add_user(name);
+    }
+    for channel in ["incidents", "deploys"] {
+        slack.add_channel(channel, false, &PEOPLE);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("firebell.db").display());
+    let app = build(&url, Catalog::default(), &slack, &Clock::System).await;
+    let store = app.desk().store.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(app.serve(listener, stopped));
+    slack
+        .connect(RequestUrls::under(&format!("http://{address}/slack")))
+        .await
+        .unwrap();
+    let scenes = shipped(&slack);
+    let id = "checkout-is-down";
+    scenes.start(id).unwrap();
+    let steps = scenes.list()[0].steps;
+    for _ in 1..steps {
+        scenes.step(id).unwrap();
+    }
+    assert!(scenes.step(id).unwrap_err().contains("last step"));
+    let incident = async || store.list(Which::All, 1).await.unwrap().pop();
+    until("the incident is resolved", async || {
+        incident()
+            .await
+            .is_some_and(|it| it.status == Status::Resolved)
+    })
+    .await;
+    let room = || {
+        slack
+            .channels()
+            .into_iter()
+            .find(|it| it.name.starts_with("incident-"))
+    };
+    until("the record is in the war room", async || {
+        room().is_some_and(|it| !it.files.is_empty())
+    })
+    .await;
+    let incident = incident().await.unwrap();
+    assert_eq!(incident.title, "checkout is down");
+    assert_eq!(incident.acknowledged_by.as_ref().unwrap().name, "bo");
+    assert_eq!((incident.updates, incident.follow_ups.len()), (1, 1));
+    let kept = store.events_after(&incident.id, 0).await.unwrap();
+    assert!(kept.iter().any(|row| row.kind == "message_kept"));
+    assert_eq!(store.list(Which::All, 9).await.unwrap().len(), 1);
+    scenes.stop(id).unwrap();
+    assert!(!scenes.list()[0].running);
+    stop.send(true).unwrap();
+    serving.await.unwrap().unwrap();
+}
