@@ -4,9 +4,17 @@
 import { readFileSync } from "node:fs";
 import { assert, field, isAccessible, message, opens, person, sees, shot, test, types, until } from "./kit.mjs";
 
-/** The step that tells people how things stand. */
+/** Tells people how things stand, in the form. */
 async function postsAnUpdate(page, text) {
-  await types(page, `/incident update ${text}`);
+  await types(page, "/incident update");
+  const form = page.locator("dialog[open]", { hasText: "Status update" });
+  await form.waitFor();
+  await isAccessible(page, "the form of an update");
+  await form.getByLabel("How do things stand?").fill(text);
+  await form.getByLabel("Next steps").fill("watch the error rate");
+  await shot(page, "update-form");
+  await form.getByRole("button", { name: "Post" }).click();
+  await form.waitFor({ state: "detached" });
 }
 
 await test(async () => {
