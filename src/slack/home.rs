@@ -34,11 +34,12 @@ pub fn home(
     if open.is_empty() {
         blocks.push(section("Nothing is open. :tada:"));
     }
+    // Action ids must differ within a view: the incident's id makes them so.
     for incident in open.iter().take(SHOWN) {
         blocks.push(section(&standing(incident, now)));
         let mut buttons = vec![button(
             "Update",
-            "update",
+            &format!("update-{}", incident.id),
             &incident.id,
             "update",
             Style::Plain,
@@ -46,7 +47,13 @@ pub fn home(
         if incident.acknowledged_by.is_none() {
             buttons.insert(
                 0,
-                button("Acknowledge", "ack", &incident.id, "ack", Style::Primary),
+                button(
+                    "Acknowledge",
+                    &format!("ack-{}", incident.id),
+                    &incident.id,
+                    "ack",
+                    Style::Primary,
+                ),
             );
         }
         blocks.push(json!({ "type": "actions", "elements": buttons }));
@@ -98,7 +105,7 @@ fn promised(incident: &Incident, tracked: &TrackedFollowUp) -> Value {
         follow_up.number,
         incident.id,
     );
-    let id = format!("done-{}", follow_up.number);
+    let id = format!("done-{}-{}", incident.id, follow_up.number);
     let line = format!("followup done {}", follow_up.number);
     let mut promised = section(&text);
     promised["accessory"] = button("Done", &id, &incident.id, &line, Style::Plain);

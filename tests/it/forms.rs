@@ -555,3 +555,33 @@ async fn the_home_tab_shows_what_is_open_and_what_one_has_promised() {
     assert!(home.plain_text().contains("Nothing is waiting for you."));
     bot.finish_unread().await;
 }
+
+#[tokio::test]
+async fn the_home_tab_holds_many_incidents_and_many_promises() {
+    let bot = TestBot::start().await;
+    for n in 1..=25 {
+        bot.types(
+            "ana",
+            "general",
+            &format!("/incident declare p4 trouble {n}"),
+        )
+        .await;
+    }
+    for n in 1..=25 {
+        let id = format!("INC-2025-0914-{n:03}");
+        for line in ["first", "second"] {
+            bot.types(
+                "ana",
+                "general",
+                &format!("/incident followup {id} {line} @bo"),
+            )
+            .await;
+        }
+    }
+    bot.user("bo").opens_home().await;
+    bot.settle().await;
+    let home = bot.user("bo").home().expect("Slack took it").plain_text();
+    assert!(home.contains("and 5 more"), "{home}");
+    assert!(home.contains("and 30 more"), "{home}");
+    bot.finish_unread().await;
+}
