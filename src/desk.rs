@@ -223,21 +223,21 @@ impl Desk {
             Some(id) => self.about(&id, line.request, asked).await,
             // Not an error: most people are not in the war room when they think of something.
             None => {
-                let fit = self.fit_for(&line.request, asked).await?;
+                let fit = self.fit_for(&line.request, &asked.who).await?;
                 Ok(Answer::Done(self.composer.choose(&fit, asked.line)))
             }
         }
     }
 
     /// The incidents to which a request could be meant: those that would not refuse it, the open ones first.
-    async fn fit_for(
+    pub async fn fit_for(
         &self,
         request: &Request,
-        asked: &Asked<'_>,
+        who: &Who,
     ) -> anyhow::Result<Vec<Arc<Incident>>> {
         let mut fit = self.store.list(Which::Unclosed, LOOKED_THROUGH).await?;
         if let Request::Pursue(command) = request {
-            fit.retain(|incident| self.refusal(incident, command, &asked.who).is_none());
+            fit.retain(|incident| self.refusal(incident, command, who).is_none());
         }
         fit.sort_by_key(|incident| !incident.status.is_open());
         Ok(fit)
@@ -257,6 +257,10 @@ impl Desk {
     /// A refusal, in which the slash command is called what it is called here.
     fn refused(&self, refusal: &Refusal) -> Answer {
         Answer::Refused(words(&self.called_here(&refusal.to_string())))
+    }
+
+    fn unknown(&self, id: &IncidentId) -> Answer {
+        Answer::Refused(words(&self.called_here(&not_there(id))))
     }
 
     fn called_here(&self, said: &str) -> String {
@@ -306,7 +310,7 @@ impl Desk {
     /// Opens a form about an incident, unless it would be refused however it is filled in.
     async fn fill(&self, id: &IncidentId, form: Form, asked: &Asked<'_>) -> anyhow::Result<Answer> {
         let Some(incident) = self.store.incident(id).await? else {
-            return Ok(unknown(id));
+            return Ok(self.unknown(id));
         };
         let (view, sample) = match form {
             Form::Update => {
@@ -365,13 +369,13 @@ impl Desk {
     async fn status(&self, id: &IncidentId) -> anyhow::Result<Answer> {
         Ok(match self.store.incident(id).await? {
             Some(incident) => Answer::Done(self.composer.status(&incident, self.clock.now())?),
-            None => unknown(id),
+            None => self.unknown(id),
         })
     }
 
     async fn timeline(&self, id: &IncidentId) -> anyhow::Result<Answer> {
         let Some(incident) = self.store.incident(id).await? else {
-            return Ok(unknown(id));
+            return Ok(self.unknown(id));
         };
         let earlier = incident.version.saturating_sub(ENTRIES);
         let rows = self.store.events_after(id, earlier as i64).await?;
@@ -384,7 +388,8 @@ impl Desk {
         ))
     }
 
-    async fn pass_on(&self, wish: Wish, asked: &Asked<'_>) -> Answer {
+    /// Does what a line wants, and gives what came of it.
+    pub async fn carry_out(&self, wish: Wish, asked: &Asked<'_>) -> Result<Outcome, EngineError> {
         let envelope = Envelope {
             wish,
             actor: Actor::Person(asked.who.clone()),
@@ -393,12 +398,20 @@ impl Desk {
                 for_ever: false,
             }),
         };
-        match self.engine.handle(envelope).await {
+        self.engine.handle(envelope).await
+    }
+
+    async fn pass_on(&self, wish: Wish, asked: &Asked<'_>) -> Answer {
+        let named = match &wish {
+            Wish::Pursue(id, _) => Some(id.clone()),
+            Wish::Declare(_) => None,
+        };
+        match self.carry_out(wish, asked).await {
             Ok(outcome) => {
                 Answer::Done(answer(&confirmation(&outcome, &self.catalog.slack.command)))
             }
             Err(error @ (EngineError::Refused(_) | EngineError::Damaged(_))) => {
-                Answer::Refused(words(&self.called_here(&told(&error))))
+                Answer::Refused(words(&self.called_here(&told_of(&error, named.as_ref()))))
             }
             Err(EngineError::Overloaded) => Answer::Overloaded,
             Err(error) => Answer::Broken(told(&error)),
@@ -407,7 +420,7 @@ impl Desk {
 }
 
 /// Says to the one who asked that it is done. The room is told by the orders that follow.
-fn confirmation(outcome: &Outcome, command: &str) -> String {
+pub fn confirmation(outcome: &Outcome, command: &str) -> String {
     let incident = &outcome.incident;
     let id = &incident.id;
     let Some(event) = outcome.events.first() else {
@@ -458,7 +471,16 @@ fn declared(incident: &Incident) -> String {
     let room = match &incident.room {
         Room::Channel { channel, .. } => format!("The war room is <#{channel}>."),
         Room::Wanted { name } => {
-            format!("The war room #{name} is being opened; you will be invited.")
+            // Whom Slack does not know, it cannot invite.
+            let invited = match incident
+                .declared_by
+                .as_ref()
+                .is_some_and(|who| who.slack.is_some())
+            {
+                true => "; you will be invited",
+                false => "",
+            };
+            format!("The war room #{name} is being opened{invited}.")
         }
         Room::Thread => format!(
             "It is announced in {}; its thread is the war room.",
@@ -471,10 +493,16 @@ fn declared(incident: &Incident) -> String {
     )
 }
 
-fn unknown(id: &IncidentId) -> Answer {
-    Answer::Refused(words(&format!(
-        "There is no incident {id}. `/incident list` shows the open ones."
-    )))
+fn not_there(id: &IncidentId) -> String {
+    format!("There is no incident {id}. `/incident list` shows the open ones.")
+}
+
+/// What is told of a wish that came to nothing; who named an incident that is not there reads its name again.
+pub fn told_of(error: &EngineError, named: Option<&IncidentId>) -> String {
+    match (error, named) {
+        (EngineError::Refused(Refusal::NoIncident), Some(id)) => not_there(id),
+        (error, _) => told(error),
+    }
 }
 
 fn first_word(line: &str) -> &str {

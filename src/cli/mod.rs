@@ -1,21 +1,23 @@
 //! The command line. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod check;
 mod demo;
 mod env_file;
 mod incident;
 mod manifest;
 mod record;
 mod serve;
+mod terminal;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use crate::config::{LoadError, Settings, load};
 use crate::domain::catalog::Catalog;
 use crate::domain::event::ExportFormat;
+use crate::domain::form::nearest;
 use crate::store::Store;
 
 /// A self-hosted Slack incident bot.
@@ -40,11 +42,21 @@ enum Command {
         typed: bool,
     },
     /// Prove the configuration: every fault at once, with file, line and a caret.
-    Check,
+    Check {
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make the tables of the database, or bring them up to date.
     Migrate,
     /// The same subcommands as in Slack, against the store: the way on when Slack is away.
     Incident {
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+        /// Who acts: an id, name or e-mail address of [[people]], or any name. Else FIREBELL_ACTOR, or the user of this machine.
+        #[arg(long = "as", value_name = "NAME")]
+        by: Option<String>,
         /// What one would type after `/incident`, the incident named first: `ack INC-2025-0914-001`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
@@ -53,11 +65,11 @@ enum Command {
     Export {
         /// The incident: INC-2025-0914-001.
         id: String,
-        /// markdown, json, html or csv.
-        #[arg(long, default_value = "markdown", value_parser = export_format)]
-        format: ExportFormat,
+        /// The form of the record; if none is named, that of the output's ending, or markdown.
+        #[arg(long, value_parser = export_format)]
+        format: Option<ExportFormat>,
         /// The file to write; standard output, if none is named.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         output: Option<std::path::PathBuf>,
     },
     /// Prove that records were not changed.
@@ -80,6 +92,9 @@ enum Command {
 enum Audit {
     /// Look for any edit, removal or reordering, in the store or in an exported JSON file.
     Verify {
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
         /// A file made by `firebell export … --format json`.
         #[arg(conflicts_with = "anchors")]
         file: Option<std::path::PathBuf>,
@@ -90,8 +105,11 @@ enum Audit {
 }
 
 fn export_format(text: &str) -> Result<ExportFormat, String> {
-    text.parse()
-        .map_err(|()| "write markdown, json, html or csv".to_owned())
+    let known = ExportFormat::ALL.map(ExportFormat::word);
+    text.parse().map_err(|()| match nearest(text, known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("write one of {}", known.join(", ")),
+    })
 }
 
 /// Runs the program and says how it ended.
@@ -140,20 +158,27 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => serve::serve(settings).await,
         Command::Demo { port, typed } => demo::run(port, typed).await,
-        Command::Check => check(&settings),
+        Command::Check { json } => check::run(&settings, json),
         Command::Migrate => {
             let store = open(&settings).await?;
             store.close().await;
             println!("The database is up to date.");
             Ok(ExitCode::SUCCESS)
         }
-        Command::Incident { words } => incident::run(&settings, &words).await,
+        Command::Incident { json, by, words } => {
+            incident::run(&settings, incident::Typed { json, by, words }).await
+        }
         Command::Export { id, format, output } => {
             record::export(&settings, &id, format, output).await
         }
         Command::Audit {
-            command: Audit::Verify { file, anchors },
-        } => record::verify(&settings, file, &anchors).await,
+            command:
+                Audit::Verify {
+                    json,
+                    file,
+                    anchors,
+                },
+        } => record::verify(&settings, json, file, &anchors).await,
         Command::Manifest { url, socket_mode } => {
             println!(
                 "{}",
@@ -161,29 +186,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             );
             Ok(ExitCode::SUCCESS)
         }
-    }
-}
-
-fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
-    match load(&settings.config) {
-        Ok((catalog, warnings)) => {
-            print!("{}", warnings.render(color));
-            let beside = crate::app::beside(settings.config.path());
-            let words = crate::templates::environment(beside.as_deref());
-            crate::slack::message::Composer::new(words, catalog.into())
-                .prove()
-                .context("a template is broken")?;
-            println!("{}: no errors", settings.config.path().display());
-            println!("{}.", settings.way_of_slack());
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(LoadError::Faulty(faults)) => {
-            print!("{}", faults.render(color));
-            Ok(ExitCode::FAILURE)
-        }
-        // Its words hold its cause already.
-        Err(error @ LoadError::Unreadable { .. }) => anyhow::bail!("{error}"),
     }
 }
 

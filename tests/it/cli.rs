@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What came of a command.
@@ -109,4 +110,347 @@ fn a_container_without_a_configuration_starts() {
     assert!(place.env.iter().any(|(name, _)| name == "FIREBELL_LISTEN"));
     let ran = place.runs(&["check"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
+#[test]
+fn what_is_written_of_the_command_line_exists() {
+    let place = Place::new();
+    for file in [".env.example", "README.md", "firebell.example.toml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        for (at, begun) in text.match_indices("`firebell ") {
+            let word = text[at + begun.len()..]
+                .split(['`', ' ', '\n'])
+                .next()
+                .unwrap();
+            let ran = place.runs(&[word, "--help"]);
+            assert_eq!(ran.code, Some(0), "{file} speaks of `firebell {word}`");
+        }
+    }
+}
+
+#[test]
+fn an_incident_can_be_named_whatever_ids_look_like() {
+    let place = Place::new();
+    let called = |pattern: &str| {
+        place.file(
+            "firebell.toml",
+            &format!("[incidents]\nid = \"{pattern}\"\n"),
+        )
+    };
+    called("INC-{yyyy}-{mmdd}-{nnn}");
+    let said = place.runs(&["incident", "declare", "p1", "one"]).out;
+    let old = said.split_whitespace().nth(1).unwrap().to_owned();
+    called("{yyyy}-{mmdd}-{nnn}");
+    let said = place.runs(&["incident", "declare", "p1", "two"]).out;
+    let new = said.split_whitespace().nth(1).unwrap().to_owned();
+    assert!(
+        old.starts_with("INC-") && new.starts_with("2"),
+        "{old} {new}"
+    );
+    for id in [&old, &old.to_lowercase(), &new] {
+        let ran = place.runs(&["incident", "note", id, "seen"]);
+        assert!(ran.out.starts_with("Noted on the timeline"), "{ran:?}");
+    }
+    for id in ["OPS-2025-0914-007", "2020-0101-001"] {
+        for word in ["ack", "status"] {
+            let ran = place.runs(&["incident", word, id]);
+            assert_eq!(ran.code, Some(1), "{ran:?}");
+            assert!(
+                ran.err.starts_with(&format!("There is no incident {id}.")),
+                "{ran:?}"
+            );
+        }
+    }
+    called("inc_{yyyy}{mmdd}.{nnn}");
+    let said = place.runs(&["incident", "declare", "p1", "three"]).out;
+    let id = said.split_whitespace().nth(1).unwrap();
+    assert!(id.starts_with("inc_"), "{said}");
+    for id in [id, &id.to_uppercase()] {
+        assert_eq!(place.runs(&["export", id]).code, Some(0));
+        assert_eq!(
+            place.runs(&["incident", "ack", id]).code,
+            Some(if id.starts_with('i') { 0 } else { 1 })
+        );
+    }
+}
+
+impl Place {
+    /// Declares an incident and gives its id.
+    fn declares(&self, title: &str) -> String {
+        let ran = self.runs(&["incident", "declare", "p1", title]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.out.split_whitespace().nth(1).unwrap().to_owned()
+    }
+
+    /// What a program reads.
+    fn reads(&self, words: &[&str]) -> (Option<i32>, Value) {
+        let ran = self.runs(words);
+        let read = serde_json::from_str(&ran.out);
+        (
+            ran.code,
+            read.unwrap_or_else(|error| panic!("{words:?}: {error}: {ran:?}")),
+        )
+    }
+}
+
+#[test]
+fn a_line_that_names_no_incident_does_nothing_and_says_what_to_type() {
+    let place = Place::new();
+    let (code, read) = place.reads(&["incident", "ack", "--json"]);
+    assert_eq!((code, &read["error"]), (Some(1), &"unavailable".into()));
+    let said = read["message"].as_str().unwrap();
+    assert!(said.contains("`firebell migrate` makes one"), "{said}");
+    assert!(!place.path().join("firebell.db").exists());
+    assert_eq!(place.runs(&["migrate"]).code, Some(0));
+    let ran = place.runs(&["incident", "ack"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
+    assert!(
+        ran.err.starts_with("There is no incident for which"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("firebell incident ack INC-…"), "{ran:?}");
+    let id = place.declares("checkout is down");
+    for (typed, line) in [
+        (vec!["ack"], format!("firebell incident ack {id} ")),
+        (
+            vec!["note", "it's <odd>"],
+            format!("firebell incident note {id} 'it'\\''s <odd>' "),
+        ),
+    ] {
+        let ran = place.runs(&[vec!["incident"], typed].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
+        assert!(ran.err.contains(&line), "{ran:?}");
+    }
+    let (code, read) = place.reads(&["incident", "ack", "--json"]);
+    assert_eq!(
+        (code, &read["error"]),
+        (Some(2), &"incident_missing".into())
+    );
+    assert_eq!(read["incidents"][0]["id"], *id);
+    for (before, word) in [("resolve", "reopen"), ("status", "close")] {
+        place.runs(&["incident", before, &id]);
+        let ran = place.runs(&["incident", word]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        let line = format!("firebell incident {word} {id} ");
+        assert!(ran.err.contains(&line), "{ran:?}");
+    }
+    let ran = place.runs(&["incident", "ack"]);
+    assert!(!ran.err.contains(&id), "{ran:?}");
+}
+
+#[test]
+fn what_needs_no_database_is_answered_without_one() {
+    let place = Place::new();
+    for words in [
+        ["help", "ack"],
+        ["help", "INC-2025-0914-001"],
+        ["contacts", ""],
+    ] {
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        place.runs(&[vec!["incident"], words.clone()].concat());
+        let (code, read) = place.reads(&[vec!["incident", "--json"], words].concat());
+        assert_ne!(read["error"], "unavailable", "{code:?} {read}");
+    }
+    assert!(!place.path().join("firebell.db").exists());
+}
+
+#[test]
+fn what_is_said_on_a_terminal_can_be_read_and_typed_there() {
+    let place = Place::new();
+    let said = place
+        .runs(&["incident", "declare", "p1", "checkout", "is", "down"])
+        .out;
+    assert!(!said.contains("invited"), "{said}");
+    let id = said.split_whitespace().nth(1).unwrap();
+    place.runs(&["incident", "ack", id]);
+    let ran = place.runs(&["incident", "ack", id]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.err.contains(&format!("firebell incident lead {id} me")),
+        "{ran:?}"
+    );
+    let help = place.runs(&["incident", "help"]).out;
+    for line in [
+        "firebell incident severity <incident> <severity> [reason…]",
+        "firebell incident role <incident> <commander|operations|communications|scribe> [@user]",
+        "firebell incident declare [severity] <title…>",
+    ] {
+        assert!(help.contains(line), "{line}: {help}");
+    }
+    for words in [["status", id], ["timeline", id], ["list", ""]] {
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        let said = place.runs(&[vec!["incident"], words].concat()).out;
+        for mark in [":rotating_light:", "_ana_", "<!date", "*", "`", "<@", "<#"] {
+            assert!(!said.contains(mark), "{mark}: {said}");
+        }
+    }
+    assert!(
+        place
+            .runs(&["incident", "status", id])
+            .out
+            .starts_with("🚨 INCIDENT - P1")
+    );
+}
+
+#[test]
+fn whoever_acts_is_named_by_the_option_the_variable_or_the_machine() {
+    let place = Place::new();
+    place.file(
+        "firebell.toml",
+        "[[people]]\nid = \"bo\"\nname = \"Bo Berg\"\nemail = \"bo@example.com\"\n",
+    );
+    let declared_by = |place: &Place, words: &[&str]| {
+        let words = [&["incident", "--json"], words, &["declare", "p1", "x"]].concat();
+        place.reads(&words).1["incident"]["declared_by"]["name"].clone()
+    };
+    assert_eq!(declared_by(&place, &[]), "ana");
+    assert_eq!(declared_by(&place, &["--as", "@bo"]), "Bo Berg");
+    let place = place.with("FIREBELL_ACTOR", "cron job");
+    assert_eq!(declared_by(&place, &[]), "cron job");
+    assert_eq!(declared_by(&place, &["--as", "bo@example.com"]), "Bo Berg");
+    let place = place.with("FIREBELL_ACTOR", "").with("USER", "");
+    assert_eq!(declared_by(&place, &[]), "command line");
+}
+
+#[test]
+fn a_program_reads_every_answer_as_json() {
+    let place = Place::new();
+    let (code, declared) =
+        place.reads(&["incident", "declare", "--json", "p2", "a", "--json", "b"]);
+    assert_eq!(code, Some(0));
+    let id = declared["incident"]["id"].as_str().unwrap();
+    assert_eq!(declared["incident"]["title"], "a --json b");
+    assert_eq!(declared["incident"]["severity"]["id"], "p2");
+    let (_, list) = place.reads(&["incident", "list", "--json"]);
+    assert_eq!(list["incidents"][0]["id"], id);
+    let (_, status) = place.reads(&["incident", "status", id, "--json"]);
+    assert_eq!(status["incident"]["status"], "investigating");
+    let (_, timeline) = place.reads(&["incident", "timeline", id, "--json"]);
+    assert_eq!(timeline["entries"][0]["kind"], "declared");
+    let (code, refused) = place.reads(&["incident", "reopen", "--json", id]);
+    assert_eq!(
+        (code, &refused["ok"], &refused["error"]),
+        (Some(1), &false.into(), &"refused".into())
+    );
+    let (code, wrong) = place.reads(&["incident", "--json", "udpate", id]);
+    assert_eq!((code, &wrong["error"]), (Some(2), &"not_understood".into()));
+    let (code, audit) = place.reads(&["audit", "verify", "--json"]);
+    assert_eq!(
+        (code, &audit["incidents"], &audit["ok"]),
+        (Some(0), &1.into(), &true.into())
+    );
+    assert_eq!(
+        place.runs(&["export", id, "--output", "x.json"]).code,
+        Some(0)
+    );
+    let (code, audit) = place.reads(&["audit", "verify", "--json", "x.json"]);
+    assert_eq!(
+        (code, &audit["incident"], &audit["same_as_store"]),
+        (Some(0), &id.into(), &true.into())
+    );
+    place.file("firebell.toml", "[slack]\nanounce = \"#ops\"\n");
+    let (code, check) = place.reads(&["check", "--json"]);
+    assert_eq!((code, &check["faults"][0]["line"]), (Some(1), &2.into()));
+    assert_eq!(check["faults"][0]["help"], "did you mean `announce`?");
+}
+
+#[test]
+fn the_form_of_an_export_is_that_of_its_file_and_what_hinders_it_is_told() {
+    let place = Place::new();
+    let id = place.declares("x");
+    for (file, begins) in [
+        ("x.html", "<!DOCTYPE"),
+        ("x.csv", "\u{feff}incident"),
+        ("x.txt", "# Post-mortem"),
+        ("x.md", "# Post-mortem"),
+    ] {
+        let ran = place.runs(&["export", &id, "--output", file]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let text = std::fs::read_to_string(place.path().join(file)).unwrap();
+        assert!(
+            text.to_lowercase().starts_with(&begins.to_lowercase()),
+            "{file}: {text}"
+        );
+    }
+    let said = |words: &[&str]| place.runs(&[&["export", &id], words].concat());
+    let ran = said(&["--format", "htlm"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("did you mean html?"), "{ran:?}");
+    assert!(
+        said(&["--format", "pdf"])
+            .err
+            .contains("markdown, json, html, csv")
+    );
+    assert!(
+        said(&["--output", "nowhere/x.md"])
+            .err
+            .contains("there is no folder nowhere")
+    );
+    assert!(said(&["--output", "."]).err.contains(&format!("./{id}.md")));
+}
+
+#[test]
+fn a_reformatted_export_is_told_from_a_changed_one() {
+    let place = Place::new();
+    let id = place.declares("x");
+    place.runs(&["export", &id, "--output", "x.json"]);
+    let text = std::fs::read_to_string(place.path().join("x.json")).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let pretty = serde_json::to_string_pretty(&value).unwrap();
+    place.file("pretty.json", &pretty);
+    let ran = place.runs(&["audit", "verify", "pretty.json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.out.contains("reformatted; its words are the same"),
+        "{ran:?}"
+    );
+    place.file(
+        "changed.json",
+        &pretty.replacen("\"title\": \"x\"", "\"title\": \"y\"", 2),
+    );
+    let ran = place.runs(&["audit", "verify", "changed.json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(
+        ran.out
+            .contains("entry 1 (declared) is not what was written down"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn every_broken_template_is_found_before_it_is_needed() {
+    let place = Place::new();
+    for name in firebell::templates::names() {
+        let file = format!("templates/{name}");
+        place.file(&file, "{{ nobody_defined_this }}");
+        for words in [["check"], ["serve"]] {
+            let ran = place.runs(&words);
+            assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
+            assert!(format!("{ran:?}").contains(name), "{name}: {ran:?}");
+        }
+        std::fs::remove_file(place.path().join(file)).unwrap();
+    }
+    assert_eq!(place.runs(&["check"]).code, Some(0));
+}
+
+#[test]
+fn a_template_that_takes_the_place_of_none_is_told_with_the_nearest_name() {
+    let place = Place::new();
+    place.file("templates/topic.txt.j2", "x");
+    place.file("templates/slack/crad.mrkdwn.j2", "x");
+    place.file(
+        "templates/slack/purpose.txt.j2",
+        "{% include 'slack/ours.txt.j2' %}",
+    );
+    place.file("templates/slack/ours.txt.j2", "ours");
+    place.file("templates/.DS_Store", "x");
+    let ran = place.runs(&["check"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    insta::assert_snapshot!(ran.out, @r"
+    warning: ./templates/slack/crad.mrkdwn.j2 takes the place of no message: did you mean templates/slack/card.mrkdwn.j2?
+    warning: ./templates/topic.txt.j2 takes the place of no message: did you mean templates/slack/topic.txt.j2?
+    firebell.toml: no errors
+    Slack's requests do not come here.
+    ");
 }
