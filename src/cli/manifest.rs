@@ -22,12 +22,18 @@ pub(super) const DESCRIPTION: &str = "Declare and manage incidents";
 /// What may follow the slash command.
 pub(super) const USAGE_HINT: &str = "[declare|list|status|ack|update|severity|lead|resolve|help] …";
 
-/// The manifest as JSON (slack-contract.md section 11). `url`: where Slack reaches the bot; none for Socket Mode.
-pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<String> {
-    let address = |path: &str| url.map(|url| format!("{}{path}", url.trim_end_matches('/')));
+/// The scopes that the bot needs, in order.
+pub(super) fn scopes() -> BTreeSet<&'static str> {
     let mut scopes: BTreeSet<&str> = BTreeSet::from(["commands"]);
     scopes.extend(methods::ALL.iter().flat_map(|method| method.scopes));
     scopes.extend(EVENTS.iter().filter_map(|(_, scope)| *scope));
+    scopes
+}
+
+/// The manifest as JSON (slack-contract.md section 11). `url`: where Slack reaches the bot; none for Socket Mode.
+pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<String> {
+    let address = |path: &str| url.map(|url| format!("{}{path}", url.trim_end_matches('/')));
+    let scopes = scopes();
     let events = EVENTS.map(|(event, _)| event);
     let mut manifest = json!({
         "_metadata": { "major_version": 1 },

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod env_file;
 mod incident;
 mod manifest;
@@ -43,6 +44,13 @@ enum Command {
     },
     /// Prove the configuration: every fault at once, with file, line and a caret.
     Check {
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at everything outside that the bot needs: the token, each scope, the announce channel, the people, the
+    /// database, the clock; say of each what is wrong and how to mend it.
+    Doctor {
         /// Answer as JSON, for a program.
         #[arg(long)]
         json: bool,
@@ -154,8 +162,17 @@ fn is_broken_pipe(cause: &anyhow::Error) -> bool {
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+    let settings = match (
+        Settings::from_env(|name| std::env::var(name).ok()),
+        &command,
+    ) {
+        (Ok(settings), _) => settings,
+        // What is wrong with the environment is a finding of its own.
+        (Err(faults), Command::Doctor { json }) => return doctor::environment(faults, *json),
+        (Err(faults), _) => return Err(faults.into()),
+    };
     match command {
+        Command::Doctor { json } => doctor::run(&settings, json).await,
         Command::Serve => serve::serve(settings).await,
         Command::Demo { port, typed } => demo::run(port, typed).await,
         Command::Check { json } => check::run(&settings, json),

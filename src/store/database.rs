@@ -20,13 +20,13 @@ use tracing::warn;
 
 use super::connections::{CONNECTIONS, Connections, Idle};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a statement waits for another process's lock on an SQLite file (`firebell incident` beside `serve`): as long
 /// as a person can be let wait.
 pub(super) const SQLITE_BUSY: Duration = Duration::from_millis(1_500);
 /// The same for the one that opens the file: it has time, and may meet one that brings the tables up to date.
-const SQLITE_OPENING: Duration = Duration::from_secs(5);
+pub(super) const SQLITE_OPENING: Duration = Duration::from_secs(5);
 /// Reads beside the one writer.
 const SQLITE_READERS: u32 = 4;
 /// How long a read waits for a free connection before it is an error: under Slack's 3 s.
@@ -40,7 +40,7 @@ const CHANGE: Duration = Duration::from_secs(5);
 /// How long a close waits for what is being written.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// How long a first connection to PostgreSQL may take.
-const OPENING: Duration = Duration::from_secs(10);
+pub(super) const OPENING: Duration = Duration::from_secs(10);
 
 /// An open database. What is written goes over a connection that is held, not borrowed from a pool: a pool asks a
 /// connection whether it is alive each time it comes back, and that costs as much as a commit.
@@ -426,7 +426,7 @@ pub(super) fn is_late(error: &sqlx::Error) -> bool {
 }
 
 /// The cause behind all others, in its own words.
-fn innermost(error: &sqlx::Error) -> String {
+pub(super) fn innermost(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(cause) => cause.message().to_owned(),
         sqlx::Error::Io(cause) => cause.to_string(),

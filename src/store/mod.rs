@@ -4,6 +4,7 @@ pub mod chain;
 pub mod commit;
 mod connections;
 mod database;
+pub mod examine;
 pub mod incidents;
 pub mod outbox;
 

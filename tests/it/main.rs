@@ -5,6 +5,7 @@ mod audit;
 mod browser;
 mod cli;
 mod declare;
+mod doctor;
 mod endurance;
 mod engine;
 mod export;

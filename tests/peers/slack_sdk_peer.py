@@ -116,6 +116,7 @@ who = client.auth_test()
 same("auth.test names the team", who["team_id"], "T0000000001")
 bot, bot_id = who["user_id"], who["bot_id"]
 check("auth.test names bot user and bot", bot.startswith("U") and bot_id.startswith("B"), who.data)
+check("answers carry Slack's time", who.headers["date"].endswith(" GMT"), who.headers)
 check("answers carry the granted scopes", "chat:write" in who.headers["x-oauth-scopes"], who.headers)
 error_of("no token", lambda: WebClient(base_url=base_url).auth_test(), "not_authed")
 error_of("a wrong token", lambda: WebClient(token="xoxb-no", base_url=base_url).auth_test(), "invalid_auth")

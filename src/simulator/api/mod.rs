@@ -186,7 +186,8 @@ impl Answer {
         let mut response = Response::builder()
             .status(self.status)
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-            .header("x-oauth-scopes", workspace.with(|state| provided(state)));
+            .header("x-oauth-scopes", workspace.with(|state| provided(state)))
+            .header(header::DATE, http_date(workspace.now_ms()));
         if let Some(method) = methods::find(method) {
             response = response.header("x-accepted-oauth-scopes", method.scopes.join(","));
         }
@@ -202,6 +203,12 @@ impl Answer {
             .body(Body::from(body))
             .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     }
+}
+
+/// `Sun, 14 Sep 2025 14:30:00 GMT`
+fn http_date(now_ms: i64) -> String {
+    let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// The token of a call. Never read from the query string, nor from a JSON body (contract section 6.0).

@@ -9,6 +9,7 @@
 //! | `failure` | what a refusal or a lost answer means |
 //! | `channels` | war rooms |
 //! | `elsewhere` | addresses that Slack tells us to post to, without the token |
+//! | `examine` | what an operator must know of token, channels and people |
 //! | `messages` | what is posted, edited, found again |
 //! | `people` | who is who |
 //! | `progress` | what an order has learned before it had to wait |
@@ -16,6 +17,7 @@
 
 mod channels;
 mod elsewhere;
+pub mod examine;
 mod failure;
 mod messages;
 mod people;

@@ -340,6 +340,15 @@ impl SocketMode {
             .ok_or_else(|| Trouble::passing(format!("{method}: the answer names no address")))
     }
 
+    /// Whether Slack would give us a connection; why not, and what would mend it. None is opened: the address that Slack
+    /// names is let go.
+    pub async fn would_open(&self) -> Result<(), String> {
+        self.address()
+            .await
+            .map(drop)
+            .map_err(|trouble| trouble.why)
+    }
+
     /// The pause after so many failures: doubled each time, and spread, so that not all come back at the same moment.
     fn pause(&self, failures: u32) -> Duration {
         let Some(doublings) = failures.checked_sub(1) else {
