@@ -184,7 +184,11 @@ async fn asked(
     let parsed = match parse(&line, context) {
         Ok(parsed) => parsed,
         Err(error) => {
-            let said = Terminal::new(&catalog, None).plain(&words(&error.to_string()));
+            // It may still name its incident.
+            let second = typed.words.get(1);
+            let named = second.and_then(|word| catalog.incidents.id.id_of(word));
+            let terminal = Terminal::new(&catalog, named.map(IncidentId::new));
+            let said = terminal.plain(&words(&error.to_string()));
             return Ok(Told::failed(2, "not_understood", said, json!({})));
         }
     };

@@ -270,6 +270,13 @@ fn what_is_said_on_a_terminal_can_be_read_and_typed_there() {
         ran.err.contains(&format!("firebell incident lead {id} me")),
         "{ran:?}"
     );
+    let ran = place.runs(&["incident", "note", id]);
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.err
+            .contains(&format!("firebell incident note {id} <text…>")),
+        "{ran:?}"
+    );
     let help = place.runs(&["incident", "help"]).out;
     for line in [
         "firebell incident severity <incident> <severity> [reason…]",
