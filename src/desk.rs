@@ -18,7 +18,7 @@ use crate::slack::client::Outgoing;
 use crate::slack::inbound::SubmittedView;
 use crate::slack::message::{Composer, answer, person_mention, words};
 use crate::slack::modal::{Errors, Filled, Form};
-use crate::slack::parse::{Context, Request, Subcommand, find, parse};
+use crate::slack::parse::{Context, Request, find, parse};
 use crate::slack::{home, modal};
 use crate::store::Store;
 use crate::store::incidents::Which;
@@ -117,13 +117,16 @@ pub enum Submitted {
 
 /// How a mark is told from every other: two people may mark the same message, or one with a pin and a reaction, and
 /// it is put there once.
-pub fn marked(message: &MessageRef, mark: Mark) -> Delivery {
+pub fn marked(incident: &IncidentId, message: &MessageRef, mark: Mark) -> Delivery {
     let purpose = match mark {
         Mark::Pin | Mark::Reaction | Mark::Shortcut => "timeline",
         Mark::Check => "follow-up",
     };
     Delivery {
-        id: DeliveryId::new(format!("mark/{}/{}/{purpose}", message.channel, message.ts)),
+        id: DeliveryId::new(format!(
+            "mark/{incident}/{}/{}/{purpose}",
+            message.channel, message.ts
+        )),
         for_ever: true,
     }
 }
@@ -140,9 +143,20 @@ impl Desk {
         let wish = match filled {
             Filled::Declare(declaration) => Wish::Declare(declaration),
             Filled::Pursue(id, command) => Wish::Pursue(id, command),
+            Filled::Amend(id, resolution) => {
+                if let Ok(Some(incident)) = self.store.incident(&id).await
+                    && incident.status.is_open()
+                {
+                    let why = format!(
+                        "{id} was opened again meanwhile, so nothing was saved. When it is over, resolve it anew."
+                    );
+                    return Submitted::Wrong(modal::at_first(view, "", &why));
+                }
+                Wish::Pursue(id, Command::Resolve(resolution))
+            }
         };
         let delivery = match &wish {
-            Wish::Pursue(_, Command::MarkMessage { message, mark }) => marked(message, *mark),
+            Wish::Pursue(id, Command::MarkMessage { message, mark }) => marked(id, message, *mark),
             _ => Delivery {
                 id: DeliveryId::new(format!("view/{}", view.id)),
                 for_ever: false,
@@ -158,6 +172,14 @@ impl Desk {
             Ok(outcome) if is_new => Submitted::Said(modal::told(
                 "Declared",
                 &confirmation(&outcome, &self.catalog.slack.command),
+            )),
+            // Sent once more, perhaps with other words: those are not taken, and whoever wrote them must know.
+            Ok(outcome) if outcome.repeated => Submitted::Said(modal::told(
+                "Taken already",
+                &format!(
+                    "This form was taken when it was sent first: {}\nWhat was changed in it since is not in.",
+                    confirmation(&outcome, &self.catalog.slack.command)
+                ),
             )),
             Ok(_) => Submitted::Done,
             Err(EngineError::Refused(refusal)) => {
@@ -282,7 +304,7 @@ impl Desk {
             Request::Help(about) => self.composer.help(about),
             Request::Fill(Form::Declare { severity, .. }) => {
                 let form = modal::declare(&self.catalog, severity.as_ref(), None, None);
-                return Ok(self.form(form, asked));
+                return Ok(self.form(form, "declare", None));
             }
             Request::Fill(_) | Request::Pursue(_) | Request::ShowStatus | Request::ShowTimeline => {
                 self.composer.help(None)
@@ -312,6 +334,13 @@ impl Desk {
         let Some(incident) = self.store.incident(id).await? else {
             return Ok(self.unknown(id));
         };
+        let word = match form {
+            Form::Update => "update",
+            Form::Severity => "severity",
+            Form::Role => "role",
+            Form::Resolve { .. } => "resolve",
+            Form::Declare { .. } | Form::Keep { .. } => return self.status(id).await,
+        };
         let (view, sample) = match form {
             Form::Update => {
                 let update = Update::default();
@@ -338,7 +367,7 @@ impl Desk {
                 };
                 (modal::role(&incident, &asked.who), Some(sample))
             }
-            Form::Resolve => {
+            Form::Resolve { .. } => {
                 let sample = Command::Resolve(Resolution {
                     root_cause: Some("any".to_owned()),
                     ..Resolution::default()
@@ -352,17 +381,14 @@ impl Desk {
         {
             return Ok(self.refused(&refusal));
         }
-        Ok(self.form(view, asked))
+        Ok(self.form(view, word, Some(id)))
     }
 
     /// A form, with what to type if it does not open.
-    fn form(&self, view: Value, asked: &Asked<'_>) -> Answer {
-        let usage = find(first_word(asked.line)).map(Subcommand::form);
-        let typed = format!(
-            "{} {}",
-            self.catalog.slack.command,
-            usage.unwrap_or_default()
-        );
+    fn form(&self, view: Value, word: &str, id: Option<&IncidentId>) -> Answer {
+        let usage = find(word).map_or("", |row| row.usage);
+        let id = id.map(|id| format!(" {id}")).unwrap_or_default();
+        let typed = format!("{} {word}{id} {usage}", self.catalog.slack.command);
         Answer::Form(view, typed)
     }
 

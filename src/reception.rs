@@ -36,6 +36,8 @@ pub const ADD_TO_TIMELINE: &str = "add_to_timeline";
 
 /// Open incidents among which a message is looked for, or offered.
 const OPEN: i64 = 100;
+/// How long an answer may take: Slack waits for three seconds, and some of them are spent on the way.
+pub const ANSWER: Duration = Duration::from_millis(2_500);
 /// How long Slack may take to say in which thread a message stands: well under the three seconds in which it wants its
 /// own answer.
 const ASKING: Duration = Duration::from_secs(2);
@@ -302,17 +304,29 @@ impl Reception {
                 ticket: &trigger_id,
                 tenure: None,
             };
-            let Err(failure) = slack.open_view(&trigger_id, &view, call).await else {
-                return;
-            };
+            let mut opened = slack.open_view(&trigger_id, &view, call).await;
+            // The trigger lives for three seconds: a short wait for one's turn is worth it, a long one is not.
+            if let Err(Failure::Later { at }) = &opened
+                && let Ok(wait) = Duration::try_from(at.duration_since(now))
+                && wait < ASKING
+            {
+                tokio::time::sleep(wait).await;
+                let call = Call { now: *at, ..call };
+                opened = slack.open_view(&trigger_id, &view, call).await;
+            }
+            let Err(failure) = opened else { return };
             warn!("Could not open a form: {failure:?}");
             let Some(url) = trouble else { return };
-            let message = match typed.trim() {
-                "" => words("The form did not open: Slack took too long. Please try again."),
-                typed => words(&format!(
-                    "The form did not open: Slack took too long. Try again, or type it: `{typed}`"
-                )),
+            let why = match &failure {
+                Failure::Later { .. } => "too many people want one at once".to_owned(),
+                Failure::GiveUp { code, why, .. } if code != "expired_trigger_id" => why.clone(),
+                _ => "Slack took too long".to_owned(),
             };
+            let instead = match typed.trim() {
+                "" => String::new(),
+                typed => format!(", or type it: `{typed}`"),
+            };
+            let message = words(&format!("The form did not open: {why}. Try again{instead}"));
             if let Err(failure) = slack.reply(&url, &message).await {
                 warn!("Could not reply to somebody: {failure:?}");
             }
@@ -408,7 +422,7 @@ impl Reception {
         by: Who,
     ) -> Result<(), EngineError> {
         let envelope = Envelope {
-            delivery: Some(marked(&message, mark)),
+            delivery: Some(marked(&incident.id, &message, mark)),
             wish: Wish::Pursue(incident.id.clone(), Command::MarkMessage { message, mark }),
             actor: Actor::Person(by),
         };

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::reception::{OVERLOADED, Reception, Reply};
+use crate::reception::{ANSWER, OVERLOADED, Reception, Reply, UNCLEAR};
 use crate::slack::socket::{Ack, Envelope, Kind, SocketMode};
 
 /// Takes up what comes over the connections until `stop` turns true.
@@ -21,7 +21,17 @@ pub async fn run(mode: Arc<SocketMode>, reception: Arc<Reception>, stop: watch::
     mode.run(answer, stop).await;
 }
 
+/// The same limit as over HTTP: what is answered later was typed again by then.
 async fn answer(reception: &Reception, envelope: Envelope) -> Ack {
+    let is_command = matches!(envelope.kind, Kind::Command);
+    match tokio::time::timeout(ANSWER, answered(reception, envelope)).await {
+        Ok(ack) => ack,
+        Err(_) if is_command => Ack::With(json!({ "response_type": "ephemeral", "text": UNCLEAR })),
+        Err(_) => Ack::Withheld,
+    }
+}
+
+async fn answered(reception: &Reception, envelope: Envelope) -> Ack {
     let Envelope { kind, payload, .. } = envelope;
     let began = Instant::now();
     let (path, reply) = match &kind {

@@ -16,7 +16,7 @@ use tracing::info;
 
 use super::slack::shed;
 use super::{Rooms, fault};
-use crate::reception::{Reply, UNCLEAR};
+use crate::reception::{ANSWER, Reply, UNCLEAR};
 use crate::slack::signature::{SIGNATURE, TIMESTAMP, Unproved, presents, prove};
 
 /// The largest body that is read: ten times the largest that Slack sends.
@@ -29,8 +29,6 @@ const SMALL: usize = 64 * 1024;
 const SMALL_AT_ONCE: usize = 512;
 /// Large bodies that are being read at the same time: 24 MB at the most.
 const LARGE_AT_ONCE: usize = 24;
-/// How long an answer may take: Slack waits for three seconds, and some of them are spent on the way.
-const ANSWER: Duration = Duration::from_millis(2_500);
 /// How long a body waits for others to be read.
 const WAIT: Duration = Duration::from_millis(500);
 /// The largest probe of the certificate, which Slack does not sign.

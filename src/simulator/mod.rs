@@ -223,6 +223,7 @@ impl Workspace {
             .merge(control::routes())
             .merge(sockets::routes())
             .merge(page::routes())
+            .layer(axum::middleware::from_fn(page::from_here))
             .with_state(self.clone())
     }
 

@@ -185,11 +185,9 @@ impl Player {
             return Err("That was the last step. Start begins anew.".to_owned());
         };
         let (player, id) = (self.clone(), id.to_owned());
-        let task = tokio::spawn({
-            let id = id.clone();
-            async move { player.perform(&id, first, playing).await }
-        });
-        self.now_at(&id, |standing| {
+        // Under the lock: a stop finds every task, or comes before it begins.
+        self.now_at(&id.clone(), |standing| {
+            let task = tokio::spawn(async move { player.perform(&id, first, playing).await });
             standing.playing |= playing;
             standing.tasks.retain(|task| !task.is_finished());
             standing.tasks.push(task.abort_handle());

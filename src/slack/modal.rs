@@ -54,8 +54,12 @@ pub enum Form {
     Severity,
     /// A role for somebody.
     Role,
-    /// The end.
-    Resolve,
+    /// The end; or what is added to it afterwards.
+    Resolve {
+        /// Whether it was resolved already when the form was opened: then it ends nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        amends: bool,
+    },
     /// A message that goes on the timeline of one of the open incidents.
     Keep {
         /// Which message.
@@ -79,6 +83,8 @@ pub enum Filled {
     Declare(Declaration),
     /// Something of an incident.
     Pursue(IncidentId, Command),
+    /// What is added to a resolution: not, if the incident is open again.
+    Amend(IncidentId, Resolution),
 }
 
 /// What is wrong with a form, by field.
@@ -309,7 +315,8 @@ pub fn resolve(incident: &Incident) -> Value {
         true => ("Resolve", "Resolve"),
         false => ("Resolution", "Save"),
     };
-    about(incident, Form::Resolve, title, submit, blocks)
+    let amends = !incident.status.is_open();
+    about(incident, Form::Resolve { amends }, title, submit, blocks)
 }
 
 /// The form that asks on which timeline a message belongs.
@@ -346,9 +353,15 @@ pub fn told(title: &str, text: &str) -> Value {
     })
 }
 
-/// Reads a submitted form. None: it is not ours, or not one that we ever made.
+/// Reads a submitted form. None: it is not ours.
 pub fn read(view: &SubmittedView, catalog: &Catalog) -> Option<Result<Filled, Errors>> {
     view.callback_id.strip_prefix(OURS)?;
+    let why = "This form is of another version of Firebell. Copy your text, close the form, and open it again.";
+    Some(understood(view, catalog).unwrap_or_else(|| Err(at_first(view, "", why))))
+}
+
+/// None: it is not a form that we ever made.
+fn understood(view: &SubmittedView, catalog: &Catalog) -> Option<Result<Filled, Errors>> {
     let open: Open = serde_json::from_str(&view.private_metadata).ok()?;
     let fields = Fields { view };
     Some(match (open.form, open.incident) {
@@ -376,15 +389,19 @@ pub fn read(view: &SubmittedView, catalog: &Catalog) -> Option<Result<Filled, Er
             };
             Ok(Filled::Pursue(id, command))
         }
-        (Form::Resolve, Some(id)) => {
-            let command = Command::Resolve(Resolution {
-                root_cause: fields.text("root_cause"),
-                resolution: fields.text("resolution"),
-                impact: fields.text("impact"),
-            });
-            Ok(Filled::Pursue(id, command))
+        (Form::Resolve { amends }, Some(id)) => {
+            // What was left as it stood is not said again: somebody may have written something else meanwhile.
+            let resolution = Resolution {
+                root_cause: fields.written("root_cause"),
+                resolution: fields.written("resolution"),
+                impact: fields.written("impact"),
+            };
+            Ok(match amends {
+                true => Filled::Amend(id, resolution),
+                false => Filled::Pursue(id, Command::Resolve(resolution)),
+            })
         }
-        (Form::Update | Form::Severity | Form::Role | Form::Resolve, None) => return None,
+        (Form::Update | Form::Severity | Form::Role | Form::Resolve { .. }, None) => return None,
     })
 }
 
@@ -447,6 +464,26 @@ impl Fields<'_> {
         self.value(field)["selected_option"]["value"].as_str()
     }
 
+    /// What the form came with in a field.
+    fn preset(&self, field: &str) -> &Value {
+        let mut blocks = self.view.blocks.iter();
+        let block = blocks.find(|block| block["block_id"] == *field);
+        block.map_or(&Value::Null, |block| &block["element"])
+    }
+
+    /// A text, if it is another one than the form came with.
+    fn written(&self, field: &str) -> Option<String> {
+        let preset = self.preset(field)["initial_value"].as_str();
+        self.text(field)
+            .filter(|text| preset.map(str::trim) != Some(text))
+    }
+
+    /// A choice, if it is another one than the form came with: what was left alone may have moved on meanwhile.
+    fn moved(&self, field: &str) -> Option<&str> {
+        let preset = self.preset(field)["initial_option"]["value"].as_str();
+        self.chosen(field).filter(|chosen| preset != Some(chosen))
+    }
+
     /// A text that Slack takes for filled in and that holds nothing but spaces is none.
     fn needed(&self, field: &'static str, what: &str) -> Result<String, Errors> {
         self.text(field)
@@ -475,8 +512,8 @@ impl Fields<'_> {
                 eta: self.text("eta"),
                 next_update_in: minutes.map(SignedDuration::from_mins),
             },
-            status: self.chosen("status").and_then(|it| it.parse().ok()),
-            severity: self.chosen("severity").map(SeverityId::new),
+            status: self.moved("status").and_then(|it| it.parse().ok()),
+            severity: self.moved("severity").map(SeverityId::new),
         })
     }
 }
@@ -488,7 +525,7 @@ fn about(incident: &Incident, form: Form, title: &str, submit: &str, blocks: Vec
         Form::Update => "update",
         Form::Severity => "severity",
         Form::Role => "role",
-        Form::Resolve => "resolve",
+        Form::Resolve { .. } => "resolve",
         Form::Keep { .. } => "keep",
     };
     let open = Open {
@@ -696,8 +733,8 @@ mod tests {
         );
         let expected = Command::PostUpdate {
             update: given::update("still at it"),
-            status: Some(incident.status),
-            severity: Some(incident.severity.id.clone()),
+            status: None,
+            severity: None,
         };
         assert_eq!(command(&view), expected);
     }
@@ -769,8 +806,12 @@ mod tests {
         view.callback_id = "approve".into();
         assert_eq!(read(&view, &given::catalog()), None);
         view.callback_id = "firebell:resolve".into();
+        // One of ours that cannot be read stays open: what was typed is not lost.
         view.private_metadata = "{}".into();
-        assert_eq!(read(&view, &given::catalog()), None);
+        let Some(Err(errors)) = read(&view, &given::catalog()) else {
+            panic!("it is refused");
+        };
+        assert_eq!(errors.keys().collect::<Vec<_>>(), [&"root_cause"]);
     }
 
     #[test]

@@ -530,7 +530,7 @@ fn export(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
 
 fn resolve(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
     if rest.is_empty() && context.forms {
-        return Ok(Request::Fill(Form::Resolve));
+        return Ok(Request::Fill(Form::Resolve { amends: false }));
     }
     let resolution = Resolution {
         root_cause: text(rest),

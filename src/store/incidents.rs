@@ -88,7 +88,7 @@ pub enum Which {
     Open,
     /// Those whose post-mortem is not done yet.
     Unclosed,
-    /// Those of which a follow-up is still to be done, the oldest first.
+    /// Those of which a follow-up is still to be done.
     WithFollowUps,
     /// All, the newest first.
     All,
@@ -103,7 +103,7 @@ const OPEN: &str = "SELECT state, head, day, number FROM incidents \
 const UNCLOSED: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const WITH_FOLLOW_UPS: &str = "SELECT state, head, day, number FROM incidents \
-     WHERE open_follow_ups > 0 ORDER BY declared_at_ms, id LIMIT $1";
+     WHERE open_follow_ups > 0 ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const NEWEST: &str = "SELECT state, head, day, number FROM incidents \
      ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const EVENTS: &str = "SELECT incident_id, seq, kind, happened_at_ms, recorded_at_ms, actor, payload, hash \

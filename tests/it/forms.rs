@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use firebell::domain::terms::Status;
 use firebell::simulator::{Fault, OpenView};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -289,7 +290,7 @@ async fn a_form_that_slack_does_not_open_is_answered_with_what_to_type() {
     let said = bot.types("ana", ROOM, "/incident update").await;
     assert_eq!(said, "");
     let told = bot.user("ana").ephemerals().pop().expect("an answer");
-    assert_snapshot!(told.plain_text(), @"The form did not open: Slack took too long. Try again, or type it: `/incident update &lt;text…&gt;`");
+    assert_snapshot!(told.plain_text(), @"The form did not open: Slack took too long. Try again, or type it: `/incident update INC-2025-0914-001 &lt;text…&gt;`");
     bot.slack.mark_read();
     bot.finish().await;
 }
@@ -583,5 +584,70 @@ async fn the_home_tab_holds_many_incidents_and_many_promises() {
     let home = bot.user("bo").home().expect("Slack took it").plain_text();
     assert!(home.contains("and 5 more"), "{home}");
     assert!(home.contains("and 30 more"), "{home}");
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn a_form_that_was_open_for_long_takes_nothing_back_that_others_did_meanwhile() {
+    let bot = with_incident().await;
+    let asked = form(&bot, "ana", ROOM, "/incident update").await;
+    bot.types("bo", ROOM, "/incident status identified").await;
+    bot.types("bo", ROOM, "/incident severity p2").await;
+    bot.user("ana")
+        .submits(&asked, &[("text", "looking")])
+        .await;
+    bot.settle().await;
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.severity.id.as_str(), "p2");
+    assert_eq!(incident.status, Status::Identified);
+
+    bot.types("bo", ROOM, "/incident resolve maybe a disk")
+        .await;
+    let asked = form(&bot, "ana", ROOM, "/incident resolve").await;
+    bot.types("bo", ROOM, "/incident resolve it was DNS").await;
+    bot.user("ana")
+        .submits(&asked, &[("impact", "2 % of orders")])
+        .await;
+    let resolution = bot.incident(ID).await.resolution.clone();
+    assert_eq!(resolution.root_cause.as_deref(), Some("it was DNS"));
+    assert_eq!(resolution.impact.as_deref(), Some("2 % of orders"));
+    bot.settle().await;
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn what_is_added_to_a_resolution_does_not_end_an_incident_that_is_open_again() {
+    let bot = with_incident().await;
+    bot.types("bo", ROOM, "/incident resolve a disk").await;
+    let asked = form(&bot, "ana", ROOM, "/incident resolve").await;
+    bot.types("bo", ROOM, "/incident reopen it is back").await;
+    let answer = bot.user("ana").submits(&asked, &[("impact", "all")]).await;
+    let said: Vec<_> = answer.errors.values().collect();
+    assert!(said[0].contains("was opened again meanwhile"), "{said:?}");
+    bot.settle().await;
+    assert!(bot.incident(ID).await.status.is_open());
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn one_message_may_stand_on_two_timelines() {
+    let bot = with_incident().await;
+    bot.types("ana", "general", "/incident declare p4 a slow page")
+        .await;
+    bot.slack.add_bot_to("general");
+    let said = bot.user("cy").says("general", "customers call").await;
+    for id in [ID, "INC-2025-0914-002"] {
+        bot.user("ana")
+            .message_shortcut("add_to_timeline", "general", &said)
+            .await;
+        bot.settle().await;
+        let asked = open(&bot, "ana");
+        bot.user("ana").submits(&asked, &[("incident", id)]).await;
+        bot.settle().await;
+        let timeline = bot
+            .types("ana", "general", &format!("/incident timeline {id}"))
+            .await;
+        assert!(timeline.contains("customers call"), "{id}: {timeline}");
+    }
     bot.finish_unread().await;
 }

@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use axum::extract::{Path, Query, Request, State as Shared};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -90,7 +90,6 @@ pub(crate) fn routes() -> Router<Workspace> {
         .route("/page/do/{deed}", post(deeds::act))
         .route("/page/scenarios", get(list_scenes))
         .route("/page/scenarios/{id}/{act}", post(act_in_scene))
-        .layer(from_fn(from_here))
 }
 
 /// Something that cannot be done, in words.
@@ -111,7 +110,7 @@ impl IntoResponse for Refused {
 
 /// Lets in only what this page itself asks for. A page of another site is told apart by `Sec-Fetch-Site` and `Origin`,
 /// one that had its own name point to this machine by `Host`. Programs send none of these but `Host`, and may come in.
-async fn from_here(request: Request, next: Next) -> Response {
+pub(in crate::simulator) async fn from_here(request: Request, next: Next) -> Response {
     let is_navigation = request.method() == Method::GET && request.uri().path() == "/";
     match judge(request.headers(), is_navigation) {
         Ok(()) => next.run(request).await,
