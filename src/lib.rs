@@ -46,8 +46,9 @@
 //!
 //! # The walk of `/incident declare p1 checkout is down`
 //!
-//! 1. `http::slack::command`: turned away at once if too many wait; the signature is proved over the raw bytes
-//!    (`slack::signature`), then the form is read (`slack::inbound`).
+//! 1. `http::gate::admit`: turned away at once if too many wait; the signature is proved over the raw bytes
+//!    (`slack::signature`). `http::slack::command` reads the form (`slack::inbound`). By Socket Mode it comes as an
+//!    envelope instead (`slack::socket` → `socket`), and goes on from here in the same way.
 //!    By Socket Mode: `slack::socket` reads an envelope, `socket` hands it on.
 //! 2. `reception::Reception::command` → `desk::Desk::ask` → `slack::parse::parse`: the table of subcommands makes it a
 //!    `Declaration`.
