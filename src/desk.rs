@@ -24,12 +24,10 @@ use crate::store::Store;
 use crate::store::incidents::Which;
 use crate::templates::mrkdwn;
 
-/// Incidents that are looked through for a list, or to be offered.
+/// Incidents that are looked through for a list, to be offered, or for somebody's home tab.
 const LOOKED_THROUGH: i64 = 200;
 /// Entries of a timeline that are shown in Slack; the export has them all.
 const ENTRIES: u64 = 15;
-/// Incidents that are looked through for somebody's home tab.
-const HOME: i64 = 200;
 
 /// What is told to a person when the bot cannot take the request up.
 pub const OVERLOADED: &str =
@@ -143,17 +141,6 @@ impl Desk {
         let wish = match filled {
             Filled::Declare(declaration) => Wish::Declare(declaration),
             Filled::Pursue(id, command) => Wish::Pursue(id, command),
-            Filled::Amend(id, resolution) => {
-                if let Ok(Some(incident)) = self.store.incident(&id).await
-                    && incident.status.is_open()
-                {
-                    let why = format!(
-                        "{id} was opened again meanwhile, so nothing was saved. When it is over, resolve it anew."
-                    );
-                    return Submitted::Wrong(modal::at_first(view, "", &why));
-                }
-                Wish::Pursue(id, Command::Resolve(resolution))
-            }
         };
         let delivery = match &wish {
             Wish::Pursue(id, Command::MarkMessage { message, mark }) => marked(id, message, *mark),
@@ -196,8 +183,11 @@ impl Desk {
 
     /// The home tab of a person.
     pub async fn home(&self, user: &SlackUserId) -> anyhow::Result<Value> {
-        let open = self.store.list(Which::Open, HOME).await?;
-        let with_follow_ups = self.store.list(Which::WithFollowUps, HOME).await?;
+        let open = self.store.list(Which::Open, LOOKED_THROUGH).await?;
+        let with_follow_ups = self
+            .store
+            .list(Which::WithFollowUps, LOOKED_THROUGH)
+            .await?;
         Ok(home::home(user, &open, &with_follow_ups, self.clock.now()))
     }
 
@@ -334,45 +324,39 @@ impl Desk {
         let Some(incident) = self.store.incident(id).await? else {
             return Ok(self.unknown(id));
         };
-        let word = match form {
-            Form::Update => "update",
-            Form::Severity => "severity",
-            Form::Role => "role",
-            Form::Resolve { .. } => "resolve",
-            Form::Declare { .. } | Form::Keep { .. } => return self.status(id).await,
-        };
-        let (view, sample) = match form {
+        let catalog = &self.catalog;
+        // What the form would become at the least, to see whether it would be refused.
+        let (word, view, sample) = match form {
             Form::Update => {
-                let update = Update::default();
                 let sample = Command::PostUpdate {
-                    update,
+                    update: Update::default(),
                     status: None,
                     severity: None,
                 };
-                (modal::update(&self.catalog, &incident), Some(sample))
+                ("update", modal::update(catalog, &incident), Some(sample))
             }
             Form::Severity => {
-                let mut others = self.catalog.severities.iter();
+                let mut others = catalog.severities.iter();
                 let other = others.find(|it| it.id != incident.severity.id);
                 let sample = other.map(|it| Command::ChangeSeverity {
                     to: it.id.clone(),
                     reason: None,
                 });
-                (modal::severity(&self.catalog, &incident), sample)
+                ("severity", modal::severity(catalog, &incident), sample)
             }
             Form::Role => {
                 let sample = Command::AssignRole {
                     role: Role::Scribe,
                     to: Who::named("somebody else"),
                 };
-                (modal::role(&incident, &asked.who), Some(sample))
+                ("role", modal::role(&incident, &asked.who), Some(sample))
             }
             Form::Resolve { .. } => {
                 let sample = Command::Resolve(Resolution {
                     root_cause: Some("any".to_owned()),
                     ..Resolution::default()
                 });
-                (modal::resolve(&incident), Some(sample))
+                ("resolve", modal::resolve(&incident), Some(sample))
             }
             Form::Declare { .. } | Form::Keep { .. } => return self.status(id).await,
         };

@@ -110,11 +110,7 @@ impl Task<'_> {
                 Some(_) => Ok(Done::Quietly),
                 None => {
                     let message = made(composer.announcement(incident, call.now))?;
-                    let to = Destination {
-                        channel: &incident.announce,
-                        thread: None,
-                        broadcast: false,
-                    };
+                    let to = Destination::channel(&incident.announce);
                     self.post(&to, &message)
                         .await
                         .map(|at| Done::With(Report::Announced(at)))
@@ -367,21 +363,15 @@ impl Task<'_> {
                 self.post_to_room(&message, broadcast).await.map(quietly)
             }
             Audience::Announce => {
-                let to = Destination {
-                    channel: &self.incident.announce,
-                    thread: None,
-                    broadcast: false,
-                };
+                let to = Destination::channel(&self.incident.announce);
                 self.post(&to, &message).await.map(quietly)
             }
             Audience::Commander => {
                 let incident = self.incident;
                 let commander = incident.commander().and_then(|who| who.slack.as_ref());
-                let to = Destination {
-                    channel: commander.map_or(&incident.announce, |user| user.as_str()),
-                    thread: None,
-                    broadcast: false,
-                };
+                let to = Destination::channel(
+                    commander.map_or(&incident.announce, |user| user.as_str()),
+                );
                 self.post(&to, &message).await.map(quietly)
             }
             Audience::Thread => {
@@ -592,9 +582,7 @@ impl Effect {
             Effect::Ring { .. } => "ring a clock".to_owned(),
         }
     }
-}
 
-impl Effect {
     /// The name of its kind, the same as its tag in JSON.
     pub(super) fn kind(&self) -> String {
         let json = serde_json::to_value(self).unwrap_or_default();

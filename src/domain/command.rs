@@ -71,6 +71,8 @@ pub enum Command {
     },
     /// Say that the effect on users is over. What is left empty keeps what was said before.
     Resolve(Resolution),
+    /// Add to what was said of the end: it ends nothing. What is left empty keeps what was said before.
+    Amend(Resolution),
     /// Say that it was not over.
     Reopen {
         /// Why.

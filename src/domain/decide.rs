@@ -155,7 +155,13 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
         (Command::Resolve(resolution), Resolved) if *resolution != Resolution::default() => {
             Ok(vec![Event::Resolved(resolution.clone())])
         }
-        (Command::Resolve(_), Resolved | Closed) => Err(Refusal::Over {
+        (Command::Amend(resolution), Resolved) if *resolution != Resolution::default() => {
+            Ok(vec![Event::Resolved(resolution.clone())])
+        }
+        (Command::Amend(_), Investigating | Identified | Mitigating | Monitoring) => {
+            Err(Refusal::OpenAgain { id: id() })
+        }
+        (Command::Resolve(_) | Command::Amend(_), Resolved | Closed) => Err(Refusal::Over {
             id: id(),
             status: incident.status,
         }),
@@ -634,6 +640,11 @@ pub enum Refusal {
         /// What was wished: "closed".
         wish: &'static str,
     },
+    /// There is nothing to add to its end: it was opened again.
+    OpenAgain {
+        /// Which.
+        id: IncidentId,
+    },
     /// Somebody has it already.
     AlreadyAcknowledged {
         /// Which.
@@ -719,6 +730,10 @@ impl fmt::Display for Refusal {
                 f,
                 "{id} is still open ({}), so it cannot be {wish}. First: `/incident resolve`.",
                 status.word().to_lowercase(),
+            ),
+            Refusal::OpenAgain { id } => write!(
+                f,
+                "{id} was opened again meanwhile, so nothing was saved. When it is over, resolve it anew.",
             ),
             Refusal::AlreadyAcknowledged { id, by } => write!(
                 f,

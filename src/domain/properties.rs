@@ -148,6 +148,7 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(text, owner)| Command::AddFollowUp { text, owner, due: None }),
         2 => (0..5u32).prop_map(|number| Command::CompleteFollowUp { number }),
         2 => resolution().prop_map(Command::Resolve),
+        1 => resolution().prop_map(Command::Amend),
         2 => some(text()).prop_map(|reason| Command::Reopen { reason }),
         1 => Just(Command::Close),
         1 => prop::sample::select(ExportFormat::ALL.to_vec())

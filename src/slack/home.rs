@@ -77,9 +77,10 @@ pub fn home(
     if mine.is_empty() {
         blocks.push(section("Nothing is waiting for you."));
     }
-    blocks.extend(mine.iter().take(PROMISED).cloned());
-    if mine.len() > PROMISED {
-        blocks.push(section(&format!("_and {} more_", mine.len() - PROMISED)));
+    let left = mine.len().saturating_sub(PROMISED);
+    blocks.extend(mine.into_iter().take(PROMISED));
+    if left > 0 {
+        blocks.push(section(&format!("_and {left} more_")));
     }
     blocks.push(json!({
         "type": "context",

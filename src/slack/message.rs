@@ -130,27 +130,17 @@ impl Composer {
         let command = &self.catalog.slack.command;
         let (open, resolved): (Vec<_>, Vec<_>) =
             incidents.iter().partition(|it| it.status.is_open());
-        let mut lines: Vec<String> = match open.is_empty() {
+        let mut lines = match open.is_empty() {
             true => vec![format!(
                 "No open incidents. To declare one: `{command} declare`"
             )],
-            false => open.iter().take(LISTED).map(|it| row(it, now)).collect(),
+            false => rows(&open, now),
         };
-        let mut more = |left: usize| {
-            if left > 0 {
-                lines.push(format!("_and {left} more_"));
-            }
-        };
-        more(open.len().saturating_sub(LISTED));
         if !resolved.is_empty() {
             lines.push(format!(
                 "\n*Resolved, not closed yet* (`{command} close` when the post-mortem is done)"
             ));
-            lines.extend(resolved.iter().take(LISTED).map(|it| row(it, now)));
-        }
-        let left = resolved.len().saturating_sub(LISTED);
-        if left > 0 {
-            lines.push(format!("_and {left} more_"));
+            lines.extend(rows(&resolved, now));
         }
         answer(&lines.join("\n"))
     }
@@ -507,6 +497,20 @@ fn said(text: &str, fallback: &str) -> Outgoing {
         },
         blocks,
     }
+}
+
+/// The first incidents of a list, and how many more there are.
+fn rows(incidents: &[&Arc<Incident>], now: Timestamp) -> Vec<String> {
+    let mut rows: Vec<String> = incidents
+        .iter()
+        .take(LISTED)
+        .map(|it| row(it, now))
+        .collect();
+    let left = incidents.len().saturating_sub(LISTED);
+    if left > 0 {
+        rows.push(format!("_and {left} more_"));
+    }
+    rows
 }
 
 /// An incident in a list.

@@ -143,7 +143,8 @@ fn the_table_of_wishes_and_statuses() {
         ("follow-up", add_follow_up("x")),
         ("tick off", Command::CompleteFollowUp { number: 1 }),
         ("resolve", Command::Resolve(Resolution::default())),
-        ("resolve, cause", Command::Resolve(cause)),
+        ("resolve, cause", Command::Resolve(cause.clone())),
+        ("amend", Command::Amend(cause)),
         ("reopen", Command::Reopen { reason: None }),
         ("close", Command::Close),
         (
@@ -230,6 +231,7 @@ fn the_table_of_wishes_and_statuses() {
     tick off           | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed
     resolve            | resolved            | resolved            | resolved            | resolved            | OVER                | OVER
     resolve, cause     | resolved            | resolved            | resolved            | resolved            | resolved            | OVER
+    amend              | OPENAGAIN           | OPENAGAIN           | OPENAGAIN           | OPENAGAIN           | resolved            | OVER
     reopen             | STILLOPEN           | STILLOPEN           | STILLOPEN           | STILLOPEN           | reopened            | OVER
     close              | STILLOPEN           | STILLOPEN           | STILLOPEN           | STILLOPEN           | closed              | OVER
     export             | export_requested    | export_requested    | export_requested    | export_requested    | export_requested    | export_requested

@@ -33,6 +33,17 @@ pub struct Destination<'a> {
     pub broadcast: bool,
 }
 
+impl<'a> Destination<'a> {
+    /// A channel itself, outside its threads.
+    pub fn channel(channel: &'a str) -> Self {
+        Self {
+            channel,
+            thread: None,
+            broadcast: false,
+        }
+    }
+}
+
 impl Slack {
     /// Posts a message that can be found again by `order`. Not safe to repeat by itself: see [`Slack::posted_before`].
     pub async fn post(
