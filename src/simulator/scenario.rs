@@ -1,7 +1,8 @@
 //! Scenarios: a scripted outage, played by the people of a workspace. They do what anybody could do, by messages, slash
 //! commands, buttons and reactions; what the app makes of it is the app's affair.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::page::{SceneStep, SceneView, Scenes};
 use super::people::Person;
-use super::{Workspace, api};
+use super::{ChannelView, Workspace, api};
 
 /// How long somebody waits for a channel, a message or a button that the app is to make.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 /// The pause between two steps that say nothing about it.
 const AFTER: Duration = Duration::from_secs(6);
-/// The place that is not known when a scenario is written: the newest channel whose name begins so.
+/// The place that is not known when a scenario is written: the first channel whose name begins so and that was not there
+/// when this run began.
 const WAR_ROOM: (&str, &str) = ("war room", "incident-");
 
 /// A scenario as it is written: one TOML file.
@@ -85,6 +87,32 @@ pub struct Deed {
     pub joins: Option<String>,
 }
 
+/// What it is, after “could not”.
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deed {
+                joins: Some(place), ..
+            } => write!(f, "join the {place}"),
+            Deed {
+                clicks: Some(label),
+                ..
+            } => write!(f, "click “{label}”"),
+            Deed {
+                reacts: Some(emoji),
+                on: Some(text),
+                ..
+            } => {
+                write!(f, "give “{text}” a :{emoji}:")
+            }
+            Deed { says, types, .. } => {
+                let line = says.as_ref().or(types.as_ref());
+                write!(f, "write “{}”", line.map_or("", String::as_str))
+            }
+        }
+    }
+}
+
 fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(from)?;
     let number = text.strip_suffix('s').and_then(|it| it.parse().ok());
@@ -139,9 +167,29 @@ pub struct Player {
 struct Standing {
     /// How many steps were begun.
     step: usize,
+    /// How many of them people have begun to act in.
+    done: usize,
     running: bool,
     playing: bool,
+    /// The channels that were there before this run.
+    before: BTreeSet<String>,
+    /// The war room of this run, once it is there.
+    room: Option<String>,
+    /// What people could not do in this run, in words for whoever looks on.
+    faults: Vec<String>,
     tasks: Vec<AbortHandle>,
+}
+
+impl Standing {
+    /// The name of a place, if it is there; `channels` are the workspace's, the oldest first.
+    fn place(&self, channels: &[ChannelView], place: &str) -> Option<String> {
+        let is_it = |it: &&ChannelView| match (place == WAR_ROOM.0, &self.room) {
+            (false, _) => it.name == place,
+            (true, Some(room)) => it.name == *room,
+            (true, None) => it.name.starts_with(WAR_ROOM.1) && !self.before.contains(&it.name),
+        };
+        channels.iter().find(is_it).map(|it| it.name.clone())
+    }
 }
 
 impl Player {
@@ -181,13 +229,13 @@ impl Player {
         if playing && self.standing().get(id).is_some_and(|it| it.playing) {
             return Ok(());
         }
-        let Some(first) = self.next(id)? else {
-            return Err("That was the last step. Start begins anew.".to_owned());
-        };
+        if !self.next(id)? {
+            return Err("That was the last step. To see it again, start over.".to_owned());
+        }
         let (player, id) = (self.clone(), id.to_owned());
         // Under the lock: a stop finds every task, or comes before it begins.
         self.now_at(&id.clone(), |standing| {
-            let task = tokio::spawn(async move { player.perform(&id, first, playing).await });
+            let task = tokio::spawn(async move { player.perform(&id, playing).await });
             standing.playing |= playing;
             standing.tasks.retain(|task| !task.is_finished());
             standing.tasks.push(task.abort_handle());
@@ -195,59 +243,76 @@ impl Player {
         Ok(())
     }
 
-    /// Takes the number of the next step; none, if there is none left.
-    fn next(&self, id: &str) -> Result<Option<usize>, String> {
+    /// Begins the next step, if there is one left.
+    fn next(&self, id: &str) -> Result<bool, String> {
         let steps = self.scenario(id)?.steps.len();
         let mut standing = self.standing();
         let at = standing.entry(id.to_owned()).or_default();
         if at.step == steps {
-            return Ok(None);
+            return Ok(false);
+        }
+        if at.step == 0 {
+            let channels = self.workspace.channels();
+            at.before = channels.into_iter().map(|it| it.name).collect();
         }
         at.step += 1;
         at.running = true;
-        Ok(Some(at.step - 1))
+        Ok(true)
     }
 
-    async fn perform(&self, id: &str, first: usize, playing: bool) {
+    /// Has people do what was begun; if it plays, everything that is left, in real time.
+    async fn perform(&self, id: &str, playing: bool) {
         let Ok(scenario) = self.scenario(id) else {
             return;
         };
-        let mut next = Some(first);
-        while let Some(step) = next.and_then(|n| scenario.steps.get(n)) {
-            {
-                // One after the other, however fast somebody clicks.
-                let _turn = self.turn.lock().await;
-                for deed in &step.deeds {
-                    if let Err(why) = self.does(deed).await {
-                        // Whoever looks on may have done it already.
-                        tracing::info!("{} did not do it: {why:#}", deed.who);
-                    }
-                }
-            }
+        loop {
+            self.catch_up(id, scenario).await;
             if !playing {
                 return;
             }
             let coming = self.standing().get(id).map_or(0, |it| it.step);
             let pause = scenario.steps.get(coming).and_then(|step| step.after);
             tokio::time::sleep(pause.unwrap_or(AFTER)).await;
-            next = self.next(id).unwrap_or_default();
+            if !self.next(id).unwrap_or_default() {
+                break;
+            }
             self.workspace.scenes_changed();
         }
         self.now_at(id, |standing| standing.playing = false);
     }
 
-    async fn does(&self, deed: &Deed) -> anyhow::Result<()> {
+    /// One deed after the other, in the order of the steps, however fast somebody clicks.
+    async fn catch_up(&self, id: &str, scenario: &Scenario) {
+        let _turn = self.turn.lock().await;
+        let begun = || {
+            let mut standing = self.standing();
+            let at = standing.get_mut(id)?;
+            let step = scenario.steps.get(at.done).filter(|_| at.done < at.step)?;
+            at.done += 1;
+            Some((at.done, step))
+        };
+        while let Some((number, step)) = begun() {
+            for deed in &step.deeds {
+                if let Err(why) = self.does(id, deed).await {
+                    let fault = format!("Step {number}: {} could not {deed}: {why:#}.", deed.who);
+                    self.now_at(id, |standing| standing.faults.push(fault));
+                }
+            }
+        }
+    }
+
+    async fn does(&self, id: &str, deed: &Deed) -> anyhow::Result<()> {
         if deed
             .unless
             .as_ref()
-            .is_some_and(|place| self.place(place).is_some())
+            .is_some_and(|place| self.place(id, place).is_some())
         {
             return Ok(());
         }
         let person = self.workspace.person(&deed.who)?;
         if let Some(place) = &deed.joins {
-            let channel = self.wait_for(place).await?;
-            let is_in = |it: &super::ChannelView| it.members.contains(&person.name);
+            let channel = self.wait_for(id, place).await?;
+            let is_in = |it: &ChannelView| it.members.contains(&person.name);
             if !self
                 .workspace
                 .channel(&channel)
@@ -258,7 +323,7 @@ impl Player {
             return Ok(());
         }
         let place = deed.place.as_deref().context("it must say where")?;
-        let channel = self.wait_for(place).await?;
+        let channel = self.wait_for(id, place).await?;
         if let Some(line) = deed.says.as_ref().or(deed.types.as_ref()) {
             person.try_types(&channel, line).await?;
         } else if let Some(label) = &deed.clicks {
@@ -282,23 +347,24 @@ impl Player {
         person.try_clicks(channel, &ts, label).await.map(drop)
     }
 
-    /// The name of a place, if it is there.
-    fn place(&self, place: &str) -> Option<String> {
+    /// The name of a place in this run, if it is there.
+    fn place(&self, id: &str, place: &str) -> Option<String> {
         let channels = self.workspace.channels();
-        let found = match place == WAR_ROOM.0 {
-            true => channels
-                .iter()
-                .rev()
-                .find(|it| it.name.starts_with(WAR_ROOM.1)),
-            false => channels.iter().find(|it| it.name == place),
-        };
-        found.map(|channel| channel.name.clone())
+        let mut standing = self.standing();
+        let standing = standing.entry(id.to_owned()).or_default();
+        let found = standing.place(&channels, place);
+        if place == WAR_ROOM.0 {
+            standing.room.clone_from(&found);
+        }
+        found
     }
 
-    async fn wait_for(&self, place: &str) -> anyhow::Result<String> {
-        self.patiently(|| self.place(place))
-            .await
-            .with_context(|| format!("there is no {place}"))
+    async fn wait_for(&self, id: &str, place: &str) -> anyhow::Result<String> {
+        let found = self.patiently(|| self.place(id, place)).await;
+        found.with_context(|| match place == WAR_ROOM.0 {
+            true => "no war room has opened".to_owned(),
+            false => format!("there is no #{place}"),
+        })
     }
 
     /// The newest message that is wanted.
@@ -316,7 +382,7 @@ impl Player {
         };
         match self.patiently(look).await {
             Some(ts) => Ok(ts),
-            None => bail!("there is no such message in #{channel}"),
+            None => bail!("it is not in #{channel} (perhaps somebody has done it already)"),
         }
     }
 
@@ -340,6 +406,7 @@ struct Shown(Arc<Player>);
 impl Scenes for Shown {
     fn list(&self) -> Vec<SceneView> {
         let player = &self.0;
+        let channels = player.workspace.channels();
         let standing = player.standing();
         let view = |(id, scenario): &(String, Scenario)| {
             let none = Standing::default();
@@ -351,12 +418,17 @@ impl Scenes for Shown {
                 about: scenario.about.clone(),
                 running: at.running,
                 playing: at.playing,
+                ended: at.step == scenario.steps.len(),
                 steps: scenario.steps.len(),
+                faults: at.faults.clone(),
                 step: step.map(|step| SceneStep {
                     number: at.step,
                     now: step.now.clone(),
                     try_this: step.try_this.clone(),
-                    channel: step.channel.as_ref().and_then(|place| player.place(place)),
+                    channel: step
+                        .channel
+                        .as_ref()
+                        .and_then(|place| at.place(&channels, place)),
                 }),
             }
         };

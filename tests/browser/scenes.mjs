@@ -18,6 +18,13 @@ await test(async () => {
   await scene.getByRole("button", { name: "Play in real time" }).click();
   await scene.getByText("Step 3 of 3").waitFor();
   await scene.getByText("PLAYING").waitFor();
+  await scene.getByText("bo could not click “Acknowledge”").waitFor();
   await scene.getByRole("button", { name: "Stop" }).click();
-  await scene.getByRole("button", { name: "Start" }).waitFor();
+  await isAccessible(ana, "a scenario in which something failed");
+  await shot(ana, "scenario-failed");
+  // It has played to its end: nothing is left to click but to begin anew or to be done.
+  await scene.getByRole("button", { name: "Start over" }).waitFor();
+  if (await scene.getByRole("button", { name: "Next step" }).count()) throw new Error("there is no next step");
+  await scene.getByRole("button", { name: "Done" }).click();
+  await scene.getByRole("button", { name: "Start", exact: true }).waitFor();
 });

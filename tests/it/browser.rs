@@ -177,6 +177,13 @@ impl Scenes for Player {
             running: number > 0,
             playing,
             steps: 3,
+            ended: number == 3,
+            faults: match number {
+                3 => {
+                    vec!["Step 3: bo could not click “Acknowledge”: it is not in #general.".into()]
+                }
+                _ => Vec::new(),
+            },
             step: (number > 0).then(|| SceneStep {
                 number,
                 now: "Errors rise in #general.".into(),
@@ -204,7 +211,9 @@ impl Scenes for Player {
     }
 
     fn stop(&self, _: &str) -> Result<(), String> {
-        self.set(0, false)
+        // The page sees the end of a play first, and then the end.
+        let (step, playing) = *self.step.lock().unwrap();
+        self.set(if playing { step } else { 0 }, false)
     }
 }
 

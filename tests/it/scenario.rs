@@ -78,15 +78,60 @@ async fn checkout_is_down_is_played_to_its_end() {
         room().is_some_and(|it| !it.files.is_empty())
     })
     .await;
+    let id_of = async || incident().await.unwrap().id.clone();
+    until("the message is kept", async || {
+        let kept = store.events_after(&id_of().await, 0).await.unwrap();
+        kept.iter().any(|row| row.kind == "message_kept")
+    })
+    .await;
     let incident = incident().await.unwrap();
     assert_eq!(incident.title, "checkout is down");
     assert_eq!(incident.acknowledged_by.as_ref().unwrap().name, "bo");
     assert_eq!((incident.updates, incident.follow_ups.len()), (1, 1));
-    let kept = store.events_after(&incident.id, 0).await.unwrap();
-    assert!(kept.iter().any(|row| row.kind == "message_kept"));
     assert_eq!(store.list(Which::All, 9).await.unwrap().len(), 1);
+    let seen = &scenes.list()[0];
+    assert!(seen.ended && seen.faults.is_empty(), "{:?}", seen.faults);
     scenes.stop(id).unwrap();
     assert!(!scenes.list()[0].running);
+
+    // Again in the same workspace: it goes on in a war room of its own. This time somebody was quicker than Ana.
+    let first = room().unwrap().name;
+    scenes.start(id).unwrap();
+    let dee = slack.user("dee");
+    dee.types("#general", "/incident declare p1 nobody can pay")
+        .await;
+    until("there is a second room", async || {
+        let rooms = slack.channels();
+        rooms
+            .iter()
+            .filter(|it| it.name.starts_with("incident-"))
+            .count()
+            == 2
+    })
+    .await;
+    for _ in 1..steps {
+        scenes.step(id).unwrap();
+    }
+    until("the second incident is resolved", async || {
+        assert!(
+            scenes.list()[0].faults.is_empty(),
+            "{:?}",
+            scenes.list()[0].faults
+        );
+        let all = store.list(Which::All, 9).await.unwrap();
+        all.len() == 2 && all.iter().all(|it| it.status == Status::Resolved)
+    })
+    .await;
+    let seen = &scenes.list()[0];
+    assert!(seen.faults.is_empty(), "{:?}", seen.faults);
+    assert_ne!(seen.step.as_ref().unwrap().channel.as_ref(), Some(&first));
+    assert!(
+        slack
+            .channels()
+            .iter()
+            .filter(|it| it.name.starts_with("incident-"))
+            .all(|it| it.members.contains(&"ana".to_owned()))
+    );
     stop.send(true).unwrap();
     serving.await.unwrap().unwrap();
 }

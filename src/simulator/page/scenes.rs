@@ -20,10 +20,14 @@ pub struct SceneView {
     pub running: bool,
     /// It goes on by itself, in real time.
     pub playing: bool,
+    /// The last step was begun: all that is left is to start over.
+    pub ended: bool,
     /// How many steps it has.
     pub steps: usize,
     /// The step that it stands at; none before the start.
     pub step: Option<SceneStep>,
+    /// What its people could not do in this run, and why.
+    pub faults: Vec<String>,
 }
 
 /// One step of a scenario, as it is told to the person who looks on.

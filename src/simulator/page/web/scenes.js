@@ -48,7 +48,7 @@ export class Scenes {
   }
 
   card(scene) {
-    const { id, title, about, running, playing, step, steps } = scene;
+    const { id, title, about, running, playing, ended, step, steps, faults } = scene;
     const button = (deed, label, picture, style = "button") =>
       el("button", { type: "button", class: style, "data-deed": `${id} ${deed}`, onclick: () => this.do(id, deed) }, icon(picture), label);
     const channel = step?.channel && findChannel(step.channel);
@@ -62,19 +62,25 @@ export class Scenes {
           channel ? el("a", { class: "mention", href: `#${store.name()}/${channel.id}` }, `#${channel.name}`) : null,
         )
       : null;
-    const deeds = running
-      ? [
-          button("step", "Next step", "next", "button primary"),
-          playing ? null : button("play", "Play in real time", "play"),
-          button("stop", "Stop", "stop"),
-        ]
-      : [button("start", "Start", "next", "button primary"), button("play", "Play in real time", "play")];
+    const failed = faults?.length
+      ? el("div", { class: "scene-faults", role: "status" }, el("strong", {}, "What did not happen"), el("ul", {}, faults.map((fault) => el("li", {}, mrkdwn(fault)))), el("p", { class: "muted" }, "Do it yourself and go on, or start over."))
+      : null;
+    const deeds = !running
+      ? [button("start", "Start", "next", "button primary"), button("play", "Play in real time", "play")]
+      : ended && !playing
+        ? [button("start", "Start over", "next", "button primary"), button("stop", "Done", "stop")]
+        : [
+            ended ? null : button("step", "Next step", "next", "button primary"),
+            playing ? null : button("play", "Play in real time", "play"),
+            button("stop", "Stop", "stop"),
+          ];
     return el(
       "article",
       { class: running ? "scene running" : "scene" },
       el("h3", {}, title, playing ? el("span", { class: "badge" }, "PLAYING") : null),
       el("p", { class: "text muted" }, mrkdwn(about)),
       now,
+      failed,
       el("div", { class: "actions" }, deeds),
     );
   }
