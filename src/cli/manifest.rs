@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::http::Uri;
 use serde_json::{Value, json};
 
 use crate::domain::catalog::Catalog;
@@ -21,6 +22,24 @@ const EVENTS: [(&str, Option<&str>); 5] = [
 pub(super) const DESCRIPTION: &str = "Declare and manage incidents";
 /// What may follow the slash command.
 pub(super) const USAGE_HINT: &str = "[declare|list|status|ack|update|severity|lead|resolve|help] …";
+
+/// An address for whoever has none yet.
+pub(super) const EXAMPLE: &str = "https://firebell.example.com";
+
+/// The address of a bot, as it is typed. Slack sends its requests to addresses that begin with https only, and ours are
+/// made by adding a path.
+pub(super) fn address(typed: &str) -> Result<String, String> {
+    let uri: Uri = typed
+        .parse()
+        .map_err(|_| "it is not an address".to_owned())?;
+    match (uri.scheme_str(), uri.host(), uri.query()) {
+        (Some("https"), Some(host), None) if !host.is_empty() => Ok(typed.to_owned()),
+        (Some("https"), _, Some(_)) => Err("leave out what follows the ?".to_owned()),
+        _ => Err(format!(
+            "write it as in {EXAMPLE}; for a bot without a public address take --socket-mode"
+        )),
+    }
+}
 
 /// The scopes that the bot needs, in order.
 pub(super) fn scopes() -> BTreeSet<&'static str> {

@@ -88,10 +88,10 @@ enum Command {
     /// Print the manifest of the Slack app for this configuration.
     Manifest {
         /// The address under which Slack reaches this bot, for requests over HTTP.
-        #[arg(long, default_value = "https://firebell.example.com")]
-        url: String,
+        #[arg(long, value_parser = manifest::address)]
+        url: Option<String>,
         /// For Socket Mode, which needs no public address.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "url")]
         socket_mode: bool,
     },
 }
@@ -162,17 +162,15 @@ fn is_broken_pipe(cause: &anyhow::Error) -> bool {
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let settings = match (
-        Settings::from_env(|name| std::env::var(name).ok()),
-        &command,
-    ) {
+    let vars = |name: &str| std::env::var(name).ok();
+    let settings = match (Settings::from_env(vars), &command) {
         (Ok(settings), _) => settings,
-        // What is wrong with the environment is a finding of its own.
-        (Err(faults), Command::Doctor { json }) => return doctor::environment(faults, *json),
+        // What is wrong with the environment is a finding like any other.
+        (Err(_), Command::Doctor { json }) => return doctor::run(vars, *json).await,
         (Err(faults), _) => return Err(faults.into()),
     };
     match command {
-        Command::Doctor { json } => doctor::run(&settings, json).await,
+        Command::Doctor { json } => doctor::run(vars, json).await,
         Command::Serve => serve::serve(settings).await,
         Command::Demo { port, typed } => demo::run(port, typed).await,
         Command::Check { json } => check::run(&settings, json),
@@ -197,9 +195,20 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 },
         } => record::verify(&settings, json, file, &anchors).await,
         Command::Manifest { url, socket_mode } => {
+            let url = match (socket_mode, url) {
+                (true, _) => None,
+                (false, Some(url)) => Some(url),
+                (false, None) => {
+                    eprintln!(
+                        "{} is an example. Give the address of your bot with --url, or --socket-mode, which needs none.",
+                        manifest::EXAMPLE
+                    );
+                    Some(manifest::EXAMPLE.to_owned())
+                }
+            };
             println!(
                 "{}",
-                manifest::manifest(&catalog(&settings)?, (!socket_mode).then_some(url.as_str()))?
+                manifest::manifest(&catalog(&settings)?, url.as_deref())?
             );
             Ok(ExitCode::SUCCESS)
         }

@@ -48,7 +48,7 @@ impl ConfigFile {
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// The file cannot be read at all.
-    #[error("cannot read {}: {source}. {}", path.display(), next_step(source))]
+    #[error("{}. {}", self.halves().0, self.halves().1)]
     Unreadable {
         /// The file that was named.
         path: PathBuf,
@@ -60,11 +60,22 @@ pub enum LoadError {
     Faulty(Faults),
 }
 
-fn next_step(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::NotFound => "Set FIREBELL_CONFIG to a file that exists, or unset it",
-        io::ErrorKind::PermissionDenied => "Let the user that runs Firebell read it",
-        _ => "Set FIREBELL_CONFIG to a file of TOML",
+impl LoadError {
+    /// What is wrong, and what to do next.
+    pub fn halves(&self) -> (String, &'static str) {
+        match self {
+            Self::Unreadable { path, source } => {
+                let next = match source.kind() {
+                    io::ErrorKind::NotFound => {
+                        "Set FIREBELL_CONFIG to a file that exists, or unset it"
+                    }
+                    io::ErrorKind::PermissionDenied => "Let the user that runs Firebell read it",
+                    _ => "Set FIREBELL_CONFIG to a file of TOML",
+                };
+                (format!("cannot read {}: {source}", path.display()), next)
+            }
+            Self::Faulty(faults) => (faults.to_string(), "Mend each of them"),
+        }
     }
 }
 

@@ -70,6 +70,15 @@ pub async fn examine(url: &str) -> Examination {
     }
 }
 
+/// Nothing was made yet. SQLite has one code for every error of a statement (sqlite.org/rescode.html: SQLITE_ERROR, 1),
+/// and another for a file that is no database (SQLITE_NOTADB, 26); PostgreSQL's is `undefined_table` (its manual,
+/// appendix A).
+fn has_no_table(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error
+        .code()
+        .is_some_and(|code| code == "1" || code == "42P01")
+}
+
 async fn look<C>(mut connection: C) -> Examination
 where
     C: Connection,
@@ -82,8 +91,7 @@ where
         in_time(until, sqlx::query_as(MADE).fetch_all(&mut connection)).await;
     let made: Vec<i64> = match made {
         Ok(made) => made.into_iter().map(|(version,)| version).collect(),
-        // No table of versions: nothing was made yet.
-        Err(sqlx::Error::Database(_)) => Vec::new(),
+        Err(sqlx::Error::Database(error)) if has_no_table(&*error) => Vec::new(),
         Err(error) => return Examination::Closed(innermost(&error)),
     };
     let known: Vec<i64> = MIGRATIONS

@@ -240,6 +240,35 @@ async fn the_token_of_socket_mode_is_tried_without_a_connection() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_one_variable_hides_nothing_else() {
+    let mut house = House::new().await;
+    house.set("DATABASE_URL", "mysql://me:geheim@db/firebell");
+    assert_eq!(house.finds("DATABASE_URL").await.0, "wrong");
+    assert_eq!(house.finds("token").await.0, "fine");
+    let (_, said) = house.runs(&["doctor"]).await;
+    assert!(
+        said.ends_with(" 1 wrong\n") && !said.contains("geheim"),
+        "{said}"
+    );
+    house.set("DATABASE_URL", "sqlite://new.db");
+    house.set("SLACK_BOT_TOKEN", "xapp-1-geheim");
+    let (_, said) = house.runs(&["doctor"]).await;
+    assert!(
+        said.contains("✗ SLACK_BOT_TOKEN: holds an app-level token"),
+        "{said}"
+    );
+    assert!(
+        said.contains("✓ database") && said.ends_with(" 1 wrong\n"),
+        "{said}"
+    );
+    house.set("FIREBELL_CONFIG", "nowhere.toml");
+    let (_, said) = house.runs(&["doctor"]).await;
+    let line = "✗ configuration: cannot read nowhere.toml: No such file or directory (os error 2). To mend it: Set \
+                FIREBELL_CONFIG to a file that exists, or unset it";
+    assert!(said.contains(line), "{said}");
+}
+
+#[tokio::test]
 async fn a_slack_that_cannot_be_asked_is_one_fault() {
     let mut house = House::new().await;
     house.set("SLACK_APP_TOKEN", &Options::default().app_token);
@@ -338,7 +367,7 @@ async fn the_database_is_looked_at_and_left_alone() {
     house.set("DATABASE_URL", "sqlite://new.db");
     assert_eq!(
         house.finds("database").await,
-        is("doubtful", "new.db is not there yet")
+        is("fine", "new.db is not there yet; the first start makes it")
     );
     assert!(!house.folder.path().join("new.db").exists());
     house.set("DATABASE_URL", "sqlite://nowhere/new.db");
@@ -352,7 +381,11 @@ async fn the_database_is_looked_at_and_left_alone() {
     );
     house.file("text.db", &"this is no database ".repeat(100));
     house.set("DATABASE_URL", "sqlite://text.db");
-    assert_eq!(house.finds("database").await.0, "wrong");
+    let (state, said) = house.finds("database").await;
+    assert!(
+        state == "wrong" && said.contains("not a database"),
+        "{said}"
+    );
     house.set("DATABASE_URL", "postgres://me:geheim@127.0.0.1:1/firebell");
     let (state, said) = house.finds("database").await;
     assert!(

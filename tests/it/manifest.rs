@@ -36,6 +36,40 @@ fn bot_scopes(manifest: &Value) -> Vec<&str> {
 }
 
 #[test]
+fn what_is_no_address_that_slack_can_reach_is_refused() {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firebell"));
+        let folder = tempfile::tempdir().unwrap();
+        let command = command.arg("manifest").args(arguments).env_clear();
+        let output = command.current_dir(folder.path()).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for url in [
+        "nonsense",
+        "http://bot.example.com",
+        "bot.example.com",
+        "https://",
+        "https://b.example/?x=1",
+    ] {
+        let (done, said) = run(&["--url", url]);
+        assert!(!done && said.contains("--url"), "{url}: {said}");
+    }
+    let (done, said) = run(&[]);
+    assert!(
+        done && said.contains("is an example") && said.contains("--socket-mode"),
+        "{said}"
+    );
+    assert_eq!(
+        run(&["--url", "https://bot.example.com"]),
+        (true, String::new())
+    );
+    assert_eq!(run(&["--socket-mode"]), (true, String::new()));
+}
+
+#[test]
 fn the_manifest_for_http_names_the_addresses() {
     let manifest = manifest(&["--url", "https://bot.example.com/"]);
     assert_snapshot!(serde_json::to_string_pretty(&manifest).unwrap(), @r##"

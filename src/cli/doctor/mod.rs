@@ -1,190 +1,50 @@
 //! `firebell doctor`: looks at everything that a bot needs outside of itself, and says of each what is wrong and how to
 //! mend it. It changes nothing, posts nothing and shows no secret.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod findings;
+mod slack;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::manifest::scopes;
+use self::findings::{AGAIN, Findings, State};
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Level, LoadError, SettingFaults, Settings, load};
-use crate::domain::catalog::{Catalog, SlackName};
-use crate::domain::escalation::Target;
-use crate::slack::client::examine::{Credentials, Examiner, Member, credentials};
-use crate::slack::client::{Failure, Slack};
+use crate::config::{Level, LoadError, Settings, load};
+use crate::domain::catalog::Catalog;
 use crate::slack::socket::SocketMode;
 use crate::store::examine::{Examination, examine};
 use crate::templates;
 
-/// A clock that differs by more is worth a word.
-const SKEW_WARNED: SignedDuration = SignedDuration::from_secs(2);
-/// A clock that differs by more will make Slack's signatures look stale (slack-contract.md section 1: five minutes) on
-/// the next bad day.
-const SKEW_MAX: SignedDuration = SignedDuration::from_secs(60);
 /// A database that takes longer makes itself felt: each command waits for a few questions.
 const LATENCY_WARNED: Duration = Duration::from_millis(50);
 /// How long whoever holds the port may take to say who it is.
 const NEIGHBOUR: Duration = Duration::from_secs(2);
 
-const AGAIN: &str = "run this again; if it stays so, look at status.slack.com";
-const WHERE_TOKENS_ARE: &str = "api.slack.com/apps, your app, OAuth & Permissions";
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Fine,
-    Doubtful,
-    Wrong,
-}
-
-/// One thing that was looked at.
-#[derive(Debug)]
-struct Finding {
-    state: State,
-    about: String,
-    said: String,
-    mend: Option<String>,
-}
-
-/// What was found so far.
-#[derive(Debug, Default)]
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn fine(&mut self, about: impl Into<String>, said: impl Into<String>) {
-        self.note(State::Fine, about, said, None);
-    }
-
-    fn doubtful(
-        &mut self,
-        about: impl Into<String>,
-        said: impl Into<String>,
-        mend: impl Into<String>,
-    ) {
-        self.note(State::Doubtful, about, said, Some(mend.into()));
-    }
-
-    fn wrong(
-        &mut self,
-        about: impl Into<String>,
-        said: impl Into<String>,
-        mend: impl Into<String>,
-    ) {
-        self.note(State::Wrong, about, said, Some(mend.into()));
-    }
-
-    fn note(
-        &mut self,
-        state: State,
-        about: impl Into<String>,
-        said: impl Into<String>,
-        mend: Option<String>,
-    ) {
-        self.0.push(Finding {
-            state,
-            about: about.into(),
-            said: said.into(),
-            mend,
-        });
-    }
-
-    /// What Slack did not answer.
-    fn unanswered(&mut self, about: impl Into<String>, failure: &Failure) {
-        let (said, mend) = match failure {
-            Failure::GiveUp { why, code, .. } if code == "missing_scope" => {
-                (why.clone(), "add the scope that is named above".to_owned())
+/// Looks at everything that the environment, read through `vars`, lets it find.
+pub(super) async fn run(
+    vars: impl Fn(&str) -> Option<String>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut findings = Findings::default();
+    let mut faulty = Vec::new();
+    let settings = match Settings::from_env(&vars) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            for fault in faults.0 {
+                faulty.push(fault.variable);
+                findings.wrong(fault.variable, fault.message, fault.help);
             }
-            Failure::GiveUp { why, .. } | Failure::Retry { why, .. } => {
-                (why.clone(), AGAIN.to_owned())
-            }
-            Failure::Later { .. } => (
-                "Slack's pace does not allow to ask this now".to_owned(),
-                "run this again in some minutes".to_owned(),
-            ),
-        };
-        self.wrong(about, said, mend);
-    }
-
-    fn count(&self, state: State) -> usize {
-        self.0
-            .iter()
-            .filter(|finding| finding.state == state)
-            .count()
-    }
-
-    fn told(&self) -> String {
-        let mut out = String::new();
-        for Finding {
-            state,
-            about,
-            said,
-            mend,
-        } in &self.0
-        {
-            let mark = match state {
-                State::Fine => '✓',
-                State::Doubtful => '!',
-                State::Wrong => '✗',
-            };
-            let mend = mend
-                .as_ref()
-                .map_or_else(String::new, |mend| format!(". To mend it: {mend}"));
-            let line = format!("{mark} {about}: {said}{mend}");
-            out.push_str(&line.replace('\n', " "));
-            out.push('\n');
+            // What is wrong is told; the rest is looked at without it.
+            let is_sound = |name: &&str| !faulty.contains(name);
+            Settings::from_env(|name| Some(name).filter(is_sound).and_then(&vars))?
         }
-        out.push_str(&format!(
-            "{} fine, {} doubtful, {} wrong\n",
-            self.count(State::Fine),
-            self.count(State::Doubtful),
-            self.count(State::Wrong)
-        ));
-        out
-    }
-
-    fn described(&self) -> Value {
-        let word = |state| match state {
-            State::Fine => "fine",
-            State::Doubtful => "doubtful",
-            State::Wrong => "wrong",
-        };
-        let findings: Vec<Value> = self
-            .0
-            .iter()
-            .map(|it| json!({ "state": word(it.state), "about": it.about, "said": it.said, "mend": it.mend }))
-            .collect();
-        json!({
-            "ok": self.count(State::Wrong) == 0,
-            "findings": findings,
-            "counts": {
-                "fine": self.count(State::Fine),
-                "doubtful": self.count(State::Doubtful),
-                "wrong": self.count(State::Wrong),
-            },
-        })
-    }
-}
-
-/// Looks at everything.
-pub(super) async fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
-    let mut findings = Findings::default();
-    examine_all(settings, &mut findings).await?;
-    tell(&findings, json)
-}
-
-/// Tells what is wrong with the environment; nothing else can be looked at with it.
-pub(super) fn environment(faults: SettingFaults, json: bool) -> anyhow::Result<ExitCode> {
-    let mut findings = Findings::default();
-    for fault in faults.0 {
-        findings.wrong(fault.variable, fault.message, fault.help);
-    }
+    };
+    examine_all(&settings, &faulty, &mut findings).await?;
     tell(&findings, json)
 }
 
@@ -200,13 +60,26 @@ fn tell(findings: &Findings, json: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn examine_all(settings: &Settings, findings: &mut Findings) -> anyhow::Result<()> {
+/// Looks at everything that does not hang on one of these variables.
+async fn examine_all(
+    settings: &Settings,
+    faulty: &[&str],
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let is_sound = |name: &str| !faulty.contains(&name);
     let catalog = configuration(settings, findings);
-    database(settings, findings).await;
-    listening(settings, findings).await;
-    secrets(settings, findings);
+    if is_sound("DATABASE_URL") {
+        database(settings, findings).await;
+    }
+    if is_sound("FIREBELL_LISTEN") {
+        listening(settings, findings).await;
+    }
+    secrets(settings, faulty, findings);
+    if !is_sound("SLACK_API_URL") {
+        return Ok(());
+    }
     let can_be_asked = match &settings.slack_bot_token {
-        Some(token) => slack(settings, token, &catalog, findings).await?,
+        Some(token) => slack::examine(settings, token, &catalog, findings).await?,
         None => true,
     };
     if let (Some(token), true) = (&settings.slack_app_token, can_be_asked) {
@@ -231,7 +104,8 @@ fn configuration(settings: &Settings, findings: &mut Findings) -> Catalog {
             return Catalog::default();
         }
         Err(error @ LoadError::Unreadable { .. }) => {
-            findings.wrong(about, error.to_string(), "then run this again");
+            let (said, mend) = error.halves();
+            findings.wrong(about, said, mend);
             return Catalog::default();
         }
     };
@@ -267,10 +141,9 @@ async fn database(settings: &Settings, findings: &mut Findings) {
         Examination::NotThere { path } => {
             let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
             match folder.is_none_or(|folder| folder.is_dir()) {
-                true => findings.doubtful(
+                true => findings.fine(
                     about,
-                    format!("{} is not there yet", path.display()),
-                    "nothing to do: the first start makes it",
+                    format!("{} is not there yet; the first start makes it", path.display()),
                 ),
                 false => findings.wrong(
                     about,
@@ -282,7 +155,7 @@ async fn database(settings: &Settings, findings: &mut Findings) {
         Examination::Closed(why) => findings.wrong(
             about,
             format!("it cannot be opened: {why}"),
-            "set DATABASE_URL to a database that this user may open",
+            "set DATABASE_URL to a database that this user may open, or to a file that is not there yet",
         ),
         Examination::ReadOnly(why) => findings.wrong(
             about,
@@ -353,8 +226,12 @@ async fn is_firebell(settings: &Settings) -> std::io::Result<bool> {
 }
 
 /// What must be set before Slack can be talked to.
-fn secrets(settings: &Settings, findings: &mut Findings) {
+fn secrets(settings: &Settings, faulty: &[&str], findings: &mut Findings) {
     for missing in settings.missing_for_slack() {
+        let is_told = |name: &&str| missing.variable == *name || missing.message.contains(*name);
+        if faulty.iter().any(is_told) {
+            continue;
+        }
         findings.wrong(missing.variable, missing.message, missing.help);
     }
     if let Some(secret) = &settings.slack_signing_secret {
@@ -389,355 +266,4 @@ async fn socket_mode(
         },
     }
     Ok(())
-}
-
-/// Whether Slack can be asked; if so, everything that it says of the bot and of whom and what the configuration names.
-async fn slack(
-    settings: &Settings,
-    token: &SecretString,
-    catalog: &Catalog,
-    findings: &mut Findings,
-) -> anyhow::Result<bool> {
-    let Credentials { who, scopes, ahead } =
-        match credentials(&settings.slack_api_url, token, &Clock::System).await {
-            Ok(credentials) => credentials,
-            Err(why) => {
-                findings.wrong(
-                    "Slack",
-                    format!("{} cannot be asked: {why}", settings.slack_api_url),
-                    "let this machine reach it, by way of a proxy if need be (SLACK_API_URL)",
-                );
-                return Ok(false);
-            }
-        };
-    clock(ahead, findings);
-    match who {
-        Ok(who) => findings.fine(
-            "token",
-            format!(
-                "it is that of @{} ({}) in the workspace {}",
-                who.user, who.user_id, who.team
-            ),
-        ),
-        Err(code) => {
-            findings.wrong(
-                "token",
-                format!("Slack does not take it ({code})"),
-                mend_token(&code),
-            );
-            return Ok(true);
-        }
-    }
-    granted(scopes.as_ref(), findings);
-    let slack = Slack::new(&settings.slack_api_url, token, Clock::System)?;
-    let examiner = Examiner::new(&slack, &Clock::System);
-    announce(&examiner, scopes.as_ref(), catalog, findings).await;
-    people(&examiner, catalog, findings).await;
-    groups(&examiner, catalog, findings).await;
-    Ok(true)
-}
-
-fn mend_token(code: &str) -> String {
-    match code {
-        "account_inactive" | "token_revoked" => {
-            format!(
-                "install the app again ({WHERE_TOKENS_ARE}), and set SLACK_BOT_TOKEN to its new token"
-            )
-        }
-        "not_allowed_token_type" => {
-            format!("SLACK_BOT_TOKEN wants the Bot User OAuth Token ({WHERE_TOKENS_ARE})")
-        }
-        _ => {
-            format!("copy the Bot User OAuth Token again ({WHERE_TOKENS_ARE}) into SLACK_BOT_TOKEN")
-        }
-    }
-}
-
-fn clock(ahead: Option<SignedDuration>, findings: &mut Findings) {
-    let about = "clock";
-    let Some(ahead) = ahead else {
-        findings.doubtful(
-            about,
-            "Slack's answer does not tell its time",
-            "compare this machine's clock by hand",
-        );
-        return;
-    };
-    let way = if ahead.is_negative() {
-        "behind"
-    } else {
-        "ahead of"
-    };
-    let said = format!("{:.0} s {way} Slack's", ahead.abs().as_secs_f64());
-    let mend = "let NTP set this machine's clock (timedatectl set-ntp true)";
-    if ahead.abs() > SKEW_MAX {
-        findings.wrong(
-            about,
-            format!("{said}: what Slack signs looks stale or not yet signed"),
-            mend,
-        );
-    } else if ahead.abs() > SKEW_WARNED {
-        findings.doubtful(about, said, mend);
-    } else {
-        findings.fine(about, "it goes with Slack's");
-    }
-}
-
-/// What does not work without a scope; `true`: the bot works without it, in public channels.
-fn without(scope: &str) -> (&'static str, bool) {
-    match scope {
-        "commands" => ("nobody can type the slash command", false),
-        "chat:write" => ("the bot can say nothing", false),
-        "chat:write.public" => (
-            "it can announce only in channels that it was invited to",
-            true,
-        ),
-        "channels:manage" => (
-            "no war room is created, described or filled with people",
-            false,
-        ),
-        "groups:write" => (
-            "it cannot describe private channels or invite people to them",
-            true,
-        ),
-        "channels:join" => ("it cannot join public channels by itself", false),
-        "channels:read" => (
-            "it finds no channel by its name, nor what it has created before",
-            false,
-        ),
-        "groups:read" => ("it finds no private channel by its name", true),
-        "channels:history" => (
-            "it cannot tell whether a message got through, and may post it twice",
-            false,
-        ),
-        "groups:history" => (
-            "in private channels it cannot tell whether a message got through",
-            true,
-        ),
-        "bookmarks:read" | "bookmarks:write" => {
-            ("bridge and links are not bookmarked in war rooms", false)
-        }
-        "pins:write" => ("the card is not pinned", false),
-        "pins:read" => ("what people pin does not come onto the timeline", false),
-        "reactions:read" => ("reactions put nothing onto the timeline", false),
-        "users:read" => (
-            "people have ids for names in the record, and no handle is found",
-            false,
-        ),
-        "users:read.email" => ("nobody is found by e-mail address", false),
-        "usergroups:read" => ("no user group can be invited", false),
-        "files:write" => (
-            "the record cannot be put into the war room as a file",
-            false,
-        ),
-        _ => ("what needs it fails", false),
-    }
-}
-
-/// Each scope of the manifest, by what the token was granted.
-fn granted(granted: Option<&BTreeSet<String>>, findings: &mut Findings) {
-    let Some(granted) = granted else {
-        findings.doubtful(
-            "scopes",
-            "the answer does not say which are granted",
-            "ask Slack itself instead of a proxy (SLACK_API_URL)",
-        );
-        return;
-    };
-    for scope in scopes() {
-        let about = format!("scope {scope}");
-        if granted.contains(scope) {
-            findings.fine(about, "granted");
-            continue;
-        }
-        let (without, is_dispensable) = without(scope);
-        let mend = format!(
-            "add it ({WHERE_TOKENS_ARE}, Scopes, Bot Token Scopes), then install the app again"
-        );
-        match is_dispensable {
-            true => findings.doubtful(about, format!("missing: {without}"), mend),
-            false => findings.wrong(about, format!("missing: {without}"), mend),
-        }
-    }
-}
-
-async fn announce(
-    examiner: &Examiner<'_>,
-    scopes: Option<&BTreeSet<String>>,
-    catalog: &Catalog,
-    findings: &mut Findings,
-) {
-    let name = &catalog.slack.announce;
-    let about = format!("announce channel {name}");
-    let may_post_anywhere = scopes.is_none_or(|scopes| scopes.contains("chat:write.public"));
-    // What a running bot goes by, and then why.
-    let found = match examiner.can_announce(name).await {
-        Ok(found) => found,
-        Err(failure) => return findings.unanswered(about, &failure),
-    };
-    match examiner.channel(name).await {
-        Err(failure) => findings.unanswered(about, &failure),
-        Ok(None) => findings.wrong(
-            about,
-            "there is none that the bot can see",
-            "create it, or `/invite` the bot if it is private, or name another as [slack].announce",
-        ),
-        Ok(Some(channel)) if !found && channel.is_private && !channel.is_archived => findings
-            .wrong(
-                about,
-                "it is private, and only public ones are found by their names",
-                format!("set [slack].announce to its id, {}", channel.id),
-            ),
-        Ok(Some(channel)) if channel.is_archived => findings.wrong(
-            about,
-            "it is archived",
-            "unarchive it, or name another as [slack].announce",
-        ),
-        Ok(Some(channel)) if channel.is_member => findings.fine(about, "the bot is in it"),
-        Ok(Some(channel)) if may_post_anywhere && !channel.is_private => {
-            findings.fine(
-                about,
-                "the bot is not in it, but may post there (chat:write.public)",
-            );
-        }
-        Ok(Some(_)) => findings.wrong(
-            about,
-            "the bot is not in it and may not post there",
-            "type `/invite` with the bot's name in it, or add the scope chat:write.public",
-        ),
-    }
-}
-
-/// Everybody of the configuration: whether Slack knows them.
-async fn people(examiner: &Examiner<'_>, catalog: &Catalog, findings: &mut Findings) {
-    let by_handle = |slack: &Option<SlackName>| matches!(slack, Some(SlackName::Handle(_)));
-    let everybody = match catalog.people.iter().any(|person| by_handle(&person.slack)) {
-        true => Some(examiner.everybody().await),
-        false => None,
-    };
-    for person in &catalog.people {
-        let about = format!("person {}", person.id);
-        let (how, found) = match (&person.slack, &person.email) {
-            (Some(SlackName::Id(id)), _) => (id.to_string(), examiner.user(id.as_str()).await),
-            (Some(SlackName::Handle(handle)), _) => {
-                let found = match &everybody {
-                    Some(Ok(everybody)) => Ok(called(everybody, handle)),
-                    Some(Err(failure)) => Err(failure.clone()),
-                    None => Ok(None),
-                };
-                (format!("@{handle}"), found)
-            }
-            (None, Some(email)) => (email.clone(), examiner.user_by_email(email).await),
-            (None, None) => {
-                let said =
-                    "Slack cannot be asked about them: the bot will not invite or mention them";
-                findings.doubtful(about, said, "add `slack` or `email` under [[people]]");
-                continue;
-            }
-        };
-        let mend = "correct `slack` or `email` under [[people]]";
-        match found {
-            Err(failure) => findings.unanswered(about, &failure),
-            Ok(None) => findings.wrong(about, format!("Slack knows no {how}"), mend),
-            Ok(Some(member)) if member.is_gone => {
-                findings.wrong(
-                    about,
-                    format!("the account {how} is deactivated"),
-                    "take them out of [[people]], or name their new account",
-                );
-            }
-            Ok(Some(_)) => findings.fine(about, format!("found as {how}")),
-        }
-    }
-}
-
-/// Whoever has a handle; the one who is still there, if several had it.
-fn called(everybody: &[Member], handle: &str) -> Option<Member> {
-    let mut called: Vec<&Member> = everybody
-        .iter()
-        .filter(|member| member.names.iter().any(|name| name == handle))
-        .collect();
-    called.sort_by_key(|member| member.is_gone);
-    called.first().map(|member| (*member).clone())
-}
-
-/// The user groups that are named, with the place of one of them.
-fn named_groups(catalog: &Catalog) -> BTreeMap<&str, String> {
-    let severities = catalog.severities.iter().flat_map(|severity| {
-        let targets = severity.invite.iter();
-        targets.map(move |target| (target, format!("severity {}", severity.id)))
-    });
-    let policies = catalog.escalation_policies.iter().flat_map(|policy| {
-        let targets = policy.steps.iter().flat_map(|step| &step.notify);
-        targets.map(move |target| (target, format!("escalation policy {}", policy.id)))
-    });
-    let services = catalog.services.iter().flat_map(|service| {
-        let targets = service.owner.iter();
-        targets.map(move |target| (target, format!("service {}", service.id)))
-    });
-    let actions = catalog.actions.iter().flat_map(|action| {
-        let targets = action.approvals.by.iter();
-        targets.map(move |target| (target, format!("action {}", action.id)))
-    });
-    let mut groups = BTreeMap::new();
-    for (target, place) in severities.chain(policies).chain(services).chain(actions) {
-        if let Target::UserGroup(handle) = target {
-            groups.entry(handle.as_str()).or_insert(place);
-        }
-    }
-    groups
-}
-
-async fn groups(examiner: &Examiner<'_>, catalog: &Catalog, findings: &mut Findings) {
-    let named = named_groups(catalog);
-    if named.is_empty() {
-        return;
-    }
-    let there = match examiner.groups().await {
-        Ok(there) => there,
-        Err(failure) => return findings.unanswered("user groups", &failure),
-    };
-    for (handle, place) in named {
-        let about = format!("user group @{handle}");
-        match there.iter().find(|group| group.handle == handle) {
-            Some(group) if group.is_gone => findings.wrong(
-                about,
-                format!("it is switched off, and {place} names it"),
-                "switch it on again in Slack, or name another",
-            ),
-            Some(_) => findings.fine(about, "it is there"),
-            None => findings.wrong(
-                about,
-                format!("Slack knows none, and {place} names it"),
-                "make it in Slack, or correct the handle",
-            ),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_said_of_every_scope_what_does_not_work_without_it() {
-        for scope in scopes() {
-            assert_ne!(without(scope).0, without("?").0, "{scope}");
-        }
-    }
-
-    #[test]
-    fn a_clock_is_worth_a_word_and_then_a_fault() {
-        let told = |seconds| {
-            let mut findings = Findings::default();
-            clock(Some(SignedDuration::from_secs(seconds)), &mut findings);
-            let Finding { state, said, .. } = findings.0.remove(0);
-            (state, said)
-        };
-        assert_eq!(told(1).0, State::Fine);
-        assert_eq!(told(-3), (State::Doubtful, "3 s behind Slack's".to_owned()));
-        assert_eq!(told(60).0, State::Doubtful);
-        assert_eq!(told(-61).0, State::Wrong);
-        assert_eq!(told(90).0, State::Wrong);
-    }
 }
