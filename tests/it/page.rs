@@ -1,5 +1,9 @@
 //! What the page of the simulator is told: nothing but what its person may see, and changes as they happen.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use axum::http::Request;
 use bytes::Bytes;
 use firebell::simulator::{Options, Workspace};
@@ -180,4 +184,54 @@ async fn changes_are_told_as_they_happen_to_those_who_may_know() {
     hear(r#""name":"eyes""#).await;
     slack.user("ana").deletes("#general", &ts).await;
     hear(r#""kind":"gone""#).await;
+}
+
+/// Every file of a folder and of the folders in it; the file itself, if it is one.
+fn files(place: &Path) -> Vec<PathBuf> {
+    if place.is_file() {
+        return vec![place.to_owned()];
+    }
+    let inside = fs::read_dir(place).unwrap();
+    inside
+        .flat_map(|entry| files(&entry.unwrap().path()))
+        .collect()
+}
+
+/// The names in colons, and what a scenario's people react with. `a::b` is a path and `14:30:05` a time of day.
+fn emoji_in(text: &str) -> BTreeSet<String> {
+    let shapes = [
+        r"(?m)(?:^|[^\w:]):([+-]1|[a-z][a-z0-9_+'-]*):(?:[^\w:]|$)",
+        r#"reacts = "([^"]+)""#,
+    ];
+    let shapes = shapes.map(|shape| regex_lite::Regex::new(shape).unwrap());
+    let found = shapes.iter().flat_map(|shape| shape.captures_iter(text));
+    found.map(|names| names[1].to_owned()).collect()
+}
+
+#[test]
+fn the_page_knows_every_emoji_that_the_bot_and_the_scenarios_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("src/simulator/page/web/emoji.js")).unwrap();
+    let table = page.split_once("const TABLE = `").unwrap().1;
+    let table = table.split_once('`').unwrap().0;
+    let known: BTreeSet<&str> = table
+        .split(['|', '\n'])
+        .filter_map(|entry| Some(entry.rsplit_once(' ')?.0))
+        .collect();
+
+    let places = [
+        "templates/slack",
+        "templates/scenarios",
+        "src/slack",
+        "src/desk.rs",
+        "src/domain/timeline.rs",
+    ];
+    let mut named = BTreeMap::new();
+    for path in places.iter().flat_map(|place| files(&root.join(place))) {
+        let emoji = emoji_in(&fs::read_to_string(&path).unwrap());
+        named.extend(emoji.into_iter().map(|name| (name, path.clone())));
+    }
+    assert!(named.len() > 10, "names are found at all: {named:?}");
+    named.retain(|name, _| !known.contains(name.as_str()));
+    assert!(named.is_empty(), "not in emoji.js: {named:?}");
 }

@@ -24,7 +24,7 @@ email 📧|envelope ✉️|incoming_envelope 📨|inbox_tray 📥|outbox_tray �
 file_folder 📁|open_file_folder 📂|date 📅|calendar 📆|spiral_calendar_pad 🗓️|chart_with_upwards_trend 📈
 chart_with_downwards_trend 📉|bar_chart 📊|clipboard 📋|pushpin 📌|round_pushpin 📍|paperclip 📎|scissors ✂️|wastebasket 🗑️
 lock 🔒|unlock 🔓|key 🔑|hammer 🔨|hammer_and_wrench 🛠️|wrench 🔧|gear ⚙️|link 🔗|toolbox 🧰|test_tube 🧪|microscope 🔬
-satellite_antenna 📡|syringe 💉|pill 💊|adhesive_bandage 🩹|stethoscope 🩺|shield 🛡️|dagger_knife 🗡️|crossed_swords ⚔️
+satellite_antenna 📡|scales ⚖️|syringe 💉|pill 💊|adhesive_bandage 🩹|stethoscope 🩺|shield 🛡️|dagger_knife 🗡️|crossed_swords ⚔️
 warning ⚠️|rotating_light 🚨|no_entry ⛔|no_entry_sign 🚫|octagonal_sign 🛑|stop_sign 🛑|x ❌|o ⭕|exclamation ❗|question ❓
 bangbang ‼️|heavy_check_mark ✔️|white_check_mark ✅|ballot_box_with_check ☑️|heavy_plus_sign ➕|heavy_minus_sign ➖
 heavy_multiplication_x ✖️|arrow_up ⬆️|arrow_down ⬇️|arrow_left ⬅️|arrow_right ➡️|arrow_upper_right ↗️|arrow_lower_right ↘️
