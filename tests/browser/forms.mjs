@@ -2,7 +2,7 @@
 // the home tab, shortcuts, and an app that does not answer.
 
 import { App, button, input, mrkdwn, option, plain } from "./app.mjs";
-import { assert, call, field, isAccessible, message, origin, person, sees, shot, test, types, until } from "./kit.mjs";
+import { assert, call, field, isAccessible, message, opens, origin, person, sees, shot, test, types, until } from "./kit.mjs";
 
 const MENU = { type: "overflow", action_id: "more", options: [option("Escalate"), option("Reopen")] };
 const SURE = { title: plain("Resolve it?"), text: mrkdwn("*Everybody* will be told."), confirm: plain("Resolve"), deny: plain("Not yet"), style: "danger" };
@@ -179,8 +179,34 @@ await test(async () => {
   app.answersTo("view_submission", { status: 500 });
   await box.getByRole("button", { name: "Declare" }).click();
   await box.locator(".modal-trouble", { hasText: "dispatch_failed" }).waitFor();
+
+  // The answer takes the form's place: the reader is taken to it, it is said aloud, and its channel is a click away.
+  const incidents = (await call("conversations.list", {})).channels.find(({ name }) => name === "incidents").id;
+  const told = (words, more = []) => ({ type: "modal", title: plain("Declared"), close: plain("Close"), blocks: [{ type: "section", block_id: "told", text: mrkdwn(`${words} See <#${incidents}>.`) }, ...more] });
+  const ask = { type: "actions", block_id: "ask", elements: [button("Call ops", "call"), button("Tell support", "tell")] };
+  app.answersTo("view_submission", { body: { response_action: "update", view: told("The war room is being opened.", [ask]) } });
   await box.getByRole("button", { name: "Declare" }).click();
-  await until("the modal is closed", async () => !(await box.evaluate((node) => node.open)));
+  const isFocused = (node) => node === document.activeElement;
+  const heading = box.getByRole("heading", { name: "Declared", exact: true });
+  await heading.waitFor();
+  assert.ok(await heading.evaluate(isFocused), "the focus is at the beginning of what took the form's place");
+  await box.getByRole("status").filter({ hasText: "Declared: The war room is being opened." }).waitFor();
+  await isAccessible(ana, "what took a form's place");
+  await shot(ana, "modal-told");
+
+  // What is only drawn anew keeps the focus where it was; what is no longer there gives it to the heading.
+  await box.getByRole("button", { name: "Tell support" }).focus();
+  await call("views.update", { view_id: view.id, view: told("The war room is open.", [ask]) });
+  await box.getByText("The war room is open.").waitFor();
+  assert.ok(await box.getByRole("button", { name: "Tell support" }).evaluate(isFocused), "the focus stays at the button");
+  await call("views.update", { view_id: view.id, view: told("That is all.") });
+  await box.getByText("That is all.").waitFor();
+  assert.ok(await heading.evaluate(isFocused), "the focus does not leave the modal");
+  await box.getByRole("link", { name: "#incidents" }).click();
+  await ana.locator("#main .head-name", { hasText: "incidents" }).waitFor();
+  assert.equal(await box.evaluate((node) => node.open), false, "the modal is closed");
+  await until("the composer has the focus", () => field(ana).evaluate(isFocused));
+  await opens(ana, "general");
 
   // --- shortcuts and the home tab
   await ana.getByRole("button", { name: "Shortcuts" }).click();

@@ -1,12 +1,27 @@
 // Modals, and the home tab: views that an app opened, which people fill in.
 
-import { el, iconButton } from "./dom.js";
+import { announce, el, iconButton } from "./dom.js";
 import { icon } from "./icons.js";
 import { blocksOf } from "./blocks.js";
 import { showError } from "./elements.js";
 import { avatar } from "./messages.js";
 import { act } from "./server.js";
 import { store } from "./store.js";
+
+const REACHABLE = 'a[href], button, input, select, textarea, [tabindex="0"]';
+
+/** Where the focus is within this node, so that it is found again when the inside was drawn anew. */
+function focusIn(node) {
+  const active = document.activeElement;
+  const part = active?.closest("[data-block], .modal-head, .modal-foot");
+  if (!part || !node.contains(part)) return null;
+  const { block } = part.dataset;
+  const at = [...part.querySelectorAll(REACHABLE)].indexOf(active);
+  return () => {
+    const again = block === undefined ? part : node.querySelector(`[data-block="${CSS.escape(block)}"]`);
+    return again?.querySelectorAll(REACHABLE)[at];
+  };
+}
 
 /** The blocks of a view with everything that a person may have typed into them. */
 class Form {
@@ -60,13 +75,15 @@ class Form {
 /** The one modal before us. */
 export class Modal {
   constructor() {
-    this.title = el("h1", { id: "modal-title" });
+    this.title = el("h1", { id: "modal-title", tabindex: "-1" });
     this.body = el("div", { class: "modal-body" });
     this.trouble = el("div", { class: "modal-trouble", role: "alert", hidden: true });
     this.foot = el("div", { class: "modal-foot" });
     this.head = el("div", { class: "modal-head" });
     this.form = el("form", { class: "modal-form", novalidate: true }, this.head, this.body, this.trouble, this.foot);
-    this.node = el("dialog", { class: "modal", "aria-labelledby": "modal-title" }, this.form);
+    // What stands behind an open dialog is not heard: it has a place of its own for what is said aloud.
+    this.said = el("div", { class: "unseen", role: "status" });
+    this.node = el("dialog", { class: "modal", "aria-labelledby": "modal-title" }, this.form, this.said);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -75,15 +92,27 @@ export class Modal {
       event.preventDefault();
       this.close();
     });
+    this.node.addEventListener("click", (event) => this.leads(event));
     document.body.append(this.node);
     this.view = null;
+  }
+
+  /** A link to a place behind the modal: it is followed once the modal is gone. */
+  leads(event) {
+    const place = event.target.closest('a[href^="#"]')?.getAttribute("href");
+    if (!place || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.place = place;
+    this.close(true);
   }
 
   /** Shows this view; null closes. */
   show(view) {
     if (!view) {
-      this.view = null;
+      const { place } = this;
+      Object.assign(this, { view: null, place: null, submitted: false });
       if (this.node.open) this.node.close();
+      if (place) location.hash = place;
       return;
     }
     if (this.view?.id === view.id && this.view.hash === view.hash) {
@@ -92,9 +121,12 @@ export class Modal {
     }
     const isSame = this.view?.id === view.id;
     const kept = isSame ? this.blocks.kept() : undefined;
-    const focused = isSame ? this.focusedKey() : null;
-    const top = isSame ? this.body.scrollTop : 0;
-    this.view = view;
+    // What takes the place of a form that was sent is something else to its reader, though it has the same id.
+    const isNext = !isSame || this.submitted;
+    const focused = isNext ? null : focusIn(this.node);
+    const top = isNext ? 0 : this.body.scrollTop;
+    const wasOpen = this.node.open;
+    Object.assign(this, { view, submitted: false });
     this.say(null);
     this.blocks = new Form(view, kept, (words) => this.say(words));
     this.title.textContent = view.title ?? "";
@@ -111,15 +143,16 @@ export class Modal {
     this.foot.replaceChildren(cancel, ...(this.go ? [this.go] : []));
     if (!this.node.open) this.node.showModal();
     this.body.scrollTop = top;
-    const again = focused && this.blocks.inputs.get(focused);
-    if (again) again.focus?.();
-    else if (!isSame) (this.body.querySelector("[data-first]") ?? this.body.querySelector("input, select, textarea") ?? this.go ?? cancel).focus();
+    if (isNext) this.begin(wasOpen);
+    else if (focused) (focused() ?? this.title).focus();
   }
 
-  focusedKey() {
-    const active = document.activeElement;
-    const found = [...this.blocks.inputs].find(([, made]) => active?.id === made.id);
-    return found?.[0] ?? null;
+  /** Takes the reader to the beginning of a view that is new to them. */
+  begin(wasOpen) {
+    const first = this.body.querySelector("[data-first]") ?? this.body.querySelector("input, select, textarea");
+    (first ?? this.title).focus();
+    // The name of a dialog is said when it opens, and not again when it changes.
+    if (wasOpen) announce([this.title.textContent, first ? "" : this.body.innerText.slice(0, 300)].filter(Boolean).join(": "), this.said);
   }
 
   say(words) {
@@ -136,15 +169,17 @@ export class Modal {
     }
     if (this.blocks.errors(faults)) return;
     this.busy = true;
+    this.submitted = true;
     this.go?.setAttribute("aria-busy", "true");
     this.say(null);
     const { blocks, view } = this;
     try {
       const answer = await act("submit", { view: view.id, inputs: blocks.filled() });
       if (this.view?.id !== view.id) return;
-      this.blocks.errors(answer.errors);
+      if (this.blocks.errors(answer.errors) || answer.trouble) this.submitted = false;
       if (answer.trouble) this.say(answer.trouble);
     } catch (why) {
+      this.submitted = false;
       this.say(why.message);
     } finally {
       this.busy = false;
@@ -157,6 +192,7 @@ export class Modal {
     try {
       await act("close", { view: this.view.id, all });
     } catch (why) {
+      this.place = null;
       this.say(why.message);
     }
   }
@@ -177,9 +213,11 @@ export class Home {
       return;
     }
     const kept = this.form?.view.id === view.id ? this.form.kept() : undefined;
+    const focused = focusIn(this.node);
     this.form = new Form(view, kept, (words) => this.say(words));
     this.trouble = el("div", { class: "modal-trouble", role: "alert", hidden: true });
     this.node.replaceChildren(el("div", { class: "home-inner" }, this.form.nodes, this.trouble));
+    if (focused) (focused() ?? this.node).focus();
   }
 
   say(words) {
