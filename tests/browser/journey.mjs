@@ -23,6 +23,9 @@ await test(async () => {
 
   await field(ana).pressSequentially("/inc");
   await ana.locator(".offers li", { hasText: "/incident" }).waitFor();
+  const marked = ana.locator(`[id="${await field(ana).getAttribute("aria-activedescendant")}"]`);
+  assert.match(await marked.textContent(), /^\/incident/, "the field points at what is offered");
+  await ana.locator("#said", { hasText: "1 suggestion" }).waitFor({ state: "attached" });
   await isAccessible(ana, "a slash command being typed");
   await field(ana).press("Tab");
   await field(ana).pressSequentially("declare p1 checkout is down");

@@ -64,6 +64,11 @@ await test(async () => {
   assert.equal((await app.hears("view_submission")).view.state.values.x.x_input.value, "typed");
   await until("the modal is closed", async () => !(await box.evaluate((node) => node.open)));
 
+  await ana.getByRole("button", { name: "Light or dark" }).press("Enter");
+  await ana.getByRole("menuitem", { name: "As the system" }).waitFor();
+  await isAccessible(ana, "a menu of the sidebar");
+  await ana.keyboard.press("Escape");
+
   // New messages are said aloud.
   await simulate("types", { user: "bo", channel: "general", text: "look at the graphs" });
   await ana.locator("#said", { hasText: "Bo Lindqvist: look at the graphs" }).waitFor({ state: "attached" });

@@ -18,7 +18,7 @@ export function blocksOf(blocks, context) {
 const unknown = (block) => el("p", { class: "block unknown" }, `This block cannot be shown here: ${block.type}`);
 
 const BLOCKS = {
-  header: (block) => el("h3", { class: "block header" }, plainText(block.text)),
+  header: (block) => el("h2", { class: "block header" }, plainText(block.text)),
 
   divider: () => el("hr", { class: "block divider" }),
 
@@ -179,7 +179,7 @@ export function markdown(text) {
       nodes.push(el("pre", {}, code.join("\n")));
     } else if (heading) {
       at += 1;
-      nodes.push(el(`h${Math.min(6, heading[1].length + 2)}`, { class: `md-${heading[1].length}` }, spans(heading[2])));
+      nodes.push(el(`h${Math.min(6, heading[1].length + 1)}`, { class: `md-${heading[1].length}` }, spans(heading[2])));
     } else if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(line)) {
       at += 1;
       nodes.push(el("hr", {}));

@@ -1,6 +1,6 @@
 // Where one types: messages, slash commands with their usage hint, mentions, emoji.
 
-import { el, iconButton, menu, newId, notice } from "./dom.js";
+import { announce, el, iconButton, menu, newId, notice } from "./dom.js";
 import { icon } from "./icons.js";
 import { EMOJI, emoji } from "./emoji.js";
 import { pickEmoji } from "./messages.js";
@@ -18,9 +18,8 @@ export class Composer {
       class: "composer-field",
       rows: 1,
       "aria-label": label,
-      role: "combobox",
+      // A field of several lines may not be a combobox; as a text box it points at the list all the same.
       "aria-autocomplete": "list",
-      "aria-expanded": "false",
       "aria-controls": listId,
       "aria-describedby": this.hint.id,
       enterkeyhint: "send",
@@ -125,8 +124,9 @@ export class Composer {
 
   offer(options, typed = "") {
     Object.assign(this, { options, replaced: typed.length });
+    // A text box cannot say that its list is open.
+    if (options.length && options.length !== this.list.children.length) announce(options.length === 1 ? "1 suggestion" : `${options.length} suggestions`);
     this.list.hidden = options.length === 0;
-    this.field.setAttribute("aria-expanded", String(options.length > 0));
     this.list.replaceChildren(
       ...options.map((option) =>
         el(

@@ -85,8 +85,8 @@ export function float(anchor, node, { onclose } = {}) {
   if (again) return false;
   floating = { node, anchor, onclose };
   anchor.setAttribute("aria-expanded", "true");
-  // Inside of a dialog everything else is out of reach, so it floats there.
-  (anchor.closest("dialog") ?? document.body).append(node);
+  // Inside of a dialog everything else is out of reach, so it floats there; elsewhere it belongs to its landmark.
+  (anchor.closest("dialog, main, aside, nav") ?? document.body).append(node);
   const at = anchor.getBoundingClientRect();
   const size = node.getBoundingClientRect();
   const below = at.bottom + 4 + size.height <= innerHeight;
