@@ -219,6 +219,22 @@ impl Person {
         })
     }
 
+    pub(crate) fn try_opens_direct(&self, with: &str) -> anyhow::Result<String> {
+        let other = self.workspace.person(with)?;
+        self.workspace.with(|state| {
+            let is_person = state
+                .users
+                .get(&other.id)
+                .is_some_and(|user| !user.is_bot && !user.deleted);
+            anyhow::ensure!(
+                is_person && other.id != self.id,
+                "{} cannot write to {with}",
+                self.name
+            );
+            Ok(state.direct_between(&self.id, &other.id).0)
+        })
+    }
+
     pub(crate) async fn try_clicks(
         &self,
         channel: &str,

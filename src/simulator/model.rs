@@ -84,7 +84,7 @@ pub(crate) struct UserGroup {
 pub(crate) enum Kind {
     Public,
     Private,
-    /// A direct message between the bot and one person.
+    /// A direct message between two: the bot and one person, or two people.
     Direct,
     /// A direct message between the bot and several people.
     Group,
@@ -137,6 +137,8 @@ pub(crate) struct Channel {
     pub topic: Heading,
     pub purpose: Heading,
     pub members: Vec<String>,
+    /// Of a direct message: those who opened it. The other one sees it once something was said.
+    pub opened_by: Vec<String>,
     /// Archiving takes everybody out, the bot too (contract section 6.3); this is who was in.
     pub members_before_archive: Vec<String>,
     pub previous_names: Vec<String>,
@@ -339,6 +341,7 @@ impl State {
             topic: Heading::default(),
             purpose: Heading::default(),
             members: Vec::new(),
+            opened_by: Vec::new(),
             members_before_archive: Vec::new(),
             previous_names: Vec::new(),
             messages: Vec::new(),
@@ -352,16 +355,28 @@ impl State {
 
     /// The direct conversation of the bot with one person, opened if there was none.
     pub fn direct_channel(&mut self, user: &str) -> (String, bool) {
+        self.direct_between(user, BOT_USER)
+    }
+
+    /// The direct conversation of two, opened by the first. Says whether there was one.
+    pub fn direct_between(&mut self, user: &str, other: &str) -> (String, bool) {
         let known = self
             .channels
             .values()
-            .find(|c| c.kind == Kind::Direct && c.members.iter().any(|m| m == user));
-        if let Some(channel) = known {
-            return (channel.id.clone(), true);
+            .find(|c| c.kind == Kind::Direct && c.has(user) && c.has(other));
+        let (id, was_open) = match known {
+            Some(channel) => (channel.id.clone(), true),
+            None => (self.add_channel("", Kind::Direct, user), false),
+        };
+        let channel = self.channel_mut(&id);
+        if !was_open {
+            channel.members = vec![user.into(), other.into()];
         }
-        let id = self.add_channel("", Kind::Direct, user);
-        self.channel_mut(&id).members = vec![user.into(), BOT_USER.into()];
-        (id, false)
+        if !channel.opened_by.iter().any(|opener| opener == user) {
+            channel.opened_by.push(user.into());
+            self.note(Change::Channel(id.clone()));
+        }
+        (id, was_open)
     }
 
     /// A channel that is known to exist.

@@ -186,6 +186,11 @@ impl Person {
         done(joined);
     }
 
+    /// Opens the direct message with somebody else, and returns its id. The app is not in it and hears nothing of it.
+    pub fn opens_direct(&self, with: &str) -> String {
+        done(self.try_opens_direct(with))
+    }
+
     /// Leaves a channel.
     pub async fn leaves(&self, channel: &str) {
         done(self.at(channel, |state, channel| {

@@ -390,8 +390,11 @@ pub(crate) fn name_of(state: &State, user: &str) -> String {
 fn shown_name(state: &State, channel: &Channel) -> String {
     match channel.kind {
         Kind::Direct => {
-            let user = channel.members.iter().find(|id| *id != BOT_USER);
-            format!("@{}", user.map(|id| name_of(state, id)).unwrap_or_default())
+            let people = channel.members.iter().filter(|id| *id != BOT_USER);
+            let names: Vec<String> = people
+                .map(|id| format!("@{}", name_of(state, id)))
+                .collect();
+            names.join(" ")
         }
         Kind::Public | Kind::Private | Kind::Group => channel.name.clone(),
     }

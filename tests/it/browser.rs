@@ -133,6 +133,11 @@ async fn everything_that_an_app_shows_and_asks_works_in_the_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_people_write_to_each_other_in_the_browser() {
+    holds(&workspace().await, "direct.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_used_by_keyboard_and_on_a_phone() {
     holds(&workspace().await, "keyboard.mjs").await;
 }

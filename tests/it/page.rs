@@ -36,6 +36,24 @@ async fn does(slack: &Workspace, deed: &str, body: Value) -> (u16, Value) {
     (status, serde_json::from_str(&answer).unwrap_or_default())
 }
 
+/// The Web API, as the bot asks it with a form.
+async fn asks(slack: &Workspace, method: &str, form: &[(&str, &str)]) -> Value {
+    let headers = [
+        (
+            "content-type",
+            "application/x-www-form-urlencoded".to_owned(),
+        ),
+        ("authorization", "Bearer xoxb-simulator".to_owned()),
+    ];
+    let body: Vec<String> = form
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let path = format!("/api/{method}");
+    let (_, answer) = send(&slack.origin(), &path, &headers, &body.join("&")).await;
+    serde_json::from_str(&answer).unwrap()
+}
+
 /// The Web API, as the bot calls it.
 async fn calls(slack: &Workspace, method: &str, body: Value) {
     let headers = [
@@ -92,6 +110,65 @@ async fn nobody_sees_what_is_not_for_their_eyes() {
     };
     assert_eq!(texts(seen(&slack, &history("ana")).await), ["only for you"]);
     assert!(texts(seen(&slack, &history("bo")).await).is_empty());
+}
+
+#[tokio::test]
+async fn a_direct_message_of_two_people_is_for_the_two_alone() {
+    let slack = workspace().await;
+    slack.add_user("cy");
+    slack.connect_socket_mode();
+    let (ana, bo) = (slack.user("ana"), slack.user("bo"));
+    let (status, answer) = does(&slack, "open_direct", json!({"as": "ana", "user": bo.id})).await;
+    let direct = answer["channel"]["id"].as_str().unwrap().to_owned();
+    assert_eq!((status, &direct[..1]), (200, "D"));
+    assert_eq!(ana.opens_direct("bo"), direct, "there is one for the two");
+    assert_ne!(ana.opens_direct("cy"), direct);
+    let opens = async |user: &str| {
+        does(&slack, "open_direct", json!({"as": "ana", "user": user}))
+            .await
+            .0
+    };
+    for nobody in [&ana.id, "U0000000BOT", "nobody"] {
+        assert_eq!(opens(nobody).await, 400);
+    }
+
+    let seen_of = async |who: &str| {
+        let state = seen(&slack, &format!("/page/state?as={who}")).await;
+        let mut channels = state["channels"].as_array().unwrap().iter();
+        channels.find(|channel| channel["id"] == direct).cloned()
+    };
+    assert!(seen_of("ana").await.is_some());
+    assert_eq!(seen_of("bo").await, None, "nothing was said yet");
+    let ts = ana.says(&direct, "for you alone, not for @firebell").await;
+    ana.reacts(&direct, &ts, "eyes").await;
+    let at_bo = seen_of("bo").await.unwrap();
+    assert_eq!(
+        (&at_bo["unread"], &at_bo["mentions"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(seen_of("cy").await, None);
+    let path = format!("/page/history?as=cy&channel={direct}");
+    assert_eq!(seen(&slack, &path).await["messages"], json!([]));
+
+    // The app is not in it: it hears nothing, and finds nothing.
+    slack.settle().await;
+    assert!(slack.deliveries().is_empty());
+    let direct_by = [("channel", direct.as_str()), ("text", "hello")];
+    for method in [
+        "conversations.info",
+        "conversations.history",
+        "chat.postMessage",
+    ] {
+        let answer = asks(&slack, method, &direct_by).await;
+        assert_eq!(answer["error"], "channel_not_found", "{method}");
+    }
+    let all = asks(&slack, "conversations.list", &[("types", "im")]).await;
+    assert!(!all["channels"].to_string().contains(&direct));
+    let own = asks(&slack, "conversations.open", &[("users", &bo.id)]).await;
+    assert_ne!(
+        own["channel"]["id"], direct,
+        "the app has another one with each"
+    );
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub(super) struct Deed {
     thread_ts: Option<String>,
     text: String,
     emoji: String,
+    /// With whom a direct message is opened.
+    user: String,
     view: String,
     callback_id: String,
     /// The element that is acted on.
@@ -95,6 +97,11 @@ pub(super) async fn act(
         "join" => {
             person.try_joins(&deed.channel)?;
             Answer::default()
+        }
+        "open_direct" => {
+            let id = person.try_opens_direct(&deed.user)?;
+            let seen = workspace.with(|state| state.seen_channel(&person.id, state.channel(&id)));
+            return Ok(Json(json!({"channel": seen})));
         }
         "leave" => {
             person.at(&deed.channel, |state, channel| {

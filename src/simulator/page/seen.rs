@@ -187,8 +187,10 @@ impl State {
             .collect()
     }
 
-    fn seen_channel(&self, user: &str, channel: &Channel) -> Option<Value> {
-        if !may_see(channel, user) {
+    pub fn seen_channel(&self, user: &str, channel: &Channel) -> Option<Value> {
+        let is_begun =
+            !channel.messages.is_empty() || channel.opened_by.iter().any(|by| by == user);
+        if !may_see(channel, user) || channel.kind == Kind::Direct && !is_begun {
             return None;
         }
         let is_member = channel.has(user);

@@ -9,7 +9,7 @@ import { linkTo, mrkdwn, wordsOf } from "./mrkdwn.js";
 import { Scenes } from "./scenes.js";
 import { act, get, listen } from "./server.js";
 import { drawChannels, drawRail, theme, themeButton } from "./sidebar.js";
-import { channelNamed, findChannel, on, store } from "./store.js";
+import { channelNamed, findChannel, on, otherIn, store } from "./store.js";
 
 theme();
 
@@ -206,7 +206,7 @@ document.addEventListener("visibilitychange", readSoon);
 function head(channel, isHome) {
   const name = channel ? channelNamed(channel) : store.app.name;
   const back = iconButton("back", "Back to the conversations", () => (location.hash = `#${store.name()}`), { class: "icon-button only-phone" });
-  if (channel && !["public", "private"].includes(channel.kind) && channel.kind === "direct") {
+  if (isHome || channel.id === store.app.channel) {
     const tab = (place, label, current) => el("a", { class: "tab", href: `#${store.name()}/${place}`, "aria-current": current ? "page" : null }, label);
     return el(
       "header",
@@ -216,6 +216,10 @@ function head(channel, isHome) {
       el("h1", { class: "head-name" }, name),
       el("nav", { class: "tabs", "aria-label": name }, store.app.home_tab ? tab("home", "Home", isHome) : null, tab("dm", "Messages", !isHome)),
     );
+  }
+  if (channel.kind === "direct") {
+    const { title } = store.people.get(otherIn(channel)) ?? {};
+    return el("header", { class: "head" }, back, avatar(otherIn(channel), "small"), el("h1", { class: "head-name" }, name), el("div", { class: "topic" }, title));
   }
   const topic = channel.topic ? el("div", { class: "topic text", title: wordsOf(channel.topic) }, mrkdwn(channel.topic)) : null;
   const faces = channel.members.filter((id) => !store.people.get(id)?.is_bot).slice(0, 3);
@@ -374,7 +378,7 @@ on("gone", ({ channel, ts }) => {
 on("channel", ({ channel }) => {
   drawSoon();
   if (channel.id !== shown.key) {
-    if (channel.unread > (known.get(channel.id) ?? 0)) announce(`New message in ${channelNamed(channel)}`);
+    if (channel.unread > (known.get(channel.id) ?? 0)) announce(`New message ${channel.kind === "direct" ? "from" : "in"} ${channelNamed(channel)}`);
     known.set(channel.id, channel.unread);
     return;
   }

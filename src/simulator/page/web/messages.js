@@ -6,7 +6,7 @@ import { attachmentOf, blocksOf, markdown } from "./blocks.js";
 import { emoji, EMOJI, FAVOURITES } from "./emoji.js";
 import { ago, clockOf, dayKey, dayName, emojiNode, mentionOf, mrkdwn, wholeOf, wordsOf } from "./mrkdwn.js";
 import { act, fileAddress, get } from "./server.js";
-import { channelNamed, store } from "./store.js";
+import { channelNamed, otherIn, store } from "./store.js";
 
 /** Messages of one person within this time stand under one name. */
 const TOGETHER_S = 300;
@@ -483,7 +483,7 @@ export class MessageList {
     }
     const name = channelNamed(channel);
     const isChannel = ["public", "private"].includes(channel.kind);
-    const title = isChannel ? [icon(channel.kind === "private" ? "lock" : "hash"), name] : [avatar(store.app.user), name];
+    const title = isChannel ? [icon(channel.kind === "private" ? "lock" : "hash"), name] : [avatar(channel.kind === "direct" ? otherIn(channel) : store.app.user), name];
     const words = isChannel
       ? channel.purpose || `This is the very beginning of the channel ${name}.`
       : `This conversation is just between you and ${name}.`;

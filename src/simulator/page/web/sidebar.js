@@ -1,9 +1,10 @@
 // The people that one can be, and the conversations of the one that one is.
 
-import { el, iconButton, menu } from "./dom.js";
+import { el, iconButton, menu, notice } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar } from "./messages.js";
-import { channelNamed, store } from "./store.js";
+import { act } from "./server.js";
+import { channelNamed, otherIn, store } from "./store.js";
 
 /** The rail: one button for each person. */
 export function drawRail(node, people, become) {
@@ -52,11 +53,13 @@ export function drawChannels(node, current) {
   const own = all.filter((channel) => isChannel(channel) && channel.is_member && !channel.is_archived).sort(byName);
   const others = all.filter((channel) => isChannel(channel) && !channel.is_member && !channel.is_archived).sort(byName);
   const archived = all.filter((channel) => isChannel(channel) && channel.is_archived).sort(byName);
-  const direct = all.filter((channel) => channel.kind === "group");
+  const isDirect = (channel) => channel.kind === "group" || (channel.kind === "direct" && channel.id !== store.app.channel);
+  const byPeople = (a, b) => channelNamed(a).localeCompare(channelNamed(b));
+  const direct = all.filter(isDirect).sort(byPeople);
   const focused = document.activeElement?.dataset?.channel;
   node.replaceChildren(
     group("Channels", own.map((channel) => row(channel, current))),
-    direct.length ? group("Direct messages", direct.map((channel) => row(channel, current))) : "",
+    group("Direct messages", direct.map((channel) => row(channel, current)), beginButton),
     group("Apps", [appRow(current)]),
     others.length ? folded("Other channels", others, current) : "",
     archived.length ? folded("Archived", archived, current) : "",
@@ -64,7 +67,29 @@ export function drawChannels(node, current) {
   if (focused) node.querySelector(`[data-channel="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-const group = (title, rows) => el("section", { class: "side-group" }, el("h2", {}, title), el("ul", {}, rows));
+const group = (title, rows, button) =>
+  el("section", { class: "side-group" }, el("div", { class: "side-title" }, el("h2", {}, title), button), rows.length ? el("ul", {}, rows) : null);
+
+/** Begins a direct message with any of the people. */
+const beginButton = iconButton("plus", "New direct message", () => {
+  const others = [...store.people.values()].filter((person) => !person.is_bot && !person.deleted && person.id !== store.me);
+  const items = others.map((person) => ({ label: person.real_name, about: person.title || `@${person.name}`, run: () => writeTo(person) }));
+  menu(beginButton, "New direct message", items);
+});
+beginButton.setAttribute("aria-haspopup", "menu");
+beginButton.dataset.channel = "new";
+
+async function writeTo(person) {
+  try {
+    const { channel } = await act("open_direct", { user: person.id });
+    // The news of it may still be on their way.
+    store.channels.set(channel.id, channel);
+    beginButton.blur();
+    location.hash = `#${store.name()}/${channel.id}`;
+  } catch (why) {
+    notice(why.message);
+  }
+}
 
 const unfolded = new Set();
 function folded(title, channels, current) {
@@ -81,11 +106,6 @@ function folded(title, channels, current) {
 
 function row(channel, current) {
   const isUnread = channel.unread > 0 && channel.id !== current;
-  const label = [
-    channelNamed(channel),
-    channel.kind === "private" ? "private" : "",
-    isUnread ? `${channel.unread} unread` : "",
-  ].filter(Boolean);
   return el(
     "li",
     {},
@@ -95,16 +115,22 @@ function row(channel, current) {
         href: `#${store.name()}/${channel.id}`,
         class: `side-row${isUnread ? " unread" : ""}${channel.is_member ? "" : " outside"}`,
         "aria-current": channel.id === current ? "page" : null,
-        "aria-label": label.join(", "),
         "data-channel": channel.id,
-        "data-name": channel.name,
+        "data-name": channel.kind === "direct" ? `@${store.people.get(otherIn(channel))?.name}` : channel.name,
       },
-      icon(channel.kind === "private" ? "lock" : channel.kind === "group" ? "people" : "hash"),
+      channel.kind === "direct" ? avatar(otherIn(channel), "small") : icon({ private: "lock", group: "people" }[channel.kind] ?? "hash"),
       el("span", { class: "side-name" }, channelNamed(channel)),
-      isUnread && channel.mentions > 0 ? el("span", { class: "count" }, channel.mentions) : null,
+      channel.kind === "private" ? el("span", { class: "unseen" }, "private") : null,
+      isUnread ? unreadMark(channel.unread, channel.mentions) : null,
     ),
   );
 }
+
+/** How many messages are unread, to those who listen; how many call this person, to those who look. */
+const unreadMark = (unread, called) => [
+  el("span", { class: "unseen" }, `${unread} unread`),
+  called > 0 ? el("span", { class: "count", "aria-hidden": "true" }, called) : null,
+];
 
 function appRow(current) {
   const channel = store.channels.get(store.app.channel);
@@ -118,13 +144,12 @@ function appRow(current) {
         href: `#${store.name()}/dm`,
         class: unread ? "side-row unread" : "side-row",
         "aria-current": current === store.app.channel || current === "home" ? "page" : null,
-        "aria-label": unread ? `${store.app.name}, ${unread} unread` : store.app.name,
         "data-channel": store.app.channel,
         "data-name": "dm",
       },
       avatar(store.app.user, "small"),
       el("span", { class: "side-name" }, store.app.name),
-      unread ? el("span", { class: "count" }, unread) : null,
+      unread ? unreadMark(unread, unread) : null,
     ),
   );
 }

@@ -68,9 +68,13 @@ export const store = {
   },
 };
 
+/** With whom a direct message is. */
+export const otherIn = (channel) => channel.members.find((id) => id !== store.me) ?? store.me;
+
 /** How a conversation is called for this person. */
 export function channelNamed(channel) {
-  if (channel.kind === "direct") return store.app.name;
+  if (channel.id === store.app.channel) return store.app.name;
+  if (channel.kind === "direct") return store.people.get(otherIn(channel))?.real_name ?? otherIn(channel);
   if (channel.kind === "group") {
     const others = channel.members.filter((id) => id !== store.me && id !== store.app.user);
     return others.map((id) => store.people.get(id)?.real_name ?? id).join(", ");
