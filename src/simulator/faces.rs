@@ -193,7 +193,10 @@ impl State {
 
     pub fn file_json(&self, file: &File) -> Value {
         let name = &file.filename;
-        let filetype = name.rsplit_once('.').map_or("binary", |(_, end)| end);
+        let filetype = name
+            .rsplit_once('.')
+            .map_or("binary", |(_, end)| end)
+            .to_lowercase();
         let mut shares = Map::new();
         for (channel, ts) in &file.shares {
             let kind = if self.channel(channel).kind == Kind::Public {
@@ -207,10 +210,11 @@ impl State {
         let channels: Vec<&String> = file.shares.iter().map(|(channel, _)| channel).collect();
         json!({
             "id": file.id, "created": file.created_s, "timestamp": file.created_s, "name": name, "title": file.title,
-            "mimetype": "application/octet-stream", "filetype": filetype, "pretty_type": filetype, "user": BOT_USER,
+            "mimetype": mimetype(&filetype), "filetype": filetype, "pretty_type": filetype.to_uppercase(), "user": file.user,
             "user_team": self.team_id, "editable": false, "size": file.length, "mode": "hosted", "is_external": false,
             "is_public": shares.contains_key("public"), "public_url_shared": false,
             "url_private": format!("{}/files/{}", self.origin, file.id),
+            "url_private_download": format!("{}/files/{}", self.origin, file.id),
             "permalink": format!("{}/files/{}", self.origin, file.id),
             "channels": channels, "groups": [], "ims": [], "shares": shares, "has_rich_preview": false,
         })
@@ -262,6 +266,23 @@ fn thread_json(channel: &Channel, parent: &str) -> Value {
         face["latest_reply"] = json!(last.ts);
     }
     face
+}
+
+/// The kinds of file that people send; Slack knows many more.
+fn mimetype(filetype: &str) -> &'static str {
+    match filetype {
+        "txt" | "log" => "text/plain",
+        "md" => "text/markdown",
+        "csv" => "text/csv",
+        "html" => "text/html",
+        "json" => "application/json",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        _ => "application/octet-stream",
+    }
 }
 
 fn heading_json(heading: &Heading) -> Value {

@@ -76,6 +76,13 @@ pub(crate) fn chosen(
         .copied()
         .filter(|word| !word.is_empty())
         .collect();
+    if kind == "file_input" {
+        let most = element["max_files"].as_u64().unwrap_or(10);
+        anyhow::ensure!(
+            words.len() as u64 <= most,
+            "Slack's client takes at most {most} files here"
+        );
+    }
     let mut values = Vec::new();
     for word in &words {
         values.push(one_value(state, element, word, offered)?);
@@ -118,6 +125,20 @@ fn one_value(
                     .with_context(|| format!("there is no channel {word}"))?
                     .id
             )
+        }
+        "file_input" => {
+            let file = state.files.get(word).filter(|file| file.completed);
+            let file = file.with_context(|| format!("there is no file {word}"))?;
+            let takes = element["filetypes"].as_array();
+            let end = file
+                .filename
+                .rsplit_once('.')
+                .map_or("", |(_, end)| end)
+                .to_lowercase();
+            if takes.is_some_and(|takes| !takes.iter().any(|kind| *kind == end)) {
+                bail!("Slack's client does not take {} here", file.filename);
+            }
+            state.file_json(file)
         }
         "datetimepicker" => json!(
             word.parse::<i64>()

@@ -217,6 +217,7 @@ impl Workspace {
         Router::new()
             .route("/api/{method}", get(api::call).post(api::call))
             .route("/upload/v1/{file}", post(upload).put(upload))
+            .route("/files/{file}", get(download))
             .route("/commands/{team}/{number}/{secret}", post(respond))
             .route("/actions/{team}/{number}/{secret}", post(respond))
             .route("/app/{team}/{number}/{secret}", post(respond))
@@ -463,6 +464,29 @@ async fn upload(
         },
     )
     .await
+}
+
+/// `url_private` of a file: for the app, with its token.
+async fn download(
+    Shared(workspace): Shared<Workspace>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let token = format!("Bearer {}", workspace.options().bot_token);
+    let is_app = headers
+        .get(header::AUTHORIZATION)
+        .is_some_and(|given| *given == token);
+    let bytes = workspace.with(|state| {
+        let may_read = is_app && state.has_scope("files:read");
+        state.files.get(&file).filter(|_| may_read)?.bytes.clone()
+    });
+    match bytes {
+        Some(bytes) => {
+            ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
+        }
+        // Slack shows a page to log in instead.
+        None => StatusCode::FORBIDDEN.into_response(),
+    }
 }
 
 async fn respond(Shared(workspace): Shared<Workspace>, request: Request) -> Response {

@@ -209,6 +209,8 @@ pub(crate) struct Ephemeral {
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     pub id: String,
+    /// Who uploaded it.
+    pub user: String,
     pub filename: String,
     pub title: String,
     pub length: usize,

@@ -213,6 +213,12 @@ impl Person {
         done(self.try_submits(&view.id, values).await)
     }
 
+    /// Uploads a file to put it into a form: its id is what [`Person::submits`] takes for a file input.
+    pub fn uploads(&self, filename: &str, bytes: &[u8]) -> String {
+        self.workspace
+            .with(|state| api::take_file(state, &self.id, filename, bytes.to_vec()))
+    }
+
     /// Closes a modal with its cancel button; the app hears of it only with `notify_on_close`.
     pub async fn closes(&self, view: &OpenView) -> Answer {
         done(self.try_closes(&view.id).await)

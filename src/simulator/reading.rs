@@ -489,7 +489,10 @@ fn filled_in(block: &Value, values: &Map<String, Value>) -> String {
 }
 
 fn one_choice(value: &Value) -> String {
-    let label = value["text"]["text"].as_str().or(value.as_str());
+    let label = value["text"]["text"]
+        .as_str()
+        .or(value["name"].as_str())
+        .or(value.as_str());
     label.map_or_else(|| value.to_string(), str::to_owned)
 }
 

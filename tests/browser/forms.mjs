@@ -47,6 +47,7 @@ const FIELDS = [
   input("date", "Day", { type: "datepicker", initial_date: "2025-09-14" }),
   input("time", "Time", { type: "timepicker" }, { optional: true }),
   input("moment", "Moment", { type: "datetimepicker" }, { optional: true }),
+  input("proof", "Proof", { type: "file_input", filetypes: ["log", "png"], max_files: 2 }, { optional: true }),
   input("notes", "Notes", { type: "rich_text_input" }, { optional: true }),
 ];
 const modal = (title, blocks, more = {}) => ({ type: "modal", title: plain(title), submit: plain("Declare"), close: plain("Cancel"), private_metadata: "kept", notify_on_close: true, blocks, ...more });
@@ -150,6 +151,17 @@ await test(async () => {
   await box.locator("input[type=time]").fill("09:41");
   await box.locator("input[type=datetime-local]").fill("2025-09-14T09:41");
 
+  const log = (name) => ({ name, mimeType: "text/plain", buffer: Buffer.from("no connection left") });
+  await box.getByLabel("Proof").setInputFiles([log("a.log"), log("b.log")]);
+  await box.getByText("b.log 18 bytes").waitFor();
+  await box.getByLabel("Proof").setInputFiles(log("c.log"));
+  await box.getByText("No more than 2 files can be added.").waitFor();
+  await box.getByRole("button", { name: "Take a.log away" }).click();
+  assert.ok(await box.getByLabel("Proof").evaluate((node) => node === document.activeElement));
+  await box.getByLabel("Proof").setInputFiles(log("notes.exe"));
+  await box.getByText("notes.exe is not of a kind that is taken here: log, png.").waitFor();
+  await isAccessible(ana, "files in a form");
+
   app.answersTo("view_submission", { body: { response_action: "errors", errors: { title: "There is such an incident already." } } });
   await box.getByRole("button", { name: "Declare" }).click();
   await box.getByText("There is such an incident already.").waitFor();
@@ -170,6 +182,9 @@ await test(async () => {
   assert.equal(values.time.time_input.selected_time, "09:41");
   assert.equal(typeof values.moment.moment_input.selected_date_time, "number");
   assert.equal(values.hurt.hurt_input.value, "1200");
+  assert.equal(values.proof.proof_input.type, "file_input");
+  const files = values.proof.proof_input.files.map(({ id, name, mimetype, size }) => [/^F/.test(id), name, mimetype, size]);
+  assert.deepEqual(files, [[true, "b.log", "text/plain", 18]]);
 
   // Escape goes one back; then the first is there again, as it was left.
   await ana.keyboard.press("Escape");

@@ -252,6 +252,53 @@ async fn a_form_is_opened_filled_in_and_answered() {
 }
 
 #[tokio::test]
+async fn a_form_takes_files_and_hands_their_objects_to_the_app() {
+    let (slack, app) = workspace().await;
+    let ana = slack.user("ana");
+    ana.types("#general", "/incident declare").await;
+    let text = |text: &str| json!({"type": "plain_text", "text": text});
+    let element = json!({"type": "file_input", "action_id": "f", "filetypes": ["log", "png"], "max_files": 2});
+    let input =
+        json!({"type": "input", "block_id": "proof", "label": text("Proof"), "element": element});
+    let view =
+        json!({"type": "modal", "title": text("Proof"), "submit": text("Go"), "blocks": [input]});
+    let asked = json!({"trigger_id": app.field("trigger_id"), "view": view});
+    assert_eq!(call(&slack, "views.open", asked).await.unwrap()["ok"], true);
+    let form = ana.open_view().unwrap();
+    assert_eq!(
+        ana.submits(&form, &[]).await.errors["proof"],
+        "Please complete this required field."
+    );
+    let log = ana.uploads("checkout.log", b"no connection");
+    let graph = ana.uploads("Graph.PNG", b"\x89PNG");
+    ana.submits(&form, &[("Proof", &log), ("Proof", &graph)])
+        .await;
+    let value = &app.payload()["view"]["state"]["values"]["proof"]["f"];
+    assert_eq!(value["type"], "file_input");
+    let file = |n: usize, name: &str| value["files"][n][name].clone();
+    assert_eq!(value["files"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (file(0, "id"), file(0, "name")),
+        (json!(log), json!("checkout.log"))
+    );
+    assert_eq!(
+        (file(0, "mimetype"), file(0, "size")),
+        (json!("text/plain"), json!(13))
+    );
+    assert_eq!(
+        (file(0, "user"), file(0, "mode")),
+        (json!(ana.id), json!("hosted"))
+    );
+    assert_eq!(file(1, "mimetype"), "image/png");
+
+    let url = file(0, "url_private").as_str().unwrap().to_owned();
+    let (origin, path) = url.split_at(slack.origin().len());
+    let (status, body) = crate::harness::get(origin, path, Some("xoxb-simulator")).await;
+    assert_eq!((status, body.as_str()), (200, "no connection"));
+    assert_eq!(crate::harness::get(origin, path, None).await.0, 403);
+}
+
+#[tokio::test]
 async fn events_tell_what_happens_where_the_bot_is() {
     let (slack, app) = workspace().await;
     let ana = slack.user("ana");

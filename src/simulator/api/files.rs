@@ -20,6 +20,7 @@ pub(super) fn get_upload_url(state: &mut State, args: &Args) -> Outcome {
     let id = state.next_id("F");
     let file = File {
         id: id.clone(),
+        user: BOT_USER.into(),
         title: filename.clone(),
         filename,
         length,
@@ -30,6 +31,24 @@ pub(super) fn get_upload_url(state: &mut State, args: &Args) -> Outcome {
     };
     state.files.insert(id.clone(), file);
     Ok(json!({"upload_url": format!("{}/upload/v1/{id}", state.origin), "file_id": id}))
+}
+
+/// A file that a person puts into a form, not shown anywhere yet.
+pub(crate) fn take_file(state: &mut State, user: &str, filename: &str, bytes: Vec<u8>) -> String {
+    let id = state.next_id("F");
+    let file = File {
+        id: id.clone(),
+        user: user.into(),
+        title: filename.into(),
+        filename: filename.into(),
+        length: bytes.len(),
+        created_s: state.now_s(),
+        bytes: Some(bytes),
+        completed: true,
+        shares: Vec::new(),
+    };
+    state.files.insert(id.clone(), file);
+    id
 }
 
 /// Step two: the bytes, raw or as a form's only file. Says whether they were taken.

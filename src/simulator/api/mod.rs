@@ -27,7 +27,7 @@ use super::{Call, Workspace};
 
 pub(crate) use arguments::Args;
 pub(crate) use conversations::archive_by;
-pub(crate) use files::take_bytes;
+pub(crate) use files::{take_bytes, take_file};
 pub use methods::all_scopes;
 pub(crate) use pins::{pin, unpin};
 pub(crate) use reactions::{react, unreact};

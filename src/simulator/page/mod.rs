@@ -13,12 +13,13 @@ mod seen;
 
 use std::sync::LazyLock;
 
-use axum::extract::{Path, Query, Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State as Shared};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -38,6 +39,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The largest file that can be put into a form.
+const UPLOAD_BYTES: usize = 20_000_000;
 
 /// A file of the page: its name under `/page/`, its type, its text.
 struct Asset(&'static str, &'static str, &'static str);
@@ -88,6 +92,10 @@ pub(crate) fn routes() -> Router<Workspace> {
         .route("/page/pins", get(pins))
         .route("/page/files/{id}", get(file))
         .route("/page/do/{deed}", post(deeds::act))
+        .route(
+            "/page/upload",
+            post(upload).layer(DefaultBodyLimit::max(UPLOAD_BYTES)),
+        )
         .route("/page/scenarios", get(list_scenes))
         .route("/page/scenarios/{id}/{act}", post(act_in_scene))
 }
@@ -182,6 +190,7 @@ struct Asked {
     after: Option<String>,
     around: Option<String>,
     limit: Option<usize>,
+    name: String,
     download: Option<String>,
 }
 
@@ -241,6 +250,17 @@ async fn pins(Shared(workspace): At, Query(asked): Query<Asked>) -> Told {
     Ok(Json(
         workspace.with(|state| state.seen_pins(&person.id, &asked.channel)),
     ))
+}
+
+/// A file for a form, as its bare bytes.
+async fn upload(Shared(workspace): At, Query(asked): Query<Asked>, body: Bytes) -> Told {
+    let person = workspace.person(&asked.who)?;
+    let name = asked.name.rsplit(['/', '\\']).next().unwrap_or_default();
+    if name.is_empty() {
+        return Err(anyhow::anyhow!("a file has a name").into());
+    }
+    let id = person.uploads(name, &body);
+    Ok(Json(json!({"id": id, "name": name, "size": body.len()})))
 }
 
 /// A shared file: as plain text to look at, or to be saved. It never becomes a page of this origin.

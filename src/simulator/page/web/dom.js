@@ -48,7 +48,7 @@ export function settled(ms, act) {
 // --- what is said aloud ---------------------------------------------------------------------------
 
 /** Says something to those who listen instead of looking. */
-export const announce = (words, region = document.getElementById("said")) => {
+export const announce = (words, region = document.querySelector("dialog[open] > [role=status]") ?? document.getElementById("said")) => {
   region.textContent = "";
   // Emptied first: the same words twice are news twice.
   requestAnimationFrame(() => (region.textContent = words));

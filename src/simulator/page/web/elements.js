@@ -4,9 +4,10 @@
 // Its context says what an action does, and collects the inputs of a form:
 //   {act(filled, asked), suggest(element, typed), values, inputs?: Map, kept?: Map}
 
-import { agrees, append, el, iconButton, menu, newId, notice, settled } from "./dom.js";
+import { agrees, announce, append, el, iconButton, menu, newId, notice, settled } from "./dom.js";
 import { icon } from "./icons.js";
 import { plainText, safeAddress, textOf, wordsOf } from "./mrkdwn.js";
+import { upload } from "./server.js";
 import { channelNamed, store } from "./store.js";
 
 /** The node of one element: with its label, hint and place for an error when it stands in an input block. */
@@ -265,6 +266,8 @@ const CONTROLS = {
   url_text_input: typed,
   number_input: typed,
   rich_text_input: typed,
+
+  file_input: files,
 };
 
 function single(made) {
@@ -477,6 +480,68 @@ function ticks(made) {
       ),
     ),
   );
+}
+
+const sized = (bytes) => (bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+/** Files, uploaded as soon as they are chosen; the form holds their ids. */
+function files(made) {
+  const { filetypes, max_files: most = 10 } = made.element;
+  let held = made.context.kept?.get(made.key)?.offered ?? made.held("files") ?? [];
+  let under_way = 0;
+  const list = el("ul", { class: "chips", "aria-label": "Files" });
+  const field = el("input", {
+    id: made.id,
+    type: "file",
+    class: "file-control",
+    multiple: most > 1,
+    accept: filetypes?.map((end) => `.${end}`).join(","),
+    ...made.names(),
+  });
+  const change = (next) => {
+    held = next;
+    made.offered = held;
+    list.hidden = held.length === 0;
+    list.replaceChildren(
+      ...held.map((file) =>
+        el("li", { class: "chip" }, file.name, el("small", {}, ` ${sized(file.size)}`), iconButton("cross", `Take ${file.name} away`, () => (change(held.filter((other) => other !== file)), field.focus()))),
+      ),
+    );
+  };
+  const wrong = (file) => {
+    const end = file.name.split(".").pop().toLowerCase();
+    if (filetypes && !filetypes.includes(end)) return `${file.name} is not of a kind that is taken here: ${filetypes.join(", ")}.`;
+    return held.length >= most ? `No more than ${most} ${most === 1 ? "file" : "files"} can be added.` : null;
+  };
+  field.addEventListener("change", async () => {
+    const chosen = [...field.files];
+    field.value = "";
+    showError(made, null);
+    for (const file of chosen) {
+      const why = wrong(file);
+      if (why) {
+        showError(made, why);
+        continue;
+      }
+      under_way += 1;
+      field.setAttribute("aria-busy", "true");
+      try {
+        change([...held, await upload(file)]);
+        announce(`${file.name} is added`);
+      } catch (trouble) {
+        showError(made, trouble.message);
+      }
+      under_way -= 1;
+      if (!under_way) field.removeAttribute("aria-busy");
+    }
+  });
+  made.keeps(
+    () => held.map((file) => file.id),
+    () => field.focus(),
+  );
+  made.fault = () => (under_way ? "A file is still on its way: please wait a moment." : null);
+  change(held);
+  return el("div", { class: "several" }, list, field);
 }
 
 const two = (number) => String(number).padStart(2, "0");

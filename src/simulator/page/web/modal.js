@@ -82,8 +82,8 @@ export class Modal {
     this.head = el("div", { class: "modal-head" });
     this.form = el("form", { class: "modal-form", novalidate: true }, this.head, this.body, this.trouble, this.foot);
     // What stands behind an open dialog is not heard: it has a place of its own for what is said aloud.
-    this.said = el("div", { class: "unseen", role: "status" });
-    this.node = el("dialog", { class: "modal", "aria-labelledby": "modal-title" }, this.form, this.said);
+    const said = el("div", { class: "unseen", role: "status" });
+    this.node = el("dialog", { class: "modal", "aria-labelledby": "modal-title" }, this.form, said);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -152,7 +152,7 @@ export class Modal {
     const first = this.body.querySelector("[data-first]") ?? this.body.querySelector("input, select, textarea");
     (first ?? this.title).focus();
     // The name of a dialog is said when it opens, and not again when it changes.
-    if (wasOpen) announce([this.title.textContent, first ? "" : this.body.innerText.slice(0, 300)].filter(Boolean).join(": "), this.said);
+    if (wasOpen) announce([this.title.textContent, first ? "" : this.body.innerText.slice(0, 300)].filter(Boolean).join(": "));
   }
 
   say(words) {

@@ -19,6 +19,9 @@ export const post = (address, body) =>
 /** Does something as the person of this page. */
 export const act = (deed, body) => post(`/page/do/${deed}`, { as: store.me, ...body });
 
+/** Uploads a file for a form: {id, name, size}. */
+export const upload = (file) => ask(`/page/upload?${query({ name: file.name })}`, { method: "POST", body: file });
+
 export const fileAddress = (file, download) => `${file.url}?${query(download ? { download: "1" } : {})}`;
 
 let source = null;
