@@ -144,9 +144,7 @@ fn one_value(
             word.parse::<i64>()
                 .with_context(|| format!("{word} is not a unix time"))?
         ),
-        "rich_text_input" => {
-            json!({"type": "rich_text", "elements": super::model::typed_blocks(word, "rt")[0]["elements"]})
-        }
+        "rich_text_input" => rich_text(word)?,
         "plain_text_input" => {
             let length = word.chars().count() as i64;
             let most = element["max_length"].as_i64().unwrap_or(3000);
@@ -179,6 +177,21 @@ fn one_value(
         }
         _ => json!(word),
     })
+}
+
+/// A rich text as the page hands it over, or plain words as Slack's client would take them.
+fn rich_text(word: &str) -> anyhow::Result<Value> {
+    let Some(value) = serde_json::from_str::<Value>(word)
+        .ok()
+        .filter(|value| value["type"] == "rich_text")
+    else {
+        let elements = &super::model::typed_blocks(word, "rt")[0]["elements"];
+        return Ok(json!({"type": "rich_text", "elements": elements}));
+    };
+    match block_kit::problems_of_rich_text(&value).first() {
+        Some(problem) => bail!("that is no rich text: {}", problem.words()),
+        None => Ok(value),
+    }
 }
 
 /// The options of a select, a menu or checkboxes, grouped or not.

@@ -479,6 +479,7 @@ fn filled_in(block: &Value, values: &Map<String, Value>) -> String {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => items.iter().map(one_choice).collect::<Vec<_>>().join(", "),
+        Some(value) if value["type"] == "rich_text" => inner_text(value),
         Some(value) => one_choice(value),
     };
     if shown.is_empty() {

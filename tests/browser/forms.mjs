@@ -29,6 +29,81 @@ const BLOCKS = [
   ] },
 ];
 
+const text = (words, style) => ({ type: "text", text: words, ...(style ? { style } : {}) });
+const section = (...elements) => ({ type: "rich_text_section", elements });
+const BEGUN = {
+  type: "rich_text",
+  elements: [
+    section(text("Ask "), { type: "broadcast", range: "here" }, text(" first\nthen ", { italic: true }), { type: "link", url: "https://example.com/status", text: "tell" }, text("\n\nall")),
+    { type: "rich_text_list", style: "bullet", indent: 0, elements: [section(text("support")), section({ type: "emoji", name: "eyes" }, text(" press"))] },
+    { type: "rich_text_list", style: "ordered", indent: 1, elements: [section(text("paper"))] },
+    { type: "rich_text_quote", elements: [text("no news\nis good news")] },
+    { type: "rich_text_preformatted", elements: [text("curl -i\n  exit")] },
+  ],
+};
+/** By keyboard and by buttons: a line with marks, lists, a quote, a block, a link; then what must not get in. */
+async function writesNotes(page, box) {
+  const notes = box.getByRole("textbox", { name: "Notes" });
+  const { keyboard } = page;
+  const pressed = (name) => box.getByRole("toolbar").first().getByRole("button", { name, exact: true });
+  await notes.click();
+  await keyboard.type("The pool is ");
+  await keyboard.press("Control+b");
+  assert.equal(await pressed("Bold").getAttribute("aria-pressed"), "true");
+  await box.getByRole("status").filter({ hasText: "Bold on" }).waitFor();
+  await keyboard.type("empty");
+  await keyboard.press("Control+b");
+  await keyboard.type(" :fire: see ");
+  await keyboard.press("Control+Shift+c");
+  await keyboard.type("max=5");
+  await keyboard.press("Control+Shift+c");
+  await keyboard.type(" and ");
+  await keyboard.press("Control+i");
+  await keyboard.press("Control+Shift+x");
+  await keyboard.type("wait");
+  await keyboard.press("Control+Shift+x");
+  await keyboard.press("Control+i");
+  await keyboard.press("Enter");
+  await keyboard.type("act: ");
+  await keyboard.press("Control+Shift+u");
+  await page.getByLabel("Address of the link").fill("javascript:alert(1)");
+  await keyboard.press("Enter");
+  await page.getByText("That is no address of a page.").waitFor();
+  await page.getByLabel("Address of the link").fill("https://example.com/runbook");
+  await keyboard.press("Enter");
+  await keyboard.press("Enter");
+  await pressed("Bulleted list").click();
+  await keyboard.type("roll back");
+  await keyboard.press("Enter");
+  await keyboard.type("look");
+  await keyboard.press("Enter");
+  await keyboard.press("Enter");
+  await keyboard.press("Control+Shift+7");
+  await keyboard.type("wait");
+  await keyboard.press("Enter");
+  await keyboard.press("Enter");
+  await pressed("Quote").click();
+  await keyboard.type("it was the <b>cache</b>");
+  await keyboard.press("Enter");
+  await pressed("Quote").click();
+  await pressed("Code block").click();
+  await keyboard.type("SHOW pools;");
+  // What comes from elsewhere comes as words.
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData("text/html", "<img src=x onerror=alert(1)><b>pasted</b>");
+    data.setData("text/plain", " -- pasted");
+    document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+}
+const NOTES = [
+  section(text("The pool is "), text("empty", { bold: true }), text(" "), { type: "emoji", name: "fire" }, text(" see "), text("max=5", { code: true }), text(" and "), text("wait", { italic: true, strike: true }), text("\nact: "), { type: "link", url: "https://example.com/runbook", text: "https://example.com/runbook" }),
+  { type: "rich_text_list", style: "bullet", indent: 0, elements: [section(text("roll back")), section(text("look"))] },
+  { type: "rich_text_list", style: "ordered", indent: 0, elements: [section(text("wait"))] },
+  { type: "rich_text_quote", elements: [text("it was the <b>cache</b>")] },
+  { type: "rich_text_preformatted", elements: [text("SHOW pools; -- pasted")] },
+];
+
 const FIELDS = [
   input("title", "Title", { type: "plain_text_input", max_length: 60, focus_on_load: true }, { hint: plain("As people would say it") }),
   input("impact", "Impact", { type: "plain_text_input", multiline: true }, { optional: true }),
@@ -48,7 +123,8 @@ const FIELDS = [
   input("time", "Time", { type: "timepicker" }, { optional: true }),
   input("moment", "Moment", { type: "datetimepicker" }, { optional: true }),
   input("proof", "Proof", { type: "file_input", filetypes: ["log", "png"], max_files: 2 }, { optional: true }),
-  input("notes", "Notes", { type: "rich_text_input" }, { optional: true }),
+  input("notes", "Notes", { type: "rich_text_input", placeholder: plain("What was tried?") }, { optional: true }),
+  input("told_so_far", "Told so far", { type: "rich_text_input", initial_value: BEGUN }, { optional: true }),
 ];
 const modal = (title, blocks, more = {}) => ({ type: "modal", title: plain(title), submit: plain("Declare"), close: plain("Cancel"), private_metadata: "kept", notify_on_close: true, blocks, ...more });
 
@@ -160,17 +236,31 @@ await test(async () => {
   assert.ok(await box.getByLabel("Proof").evaluate((node) => node === document.activeElement));
   await box.getByLabel("Proof").setInputFiles(log("notes.exe"));
   await box.getByText("notes.exe is not of a kind that is taken here: log, png.").waitFor();
-  await isAccessible(ana, "files in a form");
+  await writesNotes(ana, box);
+  await isAccessible(ana, "files and rich text in a form");
+  await shot(ana, "modal-rich");
+  await ana.emulateMedia({ colorScheme: "dark" });
+  await isAccessible(ana, "files and rich text in the dark");
+  await shot(ana, "modal-rich-dark");
+  await ana.setViewportSize({ width: 375, height: 740 });
+  assert.ok(await box.evaluate((node) => [node, ...node.querySelectorAll(".modal-body, .rich-tools")].every((part) => part.scrollWidth <= part.clientWidth)), "it fits on a phone");
+  await shot(ana, "modal-rich-phone");
+  await ana.emulateMedia({ colorScheme: "light" });
+  await ana.setViewportSize({ width: 1280, height: 800 });
+  await box.getByText("Told so far").click();
+  await ana.keyboard.type("x");
+  await ana.keyboard.press("Backspace");
 
   app.answersTo("view_submission", { body: { response_action: "errors", errors: { title: "There is such an incident already." } } });
   await box.getByRole("button", { name: "Declare" }).click();
   await box.getByText("There is such an incident already.").waitFor();
   assert.equal(await box.getByLabel("Title").evaluate((node) => node === document.activeElement), true, "the focus is at the error");
   await app.hears("view_submission");
-  const second = modal("Are you sure?", [input("word", "Type yes", { type: "plain_text_input" })]);
+  const second = modal("Are you sure?", [input("word", "Type yes", { type: "plain_text_input" }), input("why", "Why", { type: "rich_text_input", focus_on_load: true }, { optional: true })]);
   app.answersTo("view_submission", { body: { response_action: "push", view: second } });
   await box.getByRole("button", { name: "Declare" }).click();
   await box.getByRole("heading", { name: "Are you sure?" }).waitFor();
+  assert.ok(await box.getByRole("textbox", { name: "Why" }).evaluate((node) => node === document.activeElement), "focus_on_load of a rich text");
   const { values } = (await app.hears("view_submission")).view.state;
   assert.equal(values.title.title_input.value, "Checkout is down");
   assert.deepEqual(values.labels.labels_input.selected_options.map(({ value }) => value), ["network"]);
@@ -184,6 +274,8 @@ await test(async () => {
   assert.equal(values.hurt.hurt_input.value, "1200");
   assert.equal(values.proof.proof_input.type, "file_input");
   const files = values.proof.proof_input.files.map(({ id, name, mimetype, size }) => [/^F/.test(id), name, mimetype, size]);
+  assert.deepEqual(values.notes.notes_input, { type: "rich_text_input", rich_text_value: { type: "rich_text", elements: NOTES } });
+  assert.deepEqual(values.told_so_far.told_so_far_input.rich_text_value, BEGUN, "what the app gave comes back as it was");
   assert.deepEqual(files, [[true, "b.log", "text/plain", 18]]);
 
   // Escape goes one back; then the first is there again, as it was left.

@@ -103,6 +103,13 @@ pub(crate) fn problems_of_view(view: &Value, surface: Surface) -> Vec<Problem> {
     problems
 }
 
+/// Every problem of what a person wrote into a rich text input.
+pub(crate) fn problems_of_rich_text(value: &Value) -> Vec<Problem> {
+    let mut walk = Walk::default();
+    walk.rule(value, &Rule::RichText, "");
+    walk.problems
+}
+
 /// `view_too_large`: more than 250 kB of JSON.
 pub(crate) fn is_too_large(view: &Value) -> bool {
     view.to_string().len() > VIEW_BYTES

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Problem, shapes};
+use super::{Problem, rich_text, shapes};
 
 /// What a field must be. Lengths are counted in code points.
 pub(super) enum Rule {
@@ -26,6 +26,8 @@ pub(super) enum Rule {
     Element(&'static [&'static str]),
     /// A string in a format that is named in the complaint.
     Format(&'static str, fn(&str) -> bool),
+    /// A `rich_text` object.
+    RichText,
     /// Judged elsewhere, or not at all.
     Any,
 }
@@ -116,6 +118,12 @@ impl Walk {
                     self.say(&format!("input must be a valid: {name}"), at)
                 }
                 Some(_) => {}
+            },
+            Rule::RichText if !value.is_object() => self.say("must provide an object", at),
+            Rule::RichText => match value["type"].as_str() {
+                Some("rich_text") => rich_text::judge(self, value, at),
+                Some(kind) => self.say(&format!("unsupported type: {kind}"), &format!("{at}/type")),
+                None => self.say("missing required field: type", at),
             },
             Rule::Bool | Rule::Any => {}
         }

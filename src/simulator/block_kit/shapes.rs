@@ -1,7 +1,8 @@
 //! The tables of Block Kit: every block, element and composition object with its limits (contract sections 8.2 to 8.5).
 
 use super::rules::Rule::{
-    self, Any, Bool, Each, Element, Format, Integer, Is, NumberString, OneOf, Plain, Str, Text,
+    self, Any, Bool, Each, Element, Format, Integer, Is, NumberString, OneOf, Plain, RichText, Str,
+    Text,
 };
 use super::rules::Shape;
 use super::shape;
@@ -539,7 +540,7 @@ static RICH_TEXT_INPUT: Shape = shape(&[
     TYPE,
     ACTION_ID,
     PLACEHOLDER,
-    ("initial_value", false, Any),
+    ("initial_value", false, RichText),
     ("min_lines", false, Integer(1, 100)),
     ("max_lines", false, Integer(1, 100)),
     DISPATCH,

@@ -117,6 +117,41 @@ fn elements_stand_only_where_slack_shows_them() {
 }
 
 #[test]
+fn a_rich_text_input_begins_with_rich_text() {
+    let modal = |initial: Value| {
+        let element =
+            json!({"type": "rich_text_input", "action_id": "r", "initial_value": initial});
+        let input = json!({"type": "input", "label": plain("l"), "element": element});
+        in_modal(
+            json!({"type": "modal", "title": plain("t"), "submit": plain("s"), "blocks": [input]}),
+        )
+    };
+    let text = |text: &str| json!({"type": "text", "text": text, "style": {"bold": true}});
+    let section = |text: Value| json!({"type": "rich_text_section", "elements": [text]});
+    let whole = |part: Value| json!({"type": "rich_text", "elements": [part]});
+    assert!(modal(whole(section(text("so far")))).is_empty());
+    let at = "/view/blocks/0/element/initial_value";
+    for (initial, complaint) in [
+        (
+            json!("so far"),
+            format!("must provide an object [json-pointer:{at}]"),
+        ),
+        (
+            plain("so far"),
+            format!("unsupported type: plain_text [json-pointer:{at}/type]"),
+        ),
+        (
+            whole(section(text(""))),
+            format!(
+                "must be more than 0 characters [json-pointer:{at}/elements/0/elements/0/text]"
+            ),
+        ),
+    ] {
+        assert_eq!(modal(initial)[1], complaint);
+    }
+}
+
+#[test]
 fn a_modal_with_an_input_needs_a_submit_button() {
     let input =
         json!({"type": "input", "label": plain("l"), "element": {"type": "plain_text_input"}});

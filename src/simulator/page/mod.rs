@@ -52,7 +52,7 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 18] = assets! {
+static ASSETS: [Asset; 19] = assets! {
     "page.html": HTML,
     "page.css": CSS,
     "blocks.css": CSS,
@@ -64,6 +64,7 @@ static ASSETS: [Asset; 18] = assets! {
     "icons.js": SCRIPT,
     "emoji.js": SCRIPT,
     "mrkdwn.js": SCRIPT,
+    "richtext.js": SCRIPT,
     "blocks.js": SCRIPT,
     "elements.js": SCRIPT,
     "messages.js": SCRIPT,

@@ -2,8 +2,8 @@
 
 import { append, el } from "./dom.js";
 import { control } from "./elements.js";
-import { channelLink, dateNode, emojiNode, linkTo, mentionOf, mrkdwn, plainText, safeAddress, textOf } from "./mrkdwn.js";
-import { store } from "./store.js";
+import { linkTo, mrkdwn, plainText, safeAddress, textOf } from "./mrkdwn.js";
+import { richPart } from "./richtext.js";
 
 /** The blocks of a message, a modal or a home tab. `context` says what acting on an element does. */
 export function blocksOf(blocks, context) {
@@ -93,69 +93,6 @@ const cellOf = (cell) => {
   if (cell.type === "rich_text") return cell.elements.map(richPart);
   return cell.text ?? String(cell.value ?? "");
 };
-
-// --- rich text ------------------------------------------------------------------------------------
-
-function richPart(part) {
-  const inside = () => part.elements.map(richInline);
-  switch (part.type) {
-    case "rich_text_section":
-      return el("div", { class: "rich-section" }, inside());
-    case "rich_text_quote":
-      return el("blockquote", {}, inside());
-    case "rich_text_preformatted":
-      return el("pre", {}, inside());
-    case "rich_text_list": {
-      const items = part.elements.map((item) => el("li", {}, item.elements.map(richInline)));
-      const list = el(part.style === "ordered" ? "ol" : "ul", { class: `indent-${part.indent ?? 0}` }, items);
-      if (part.offset) list.setAttribute("start", part.offset + 1);
-      return list;
-    }
-    default:
-      return el("div", {});
-  }
-}
-
-function richInline(part) {
-  const style = part.style ?? {};
-  let node;
-  switch (part.type) {
-    case "text":
-      node = document.createTextNode(part.text);
-      break;
-    case "link":
-      node = linkTo(part.url, part.text || part.url);
-      break;
-    case "emoji":
-      node = emojiNode(part.name);
-      break;
-    case "user":
-      node = mentionOf(part.user_id);
-      break;
-    case "usergroup":
-      node = el("span", { class: "mention" }, `@${store.groups.get(part.usergroup_id)?.handle ?? part.usergroup_id}`);
-      break;
-    case "channel":
-      node = channelLink(part.channel_id);
-      break;
-    case "broadcast":
-      node = el("span", { class: "mention mine" }, `@${part.range}`);
-      break;
-    case "date":
-      node = dateNode(part.timestamp, part.format ?? "{date}", part.url, part.fallback);
-      break;
-    case "color":
-      node = document.createTextNode(part.value);
-      break;
-    default:
-      node = document.createTextNode("");
-  }
-  if (style.code) node = el("code", {}, node);
-  if (style.bold) node = el("strong", {}, node);
-  if (style.italic) node = el("em", {}, node);
-  if (style.strike) node = el("del", {}, node);
-  return node;
-}
 
 // --- Markdown -------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 import { agrees, announce, append, el, iconButton, menu, newId, notice, settled } from "./dom.js";
 import { icon } from "./icons.js";
 import { plainText, safeAddress, textOf, wordsOf } from "./mrkdwn.js";
+import { RichField } from "./richtext.js";
 import { upload } from "./server.js";
 import { channelNamed, store } from "./store.js";
 
@@ -49,9 +50,9 @@ class Made {
     this.fault = () => null;
   }
 
-  /** A group of boxes is named by its label; everything else is one field, which a label stands for. */
-  get isGroup() {
-    return ["checkboxes", "radio_buttons"].includes(this.element.type);
+  /** What is no field of a form's own is named by its label; everything else is a field that a label stands for. */
+  get isNamed() {
+    return ["checkboxes", "radio_buttons", "rich_text_input"].includes(this.element.type);
   }
 
   get inInput() {
@@ -61,7 +62,7 @@ class Made {
   /** What names the control to those who listen. */
   names() {
     if (this.inInput) {
-      const named = this.isGroup ? { "aria-labelledby": this.labelId } : {};
+      const named = this.isNamed ? { "aria-labelledby": this.labelId } : {};
       const hint = this.block.hint ? `${this.hintId} ` : "";
       return { ...named, "aria-describedby": hint + this.errorId };
     }
@@ -109,8 +110,8 @@ class Made {
 }
 
 function inputBlock(block, made, node) {
-  const label = made.isGroup
-    ? el("div", { class: "input-label", id: made.labelId }, plainText(block.label))
+  const label = made.isNamed
+    ? el("div", { class: "input-label", id: made.labelId, onclick: () => made.focus?.() }, plainText(block.label))
     : el("label", { class: "input-label", id: made.labelId, htmlFor: made.id }, plainText(block.label));
   if (block.optional) label.append(el("span", { class: "optional" }, " (optional)"));
   const error = el("div", { class: "input-error", id: made.errorId, role: "alert" });
@@ -130,7 +131,7 @@ export function showError(made, words) {
   if (!made.error) return;
   made.error.textContent = words ?? "";
   if (words) made.error.prepend(icon("warning"));
-  for (const field of made.error.parentNode.querySelectorAll("input, select, textarea")) {
+  for (const field of made.error.parentNode.querySelectorAll("input, select, textarea, [role=textbox]")) {
     if (words) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }
@@ -265,7 +266,7 @@ const CONTROLS = {
   email_text_input: typed,
   url_text_input: typed,
   number_input: typed,
-  rich_text_input: typed,
+  rich_text_input: rich,
 
   file_input: files,
 };
@@ -569,18 +570,31 @@ function picker(made, type, field) {
   return node;
 }
 
-/** What was typed into a rich text input, which keeps more than words. */
-const innerText = (value) => {
-  if (Array.isArray(value)) return value.map(innerText).join("");
-  if (!value || typeof value !== "object") return "";
-  return (value.text ?? "") + innerText(value.elements ?? []);
-};
+/** Rich text goes to the workspace as its JSON. */
+function rich(made) {
+  const { element } = made;
+  const kept = made.context.kept?.get(made.key)?.words[0];
+  const words = () => one(field.value && JSON.stringify(field.value));
+  const config = element.dispatch_action_config?.trigger_actions_on ?? ["on_enter_pressed"];
+  const tell = settled(250, () => made.acts(words()));
+  const field = new RichField({
+    value: made.context.kept ? kept && JSON.parse(kept) : made.held("rich_text_value"),
+    placeholder: element.placeholder?.text,
+    names: { id: made.id, ...made.names() },
+    changed() {
+      showError(made, null);
+      if (made.dispatches && config.includes("on_character_entered")) tell();
+    },
+  });
+  if (element.focus_on_load) field.field.dataset.first = "";
+  made.keeps(words, () => field.focus());
+  return field.node;
+}
 
 function typed(made) {
   const { element } = made;
-  const rich = element.type === "rich_text_input";
-  const long = rich || element.multiline === true;
-  const held = rich ? innerText(made.held("rich_text_value")) : made.held("value");
+  const long = element.multiline === true;
+  const held = made.held("value");
   const node = el(long ? "textarea" : "input", {
     id: made.id,
     class: "field-control",

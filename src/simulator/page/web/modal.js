@@ -102,6 +102,8 @@ export class Modal {
     const place = event.target.closest('a[href^="#"]')?.getAttribute("href");
     if (!place || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
+    // In a composer a click on a link places the caret.
+    if (event.target.closest('[role="textbox"]')) return;
     this.place = place;
     this.close(true);
   }
@@ -149,7 +151,7 @@ export class Modal {
 
   /** Takes the reader to the beginning of a view that is new to them. */
   begin(wasOpen) {
-    const first = this.body.querySelector("[data-first]") ?? this.body.querySelector("input, select, textarea");
+    const first = this.body.querySelector("[data-first]") ?? this.body.querySelector('input, select, textarea, [role="textbox"]');
     (first ?? this.title).focus();
     // The name of a dialog is said when it opens, and not again when it changes.
     if (wasOpen) announce([this.title.textContent, first ? "" : this.body.innerText.slice(0, 300)].filter(Boolean).join(": "));
