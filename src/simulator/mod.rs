@@ -109,6 +109,8 @@ pub struct Options {
     pub event_retry_delays: Vec<Duration>,
     /// How often Slack pings each connection of Socket Mode.
     pub socket_pings: Duration,
+    /// After how long without an answer to its pings, or to anything, Slack closes such a connection.
+    pub socket_silence: Duration,
     /// What the app's configuration offers to people: the page shows it.
     pub app: InstalledApp,
 }
@@ -127,6 +129,7 @@ impl Default for Options {
             escape_commands: true,
             event_retry_delays: Vec::new(),
             socket_pings: Duration::from_secs(5),
+            socket_silence: Duration::from_secs(15),
             app: InstalledApp::default(),
         }
     }

@@ -1,8 +1,8 @@
 //! Socket Mode: the app connects to Slack, and what Slack would have posted comes as envelopes (contract section 5).
 //!
 //! Stricter than Slack where its documents leave room: a payload is read only where `accepts_response_payload` says
-//! so, an envelope whose socket breaks is sent again on another one within its three seconds, and every
-//! acknowledgement that breaks a rule is written down ([`Workspace::socket_faults`]).
+//! so, an envelope whose socket breaks (or answers no ping) is sent again on another one within its three seconds, an
+//! event also later, and every acknowledgement that breaks a rule is written down ([`Workspace::socket_faults`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -26,6 +27,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::api::Failure;
 use super::control::Done;
+use super::events::Outgoing;
 use super::faults::Fault;
 use super::model::{APP_ID, State};
 use super::requests::{DEADLINE, Errand, JSON, Reply};
@@ -72,6 +74,10 @@ enum Order {
 struct Envelope {
     view: EnvelopeView,
     accepts_payload: bool,
+    /// The `event_id`, if it carries an event.
+    event: Option<String>,
+    /// Nobody waits for the answer any more: its three seconds are over.
+    expired: bool,
     /// The open sockets that it went to and that have not answered.
     on: BTreeSet<u64>,
     answer: Option<oneshot::Sender<Option<Value>>>,
@@ -148,15 +154,22 @@ impl Sockets {
         Ok((id, told))
     }
 
-    /// A connection is gone; envelopes that only it had are free to go another way.
-    fn remove(&mut self, id: u64) {
+    /// A connection is gone. Envelopes that only it had are free to go another way, which is the affair of who waits
+    /// for the answer; where nobody waits any more, the events are returned.
+    fn remove(&mut self, id: u64) -> Vec<String> {
         self.open.retain(|socket| socket.id != id);
+        let mut lost = Vec::new();
         for envelope in self.envelopes.values_mut() {
-            if envelope.on.remove(&id) && envelope.on.is_empty() {
-                envelope.answer = None;
+            if !envelope.on.remove(&id) || !envelope.on.is_empty() {
+                continue;
+            }
+            envelope.answer = None;
+            if envelope.expired && envelope.view.acked_on.is_empty() {
+                lost.extend(envelope.event.take());
             }
         }
         self.count.send_replace(self.open.len());
+        lost
     }
 
     fn order(&self, id: u64, order: Order) -> anyhow::Result<()> {
@@ -187,6 +200,8 @@ impl Sockets {
                     acked_on: Vec::new(),
                 },
                 accepts_payload: envelope["accepts_response_payload"] == true,
+                event: envelope["payload"]["event_id"].as_str().map(str::to_owned),
+                expired: false,
                 on: BTreeSet::new(),
                 answer: None,
             });
@@ -375,8 +390,35 @@ impl Workspace {
                 trouble: None,
                 no_retry: false,
             },
-            Err(_) => Reply::none("http_timeout", begun.elapsed()),
+            Err(_) => {
+                self.with(|state| {
+                    if let Some(envelope) = state.sockets.envelopes.get_mut(&id) {
+                        envelope.expired = true;
+                    }
+                });
+                Reply::none("http_timeout", begun.elapsed())
+            }
         }
+    }
+
+    /// Takes a connection out, and sends again what was lost with it.
+    fn let_go(&self, id: u64) {
+        let lost = self.with(|state| state.sockets.remove(id));
+        // Where Slack's retries are ordered, the events come by those.
+        if self.options().event_retry_delays.is_empty() {
+            let events = lost.into_iter().map(|event_id| Outgoing { event_id });
+            events.for_each(|event| self.deliver(event));
+        }
+    }
+
+    /// Says something on a connection; false: it cannot be said, or the other side takes nothing any more.
+    async fn says(
+        &self,
+        stream: &mut WebSocketStream<TokioIo<Upgraded>>,
+        message: Message,
+    ) -> bool {
+        let said = tokio::time::timeout(self.options().socket_silence, stream.send(message)).await;
+        said.is_ok_and(|said| said.is_ok())
     }
 
     /// Keeps one connection until it ends.
@@ -400,35 +442,54 @@ impl Workspace {
                 "approximate_connection_time": 18_060,
             },
         });
-        let mut going = stream.send(Message::text(hello.to_string())).await.is_ok();
+        let mut going = self
+            .says(&mut stream, Message::text(hello.to_string()))
+            .await;
         let mut pings = tokio::time::interval(self.options().socket_pings);
+        let mut heard = Instant::now();
         while going {
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(Order::Say(text)) => going = stream.send(Message::text(text)).await.is_ok(),
+                    Some(Order::Say(text)) => going = self.says(&mut stream, Message::text(text)).await,
                     Some(Order::Close) => {
-                        self.with(|state| state.sockets.remove(id));
+                        self.let_go(id);
                         return see_off(stream).await;
                     }
                     Some(Order::Drop) | None => going = false,
-                    // Whatever is said from now on is not heard, on either side.
-                    Some(Order::Hang) => loop {
-                        if let Some(Order::Drop) | None = orders.recv().await {
-                            going = false;
-                            break;
-                        }
-                    },
+                    Some(Order::Hang) => {
+                        hang(stream.get_mut(), &mut orders).await;
+                        going = false;
+                    }
                 },
-                _ = pings.tick() => going = stream.send(Message::Ping("slack".into())).await.is_ok(),
-                message = stream.next() => match message {
-                    Some(Ok(Message::Text(text))) => self.with(|state| state.sockets.hears(id, &text)),
-                    // Answers to a close and to pings are given by the library while it is read.
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => going = false,
-                },
+                // Whoever left without a word answers no ping.
+                _ = pings.tick() => {
+                    going = heard.elapsed() < self.options().socket_silence
+                        && self.says(&mut stream, Message::Ping("slack".into())).await;
+                }
+                message = stream.next() => {
+                    heard = Instant::now();
+                    match message {
+                        Some(Ok(Message::Text(text))) => self.with(|state| state.sockets.hears(id, &text)),
+                        // Answers to a close and to pings are given by the library while it is read.
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) | None => going = false,
+                    }
+                }
             }
         }
-        self.with(|state| state.sockets.remove(id));
+        self.let_go(id);
+    }
+}
+
+/// Half open: whatever is said from now on is not heard, on either side, until the other one gives the line up or it
+/// is cut.
+async fn hang(line: &mut TokioIo<Upgraded>, orders: &mut mpsc::UnboundedReceiver<Order>) {
+    let mut unheard = [0; 1024];
+    loop {
+        tokio::select! {
+            order = orders.recv() => if let Some(Order::Drop) | None = order { return },
+            read = line.read(&mut unheard) => if matches!(read, Ok(0) | Err(_)) { return },
+        }
     }
 }
 

@@ -285,9 +285,19 @@ async fn a_connection_that_hangs_is_given_up_for_another_one() {
     let Hurried { slack, mode, _stop } = Hurried::start(&[]).await;
     let old = slack.sockets();
     slack.hang_socket(old[0]).unwrap();
+    // What is sent on it meanwhile comes by the other one, once the app has hung up.
+    for _ in 0..2 {
+        let answer = slack.user("ana").types("general", "/incident").await;
+        assert_eq!(answer.text(), "heard");
+    }
+    let tried: Vec<Vec<u64>> = slack.envelopes().into_iter().map(|it| it.sent_on).collect();
+    assert!(
+        tried.iter().any(|on| on.len() == 2 && on[0] == old[0]),
+        "{tried:?}"
+    );
     slack.socket_beyond(&old).await;
-    slack.drop_socket(old[0]).unwrap();
     slack.sockets_become(2).await;
+    assert!(!slack.sockets().contains(&old[0]));
     for _ in 0..4 {
         let answer = slack.user("ana").types("general", "/incident").await;
         assert_eq!(answer.text(), "heard");
@@ -297,6 +307,72 @@ async fn a_connection_that_hangs_is_given_up_for_another_one() {
         "the other one was left alone"
     );
     both_are_up(&mode).await;
+}
+
+/// A workspace with an app whose first connection was opened by somebody who never reads, and who is returned.
+async fn with_somebody_who_left(silence: Duration) -> (Workspace, impl Sized) {
+    let options = Options {
+        socket_pings: Duration::from_millis(50),
+        socket_silence: silence,
+        ..Options::default()
+    };
+    let slack = Workspace::start(options).await.unwrap();
+    slack.add_user("ana");
+    slack.add_bot_to("#general");
+    slack.connect_socket_mode();
+    let headers = [("authorization", "Bearer xapp-1-simulator".to_owned())];
+    let (_, answer) = send(&slack.origin(), "/api/apps.connections.open", &headers, "").await;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let url = answer["url"].as_str().unwrap();
+    let (silent, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    slack.sockets_become(1).await;
+    (slack, silent)
+}
+
+#[tokio::test]
+async fn a_connection_whose_client_left_without_a_word_is_closed_and_its_envelopes_go_to_another() {
+    let (slack, _silent) = with_somebody_who_left(Duration::from_millis(400)).await;
+    let gone = slack.sockets();
+    let ana = slack.user("ana");
+    ana.says("#general", "is anybody there?").await;
+    let typing = tokio::spawn(async move { ana.types("general", "/incident").await });
+    sent(&slack, 2).await;
+    let (_mode, _stop) = attend(&slack);
+    slack.socket_beyond(&gone).await;
+    assert_eq!(typing.await.unwrap().text(), "heard");
+    slack.settle().await;
+    slack.sockets_become(2).await;
+    assert!(!slack.sockets().contains(&gone[0]));
+    for envelope in slack.envelopes() {
+        assert_eq!(envelope.sent_on[0], gone[0]);
+        assert_eq!(
+            envelope.acked_on,
+            envelope.sent_on[1..],
+            "{}",
+            envelope.kind
+        );
+        assert_eq!(envelope.acked_on.len(), 1);
+    }
+    assert!(slack.failed_deliveries().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_was_lost_with_a_connection_comes_again_when_the_connection_is_closed() {
+    let (slack, _silent) = with_somebody_who_left(Duration::from_millis(3_600)).await;
+    let (_mode, _stop) = attend(&slack);
+    slack.sockets_become(3).await;
+    // One of three in turn goes to whoever left; Slack takes it for lost after three seconds.
+    for n in 0..3 {
+        slack.user("ana").says("#general", &n.to_string()).await;
+    }
+    slack.settle().await;
+    assert_eq!(slack.failed_deliveries().len(), 1);
+    slack.sockets_become(2).await;
+    slack.settle().await;
+    assert!(slack.failed_deliveries().is_empty());
+    let mut attempts: Vec<u8> = slack.deliveries().iter().map(|it| it.attempts).collect();
+    attempts.sort();
+    assert_eq!(attempts, [1, 1, 2]);
 }
 
 #[tokio::test]
