@@ -122,6 +122,7 @@ impl App {
             engine,
             clock: parts.clock.clone(),
             composer,
+            slack: slack.clone(),
         });
         let reception = Arc::new(Reception {
             desk: desk.clone(),

@@ -12,9 +12,9 @@ use crate::domain::decide::{Refusal, World, decide};
 use crate::domain::event::{Event, Mark, MessageRef, Resolution, Update};
 use crate::domain::incident::{Incident, Room};
 use crate::domain::terms::{Actor, ChannelId, DeliveryId, IncidentId, Role, SlackUserId, Who};
-use crate::domain::timeline::tell;
+use crate::domain::timeline::{Sort, tell};
 use crate::engine::{Delivery, Engine, EngineError, Envelope, Outcome, Wish};
-use crate::slack::client::Outgoing;
+use crate::slack::client::{Outgoing, Slack};
 use crate::slack::inbound::SubmittedView;
 use crate::slack::message::{Composer, answer, person_mention, words};
 use crate::slack::modal::{Errors, Filled, Form};
@@ -27,7 +27,9 @@ use crate::templates::mrkdwn;
 /// Incidents that are looked through for a list, to be offered, or for somebody's home tab.
 const LOOKED_THROUGH: i64 = 200;
 /// Entries of a timeline that are shown in Slack; the export has them all.
-const ENTRIES: u64 = 15;
+const ENTRIES: usize = 15;
+/// Events that are read to find them.
+const READ: u64 = 60;
 
 /// What is told to a person when the bot cannot take the request up.
 pub const OVERLOADED: &str =
@@ -64,6 +66,8 @@ pub struct Desk {
     pub clock: Clock,
     /// The messages.
     pub composer: Arc<Composer>,
+    /// Slack, which knows who the bot is; none at a terminal.
+    pub slack: Option<Arc<Slack>>,
 }
 
 /// A line and where it comes from.
@@ -154,7 +158,7 @@ impl Desk {
             actor: Actor::Person(who),
             delivery: Some(delivery),
         };
-        match self.engine.handle(envelope).await {
+        match self.handle(envelope).await {
             // Whoever declares is not in the room yet: the form says where it will be.
             Ok(outcome) if is_new => Submitted::Said(modal::told(
                 "Declared",
@@ -387,15 +391,21 @@ impl Desk {
         let Some(incident) = self.store.incident(id).await? else {
             return Ok(self.unknown(id));
         };
-        let earlier = incident.version.saturating_sub(ENTRIES);
-        let rows = self.store.events_after(id, earlier as i64).await?;
-        let entries: Vec<_> = rows
+        let read = incident.version.saturating_sub(READ);
+        let rows = self.store.events_after(id, read as i64).await?;
+        let mut entries: Vec<_> = rows
             .iter()
             .map(|row| row.recorded().map(|recorded| tell(&recorded)))
             .collect::<anyhow::Result<_>>()?;
-        Ok(Answer::Done(
-            self.composer.timeline(&incident, &entries, earlier),
-        ))
+        // Whoever asks in the middle of it wants to know what happened, not what was done to write it down.
+        entries.retain(|entry| entry.sort != Sort::Housekeeping);
+        let surplus = entries.len().saturating_sub(ENTRIES);
+        entries.drain(..surplus);
+        Ok(Answer::Done(self.composer.timeline(
+            &incident,
+            &entries,
+            read > 0 || surplus > 0,
+        )))
     }
 
     /// Does what a line wants, and gives what came of it.
@@ -408,6 +418,22 @@ impl Desk {
                 for_ever: false,
             }),
         };
+        self.handle(envelope).await
+    }
+
+    /// Passes a wish in, unless it gives the bot itself something to do.
+    async fn handle(&self, envelope: Envelope) -> Result<Outcome, EngineError> {
+        let chosen = match &envelope.wish {
+            Wish::Pursue(_, Command::AssignRole { to, .. }) => Some(to),
+            Wish::Pursue(_, Command::AddFollowUp { owner, .. }) => owner.as_ref(),
+            _ => None,
+        };
+        let us = self.slack.as_ref().and_then(|slack| slack.known_identity());
+        if let (Some(user), Some(us)) = (chosen.and_then(|who| who.slack.as_ref()), us)
+            && *user == us.user_id
+        {
+            return Err(EngineError::Refused(Refusal::NotForBots));
+        }
         self.engine.handle(envelope).await
     }
 
@@ -424,7 +450,7 @@ impl Desk {
                 Answer::Refused(words(&self.called_here(&told_of(&error, named.as_ref()))))
             }
             Err(EngineError::Overloaded) => Answer::Overloaded,
-            Err(error) => Answer::Broken(told(&error)),
+            Err(error) => Answer::Broken(self.called_here(&told(&error))),
         }
     }
 }

@@ -98,6 +98,7 @@ pub fn environment(beside: Option<&Path>) -> Environment<'static> {
     env.add_filter("channel", channel);
     env.add_filter("time", time);
     env.add_filter("link", link);
+    env.add_filter("bold", |text: String| Value::from_safe_string(bold(&text)));
     let folder: Option<PathBuf> = beside.map(|folder| folder.join(FOLDER));
     env.set_loader(move |name| {
         if let Some(folder) = &folder
@@ -231,6 +232,18 @@ pub fn mrkdwn(text: &str) -> String {
     out
 }
 
+/// Text in bold, made harmless: an asterisk, which has no escape and would end it, becomes its look-alike, and a line's
+/// end a blank.
+pub fn bold(text: &str) -> String {
+    let text = mrkdwn(text)
+        .replace('*', "\u{2217}")
+        .replace(['\r', '\n'], " ");
+    match text.trim() {
+        "" => String::new(),
+        text => format!("*{text}*"),
+    }
+}
+
 /// The Slack user id with which a text begins: `U` or `W`, then capitals and digits, nine and more in all.
 fn user_id(text: &str) -> Option<&str> {
     let end = text
@@ -332,6 +345,12 @@ mod tests {
     fn text_from_outside_can_neither_ping_nor_open_a_code_span() {
         let shown = render("{{ text }}", context! { text => "<!channel> & <@U1> `rm`" }).unwrap();
         assert_eq!(shown, "&lt;!channel&gt; &amp; &lt;@U1&gt; \u{2bb}rm\u{2bb}");
+    }
+
+    #[test]
+    fn text_in_bold_cannot_end_it() {
+        let shown = render("{{ text|bold }}!", context! { text => " *.a\n<b> " }).unwrap();
+        assert_eq!(shown, "*\u{2217}.a &lt;b&gt;*!");
     }
 
     #[test]

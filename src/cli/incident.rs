@@ -206,6 +206,7 @@ async fn asked(
         catalog,
         clock: Clock::System,
         store,
+        slack: None,
     };
     let asked = Asked {
         line: &line,

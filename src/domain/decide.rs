@@ -36,6 +36,8 @@ const REMINDER_PAUSE_MAX: SignedDuration = SignedDuration::from_mins(60);
 /// in a call, short enough that stakeholders wait no longer than one P1 interval in all.
 pub const REMINDER_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
+/// How far the clock of whoever says when something began may be ahead of ours.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(1);
 /// A clock that rings no later than this is on time, and its lateness not worth a word.
 const PUNCTUAL: SignedDuration = SignedDuration::from_secs(5);
 
@@ -236,6 +238,14 @@ fn declare(
         None => catalog.severities.first().ok_or(Refusal::NoSeverities)?,
     };
     let commander = world.actor.person().cloned();
+    let started_at = match declaration.started_at {
+        Some(at) if world.now.duration_until(at) > CLOCKS_APART => {
+            return Err(Refusal::StillToCome { at });
+        }
+        // A clock a little ahead of ours must not make durations negative.
+        Some(at) => at.min(world.now),
+        None => world.now,
+    };
     let mut invite = invitees(severity, world);
     if let Some(user) = commander.as_ref().and_then(|who| who.slack.clone()) {
         invite.insert(0, Invitee::User(user));
@@ -246,10 +256,7 @@ fn declare(
         description: declaration.description.clone(),
         severity: terms_of(severity),
         service: declaration.service.clone(),
-        // Nobody declares what has not begun: a clock ahead of ours must not make durations negative.
-        started_at: declaration
-            .started_at
-            .map_or(world.now, |at| at.min(world.now)),
+        started_at,
         commander,
         war_room: severity.war_room.then(|| identity.channel.clone()),
         reserved_room: (!severity.war_room).then(|| identity.channel.clone()),
@@ -615,6 +622,13 @@ pub enum Refusal {
     },
     /// An incident needs a name.
     NoTitle,
+    /// Nobody declares what has not begun.
+    StillToCome {
+        /// When it was said to begin.
+        at: Timestamp,
+    },
+    /// A role, or work that is left, was given to the bot itself.
+    NotForBots,
     /// The configuration has no severity at all.
     NoSeverities,
     /// The configuration does not know the severity.
@@ -707,6 +721,14 @@ impl fmt::Display for Refusal {
             Refusal::AlreadyDeclared { id } => write!(f, "{id} exists already. `/incident status` shows it."),
             Refusal::NoTitle => f.write_str(
                 "An incident needs a title: what is wrong, in a few words. For example `/incident declare p1 checkout is down`.",
+            ),
+            Refusal::StillToCome { at } => write!(
+                f,
+                "It cannot have begun at {}: that is still to come. Give the time at which it began, or leave it out.",
+                at.strftime("%Y-%m-%d %H:%M UTC")
+            ),
+            Refusal::NotForBots => f.write_str(
+                "A bot cannot take that on. Name a person, as in `/incident lead @ana`.",
             ),
             Refusal::NoSeverities => f.write_str(
                 "The configuration has no severities, so nothing can be declared. Add a [[severities]] entry to firebell.toml; `firebell check` proves it.",

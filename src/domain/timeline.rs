@@ -119,7 +119,7 @@ fn words(event: &Event) -> (Sort, String) {
             (Sort::Housekeeping, format!("Opened the war room #{name}"))
         }
         Event::WarRoomFailed { why } => (
-            Sort::Housekeeping,
+            Sort::Status,
             format!(
                 "There is no war room: {why}. The thread under the announcement serves instead."
             ),
@@ -150,7 +150,7 @@ fn words(event: &Event) -> (Sort, String) {
         Event::SeverityChanged {
             from, to, reason, ..
         } => {
-            let mut text = format!("Severity: {from} → {}", to.name);
+            let mut text = format!("Severity: {} (was {from})", to.name);
             if let Some(reason) = reason {
                 let _ = write!(text, "\nReason: {reason}");
             }
@@ -223,9 +223,7 @@ fn words(event: &Event) -> (Sort, String) {
                 format!("Asked Slack for names: {}", names.join(", ")),
             )
         }
-        Event::EffectFailed { what, why, .. } => {
-            (Sort::Housekeeping, format!("Could not {what}: {why}"))
-        }
+        Event::EffectFailed { what, why, .. } => (Sort::Status, format!("Could not {what}: {why}")),
     }
 }
 

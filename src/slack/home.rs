@@ -11,7 +11,7 @@ use super::text::cut;
 use crate::domain::form::show_roughly;
 use crate::domain::incident::{Incident, Room, TrackedFollowUp};
 use crate::domain::terms::SlackUserId;
-use crate::templates::mrkdwn;
+use crate::templates::{bold, mrkdwn};
 
 /// Incidents that are shown: a home tab takes 100 blocks (slack-contract.md section 8.1), each incident two.
 const SHOWN: usize = 20;
@@ -134,10 +134,10 @@ fn standing(incident: &Incident, now: Timestamp) -> String {
         None => "No update due".to_owned(),
     };
     format!(
-        "*{}* · {} · *{}*\n{} · {} · {room}\n{lead} · {next}",
+        "*{}* · {} · {}\n{} · {} · {room}\n{lead} · {next}",
         incident.id,
         mrkdwn(&short(&incident.severity.name)),
-        mrkdwn(&incident.title),
+        bold(&incident.title),
         incident.status,
         show_roughly(incident.duration(now)),
     )

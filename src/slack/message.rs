@@ -21,7 +21,7 @@ use crate::domain::runbook::Checklist;
 use crate::domain::samples;
 use crate::domain::terms::{Actor, Role, SeverityId, SlackUserId, Status, Who};
 use crate::domain::timeline::TimelineEntry;
-use crate::templates::mrkdwn;
+use crate::templates::{bold, mrkdwn};
 
 /// The most characters of a section's text (slack-contract.md section 8.3).
 const SECTION: usize = 3_000;
@@ -156,16 +156,16 @@ impl Composer {
         &self,
         incident: &Incident,
         entries: &[TimelineEntry],
-        earlier: u64,
+        has_earlier: bool,
     ) -> Outgoing {
         let mut lines = vec![format!(
             "*Timeline of {}: {}*",
             incident.id,
             mrkdwn(&incident.named(&incident.title))
         )];
-        if earlier > 0 {
+        if has_earlier {
             lines.push(format!(
-                "_{earlier} earlier entries are left out here; `{} export` gives them all._",
+                "_Earlier entries are left out here; `{} export` gives them all._",
                 self.catalog.slack.command
             ));
         }
@@ -190,7 +190,7 @@ impl Composer {
         let lines: Vec<String> = people
             .iter()
             .map(|person| {
-                let mut parts = vec![format!("*{}*", mrkdwn(&person.name))];
+                let mut parts = vec![bold(&person.name)];
                 if !person.roles.is_empty() {
                     parts.push(mrkdwn(&person.roles.join(", ")));
                 }
@@ -548,13 +548,15 @@ fn actor_of(name: &str) -> String {
     }
 }
 
-/// One line of plain text, cut to what a topic may hold. A topic knows no escapes, so brackets become look-alikes.
+/// One line of plain text, cut to what a topic may hold. A topic knows no escapes, so brackets
+/// and back-ticks become look-alikes.
 fn line(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| match c {
             '<' => '‹',
             '>' => '›',
+            '`' => '\u{2bb}',
             c if c.is_control() => ' ',
             c => c,
         })

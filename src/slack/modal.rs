@@ -409,7 +409,8 @@ pub fn at_field(view: &SubmittedView, refusal: &Refusal) -> Errors {
     let wanted = match refusal {
         Refusal::NoTitle => "title",
         Refusal::NoSuchSeverity { .. } | Refusal::AlreadyOfSeverity { .. } => "severity",
-        Refusal::AlreadyInRole { .. } => "user",
+        Refusal::AlreadyInRole { .. } | Refusal::NotForBots => "user",
+        Refusal::StillToCome { .. } => "started",
         Refusal::AlreadyAt { .. } | Refusal::StatusByCommand { .. } => "status",
         _ => "",
     };
@@ -418,7 +419,7 @@ pub fn at_field(view: &SubmittedView, refusal: &Refusal) -> Errors {
 
 /// An error at a field, or at the form's first one if it has no such field.
 pub fn at_first(view: &SubmittedView, wanted: &str, why: &str) -> Errors {
-    const FIELDS: [&str; 7] = [
+    const FIELDS: [&str; 8] = [
         "title",
         "text",
         "severity",
@@ -426,6 +427,7 @@ pub fn at_first(view: &SubmittedView, wanted: &str, why: &str) -> Errors {
         "user",
         "root_cause",
         "incident",
+        "started",
     ];
     let has = |field: &&&str| {
         view.blocks

@@ -182,14 +182,12 @@ async fn lives_its_whole_life(bot: TestBot) {
         "#);
     assert_snapshot!(bot.types("ana", ROOM, "/incident timeline").await, @r#"
         *Timeline of INC-2025-0914-001: checkout is slow*
-        _1 earlier entries are left out here; `/incident export` gives them all._
-        <!date^1757860200^{time}|14:30 UTC> Opened the war room #incident-2025-0914-001 _Firebell_
-        <!date^1757860200^{time}|14:30 UTC> Announced the incident _Firebell_
-        <!date^1757860200^{time}|14:30 UTC> Posted the summary card _Firebell_
+        <!date^1757860200^{time}|14:30 UTC> Declared P2 - High: checkout is slow
+        latency above 2 s since the release
+        Incident Commander: @ana _ana_
         <!date^1757860200^{time}|14:30 UTC> Acknowledged by @bo _bo_
         <!date^1757860320^{time}|14:32 UTC> Operations Lead: @bo _bo_
-        <!date^1757860320^{time}|14:32 UTC> Asked Slack for names: @bo _Firebell_
-        <!date^1757860320^{time}|14:32 UTC> Severity: p2 → P1 - Critical
+        <!date^1757860320^{time}|14:32 UTC> Severity: P1 - Critical (was p2)
         Reason: all customers _ana_
         <!date^1757860321^{time}|14:32 UTC> the pods of 14:05 were restarted _ana_
         <!date^1757860321^{time}|14:32 UTC> Status: Investigating → Mitigating _ana_
@@ -455,6 +453,7 @@ async fn a_refusal_says_what_to_do_next_and_is_for_the_typist_alone() {
     bot.user("bo").joins(ROOM).await;
     bot.types("ana", ROOM, "/incident ack").await;
     bot.slack.mark_read();
+    bot.knows_itself().await;
     let seen = |line: &'static str| {
         let bo = bot.user("bo");
         async move { bo.types(ROOM, line).await.text() }
@@ -464,6 +463,8 @@ async fn a_refusal_says_what_to_do_next_and_is_for_the_typist_alone() {
     assert_snapshot!(seen("/incident severity p1").await, @"INC-2025-0914-001 already has the severity P1 - Critical.");
     assert_snapshot!(seen("/incident severity p9").await, @"There is no severity “p9”. Use one of `p1`, `p2`, `p3`, `p4`.");
     assert_snapshot!(seen("/incident lead @nobody").await, @"I do not know who “@nobody” is. Like this: `/incident lead [@user]`");
+    assert_snapshot!(seen("/incident lead @firebell").await, @"A bot cannot take that on. Name a person, as in `/incident lead @ana`.");
+    assert_snapshot!(seen("/incident followup look at the pool @firebell").await, @"A bot cannot take that on. Name a person, as in `/incident lead @ana`.");
     assert_snapshot!(seen("/incident note").await, @"What shall be written down? Like this: `/incident note &lt;text…&gt;`");
     assert_snapshot!(seen("/incident udpate x").await, @"There is no `/incident udpate`. Did you mean `/incident update`? `/incident help` lists everything.");
     assert_snapshot!(seen("/incident followup done 3").await, @"INC-2025-0914-001 has no follow-up 3: it has none yet. To add one: `/incident followup &lt;text…&gt;`.");

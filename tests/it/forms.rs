@@ -93,9 +93,17 @@ async fn what_is_wrong_in_a_form_stands_at_its_field_and_nothing_is_done() {
     assert_eq!(answer.errors.keys().collect::<Vec<_>>(), ["title"]);
     assert_eq!(open(&bot, "ana").id, asked.id, "the form stays open");
     assert!(bot.store.all_ids().await.unwrap().is_empty());
+    let later = bot.clock.now().as_second() + 3_600;
+    let fields = [
+        ("title", "checkout is down"),
+        ("started", &later.to_string()),
+    ];
+    let answer = bot.user("ana").submits(&asked, &fields).await;
+    assert_eq!(answer.errors.keys().collect::<Vec<_>>(), ["started"]);
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
     // What is mended is taken, in the same form.
     bot.user("ana")
-        .submits(&asked, &[("title", "checkout is down")])
+        .submits(&asked, &[("title", "checkout is down"), ("started", "")])
         .await;
     bot.settle().await;
     assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
@@ -220,7 +228,17 @@ async fn severity_role_and_resolution_are_asked_for_too() {
         .submits(&asked, &[("severity", "p2"), ("reason", "half is back")])
         .await;
 
+    bot.knows_itself().await;
     let asked = form(&bot, "ana", ROOM, "/incident role").await;
+    let answer = bot
+        .user("ana")
+        .submits(&asked, &[("role", "scribe"), ("user", "firebell")])
+        .await;
+    assert!(
+        answer.errors["user"].contains("Name a person"),
+        "{:?}",
+        answer.errors
+    );
     bot.user("ana")
         .submits(&asked, &[("role", "scribe"), ("user", "bo")])
         .await;

@@ -44,6 +44,12 @@ pub struct TestBot {
 }
 
 impl TestBot {
+    /// Asks Slack who the bot is, as a bot does that serves.
+    pub async fn knows_itself(&self) {
+        let slack = self.app.desk().slack.as_ref().unwrap();
+        slack.identity(self.clock.now()).await.unwrap();
+    }
+
     /// A bot with the configuration that an empty file gives.
     pub async fn start() -> Self {
         Self::with(Catalog::default(), false).await

@@ -323,11 +323,22 @@ fn without_a_severity_it_is_the_gravest() {
 
 #[test]
 fn nobody_declares_what_has_not_begun_and_a_title_is_trimmed() {
-    nothing()
+    let refusal = nothing()
         .when(Command::Declare {
             identity: identity(),
             declaration: Declaration {
                 started_at: Some(minute(90)),
+                ..Declaration::titled("checkout is down")
+            },
+        })
+        .refused();
+    assert!(refusal.contains("still to come"), "{refusal}");
+    // A clock that is a little ahead of ours.
+    nothing()
+        .when(Command::Declare {
+            identity: identity(),
+            declaration: Declaration {
+                started_at: Some(minute(1)),
                 ..Declaration::titled("  checkout is down \n")
             },
         })
