@@ -32,6 +32,7 @@
 //! | 3 | [`export`] | the record as a file | store, templates, domain |
 //! | 2 | [`store`] | what is kept; the only room that speaks SQL | domain |
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
+//! | 2 | [`alerts`] | what alert senders send: one file for each | domain |
 //! | 2 | [`notify`] | what is said by other ways than Slack: the words of e-mails | domain, templates |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
 //! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
@@ -81,6 +82,7 @@
 
 #![warn(missing_docs)]
 
+pub mod alerts;
 pub mod app;
 pub mod cli;
 pub mod clock;

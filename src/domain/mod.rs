@@ -3,6 +3,7 @@
 //! A [`command`] asks, an [`event`] has happened, an [`effect`] orders the world. [`decide::decide`] turns the first
 //! into the second, [`incident::fold`] adds the second to the state, [`effect::effects_of`] makes the third of it.
 
+pub mod alert;
 pub mod catalog;
 pub mod command;
 pub mod decide;

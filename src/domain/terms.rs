@@ -62,6 +62,10 @@ name! {
     MessageTs
 }
 name! {
+    /// What tells a condition from every other that a source reports: a fingerprint, an alarm's ARN, an alias.
+    DedupKey
+}
+name! {
     /// What tells a delivery from the outside from every other: a slash command's trigger id, an event's id, a view's id.
     DeliveryId
 }

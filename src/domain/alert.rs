@@ -1,0 +1,287 @@
+//! Alerts: what a sender says of a condition, in words of our own, and what we know of that condition by now.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::terms::DedupKey;
+
+/// What a sender says of one condition at one moment, whoever it is and whatever it speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// What tells this condition from every other of the same source.
+    pub key: DedupKey,
+    /// What is said of it.
+    pub signal: Signal,
+    /// What watches it: the name of the rule, alarm or monitor. Alerts of one name are grouped when nothing else is said.
+    pub name: String,
+    /// What is wrong, in a line.
+    pub title: String,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The sender's own word for how bad it is: `critical`, `P1`, `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// What it is about, by name: what routes match on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Where to look.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
+    /// Since when, by the sender's clock; none: it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// Until when, by the sender's clock, of a condition that is over; none: it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// When it counts as over unless it is said again: a Prometheus that falls silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How far apart two senders that watch the same may see it begin.
+const SENDERS_APART: SignedDuration = SignedDuration::from_mins(2);
+
+/// What is said of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// It holds.
+    Firing,
+    /// It holds, and somebody has it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+    /// Something worth knowing, which neither begins nor ends it: a note, a change, a lack of data.
+    Noted,
+}
+
+/// Where to look; each is an address beginning with `https://` or `http://`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Links {
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
+    /// How it looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard: Option<String>,
+    /// Where it can be silenced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<String>,
+    /// Where the sender shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+impl Links {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where a condition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertStatus {
+    /// It holds.
+    Firing,
+    /// It holds, and somebody has it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+}
+
+impl AlertStatus {
+    /// Whether it holds.
+    pub fn is_active(self) -> bool {
+        self != AlertStatus::Resolved
+    }
+
+    /// The word under which it is stored and shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            AlertStatus::Firing => "firing",
+            AlertStatus::Acknowledged => "acknowledged",
+            AlertStatus::Resolved => "resolved",
+        }
+    }
+}
+
+/// What we know of a condition. An episode lasts from its beginning to its end; the next beginning is another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracked {
+    /// Counts from 1.
+    pub episode: u32,
+    /// Where it stands.
+    pub status: AlertStatus,
+    /// Since when this episode has lasted, by the sender's clock if it says.
+    pub started_at: Timestamp,
+    /// When it ended, if it did.
+    pub ended_at: Option<Timestamp>,
+    /// When it was last spoken of.
+    pub last_seen: Timestamp,
+    /// How often this episode was said to hold.
+    pub count: u64,
+    /// When it counts as over unless it is said again.
+    pub expires_at: Option<Timestamp>,
+    /// How often it has begun or ended of late.
+    pub turns: u32,
+    /// Since when they are counted.
+    pub turns_since: Timestamp,
+}
+
+/// When a condition that begins and ends again and again is called flapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flapping {
+    /// So many beginnings and ends …
+    pub turns: u32,
+    /// … within so long.
+    pub within: SignedDuration,
+}
+
+/// What a signal did to what we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// An episode began.
+    Began,
+    /// It ended.
+    Ended,
+    /// Somebody has it.
+    Acknowledged,
+    /// Said again: a count.
+    Counted,
+    /// Said too late to matter: of an episode that is over, or that nobody had heard of.
+    Late,
+}
+
+impl Tracked {
+    /// Whether it begins and ends so often that each turn is no news.
+    pub fn is_flapping(&self, flapping: Flapping, now: Timestamp) -> bool {
+        self.turns >= flapping.turns && now.duration_since(self.turns_since) <= flapping.within
+    }
+
+    /// When its episode counts as over because nobody speaks of it any more.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.status.is_active() && self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    fn turn(&mut self, flapping: Flapping, now: Timestamp) {
+        if now.duration_since(self.turns_since) > flapping.within {
+            self.turns = 0;
+            self.turns_since = now;
+        }
+        self.turns = self.turns.saturating_add(1);
+    }
+
+    fn begin(&mut self, alert: &Alert, flapping: Flapping, now: Timestamp) {
+        self.episode += 1;
+        self.status = AlertStatus::Firing;
+        self.started_at = began(alert, now);
+        self.ended_at = None;
+        self.count = 1;
+        self.turn(flapping, now);
+    }
+
+    fn end(&mut self, at: Timestamp, flapping: Flapping, now: Timestamp) {
+        self.status = AlertStatus::Resolved;
+        self.ended_at = Some(at);
+        self.expires_at = None;
+        self.turn(flapping, now);
+    }
+}
+
+/// Nothing begins later than it is heard of.
+fn began(alert: &Alert, now: Timestamp) -> Timestamp {
+    alert.started_at.map_or(now, |at| at.min(now))
+}
+
+/// What is known of a condition after a signal, and what the signal did. Of a condition that nobody has heard of only a
+/// beginning is remembered.
+///
+/// Signals come late, twice and in any order: an end belongs to an episode only if it is not older than its beginning,
+/// and a beginning that is no newer than one that has ended is the same, told again.
+pub fn fold(
+    before: Option<&Tracked>,
+    alert: &Alert,
+    flapping: Flapping,
+    now: Timestamp,
+) -> (Option<Tracked>, Change) {
+    let Some(before) = before else {
+        return match alert.signal {
+            Signal::Firing => (Some(first(alert, flapping, now)), Change::Began),
+            Signal::Acknowledged | Signal::Resolved | Signal::Noted => (None, Change::Late),
+        };
+    };
+    let mut after = before.clone();
+    after.last_seen = after.last_seen.max(now);
+    let change = match (alert.signal, before.status) {
+        (Signal::Firing, _) if is_of_another_episode(alert, before) => {
+            after.begin(alert, flapping, now);
+            after.expires_at = alert.expires_at;
+            Change::Began
+        }
+        (Signal::Firing, AlertStatus::Firing | AlertStatus::Acknowledged) => {
+            after.count = after.count.saturating_add(1);
+            after.expires_at = alert.expires_at;
+            // Of two senders that watch the same, one may have seen it earlier.
+            after.started_at = after.started_at.min(began(alert, now));
+            Change::Counted
+        }
+        (Signal::Firing, AlertStatus::Resolved) => Change::Late,
+        (Signal::Acknowledged, AlertStatus::Firing) => {
+            after.status = AlertStatus::Acknowledged;
+            Change::Acknowledged
+        }
+        (Signal::Acknowledged, AlertStatus::Acknowledged) => Change::Counted,
+        (Signal::Resolved, AlertStatus::Firing | AlertStatus::Acknowledged) => {
+            let at = alert.ended_at.map_or(now, |at| at.min(now));
+            if at < before.started_at {
+                Change::Late
+            } else {
+                after.end(at, flapping, now);
+                Change::Ended
+            }
+        }
+        (Signal::Acknowledged | Signal::Resolved, AlertStatus::Resolved) => Change::Late,
+        (Signal::Noted, _) => Change::Counted,
+    };
+    (Some(after), change)
+}
+
+/// Whether what holds now is not what was known. Of one that had ended: it began later. Of one whose end we did not hear:
+/// it began after we last heard of it, and not just a moment after, as two senders that watch the same may say.
+fn is_of_another_episode(alert: &Alert, before: &Tracked) -> bool {
+    match (alert.started_at, before.status) {
+        (None, status) => !status.is_active(),
+        (Some(at), AlertStatus::Resolved) => at > before.started_at,
+        (Some(at), AlertStatus::Firing | AlertStatus::Acknowledged) => {
+            at.duration_since(before.last_seen) > SENDERS_APART
+        }
+    }
+}
+
+fn first(alert: &Alert, flapping: Flapping, now: Timestamp) -> Tracked {
+    let mut tracked = Tracked {
+        episode: 0,
+        status: AlertStatus::Firing,
+        started_at: now,
+        ended_at: None,
+        last_seen: now,
+        count: 0,
+        expires_at: alert.expires_at,
+        turns: 0,
+        turns_since: now,
+    };
+    tracked.begin(alert, flapping, now);
+    tracked
+}
+
+/// What is known of a condition after nobody has spoken of it for too long.
+pub fn expire(before: &Tracked, flapping: Flapping, now: Timestamp) -> Tracked {
+    let mut after = before.clone();
+    after.end(before.expires_at.unwrap_or(now).min(now), flapping, now);
+    after
+}
