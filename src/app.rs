@@ -1,5 +1,6 @@
 //! Wires the bot: the same wiring for `serve`, `demo` and the tests.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use jiff::SignedDuration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use minijinja::Environment;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +28,7 @@ use crate::domain::form::nearest;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, router};
+use crate::intake::Intake;
 use crate::notify::letter;
 use crate::reception::Reception;
 use crate::slack::client::{Call, Failure, Slack};
@@ -37,6 +40,16 @@ use crate::{export, templates};
 
 /// How often old deliveries are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
+/// How often is looked for alerts of which nobody speaks any more; they expire by full minutes.
+const LOOK_AT_ALERTS: Duration = Duration::from_secs(5);
+/// For how long the requests of alert senders are kept as they came in, to be read again with another configuration.
+const KEEP_BODIES: SignedDuration = SignedDuration::from_hours(24 * 14);
+/// For how long an alert is known that is over.
+const KEEP_ALERTS: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// Small and large bodies of alerts that are read at the same time: 64 MB at the most.
+const ALERTS_SMALL: usize = 512;
+/// See [`ALERTS_SMALL`].
+const ALERTS_LARGE: usize = 8;
 /// How often the database is asked for the time.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
 /// How long a stop waits for requests and orders that are under way: longer than one call to Slack.
@@ -68,6 +81,8 @@ pub struct Parts {
     pub app_token: Option<SecretString>,
     /// What Slack signs its requests with; none: no requests are taken over HTTP.
     pub signing_secret: Option<SecretString>,
+    /// What the senders of alerts show, by the source's id.
+    pub alert_secrets: BTreeMap<String, SecretString>,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
     /// The clock.
@@ -96,6 +111,7 @@ impl App {
         prove_templates(&words, &catalog)?;
         let templates = Arc::new(words);
         let engine = Engine::start(store.clone(), catalog.clone(), parts.clock.clone());
+        let intake = Intake::start(store.clone(), &catalog, parts.clock.clone());
         let slack = match &parts.slack {
             Some((url, token)) => Some(Arc::new(Slack::new(url, token, parts.clock.clone())?)),
             None => None,
@@ -109,6 +125,7 @@ impl App {
         let dispatcher = Dispatcher::new(Tools {
             store: store.clone(),
             engine: engine.clone(),
+            intake: intake.clone(),
             catalog: catalog.clone(),
             clock: parts.clock.clone(),
             slack: slack.clone(),
@@ -123,6 +140,7 @@ impl App {
             clock: parts.clock.clone(),
             composer,
             slack: slack.clone(),
+            intake: Some(intake.clone()),
         });
         let reception = Arc::new(Reception {
             desk: desk.clone(),
@@ -136,6 +154,9 @@ impl App {
                 dispatcher: Arc::new(dispatcher),
                 socket,
                 gate: Gate::default(),
+                intake,
+                alert_gate: Gate::of(ALERTS_SMALL, ALERTS_LARGE),
+                alert_secrets: parts.alert_secrets,
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,
@@ -203,6 +224,7 @@ impl App {
         }
         let attending = tokio::spawn(self.attend(stop.clone()));
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
+        tokio::spawn(watch_alerts(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
         let serving = serve_http(listener, self.router(), stop.clone());
@@ -214,7 +236,7 @@ impl App {
                 let _ = stopping.wait_for(|stop| *stop).await;
                 tokio::time::sleep(FAREWELL).await;
             } => warn!("Some requests did not end in time"),
-            what = broken(&self.rooms.desk.engine, &mut lanes, &stop) => {
+            what = broken(&self.rooms.desk.engine, &self.rooms.intake, &mut lanes, &stop) => {
                 // Whoever watches over the process starts it again; what was not done is in the outbox.
                 error!("{what} has stopped working; the bot ends");
                 store.close().await;
@@ -295,11 +317,13 @@ async fn keep_time(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
 /// Waits until a part of the bot ends that must not end before it is told to, and says which.
 async fn broken(
     engine: &Engine,
+    intake: &Intake,
     lanes: &mut JoinSet<()>,
     stop: &watch::Receiver<bool>,
 ) -> &'static str {
     tokio::select! {
         () = engine.stopped() => "The writer",
+        () = intake.stopped() => "The writer of alerts",
         () = async {
             // A lane that was told to stop ends by itself.
             while lanes.join_next().await.is_some_and(|_| *stop.borrow()) {}
@@ -310,11 +334,35 @@ async fn broken(
     }
 }
 
+/// Ends alerts whose senders have fallen silent.
+async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        match rooms.intake.expire().await {
+            // There may be more.
+            Ok(ended) if ended > 0 => continue,
+            Ok(_) => {}
+            Err(cause) => warn!("Could not look for alerts that have expired: {cause:#}"),
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(LOOK_AT_ALERTS) => {}
+        }
+    }
+}
+
 /// Now and then forgets what nobody will ask for any more.
 async fn keep_house(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(cause) = rooms.desk.store.forget_deliveries(rooms.clock.now()).await {
             warn!("Could not forget old deliveries: {cause:#}");
+        }
+        let now = rooms.clock.now();
+        let forgetting = rooms
+            .desk
+            .store
+            .forget_alerts(now - KEEP_BODIES, now - KEEP_ALERTS);
+        if let Err(cause) = forgetting.await {
+            warn!("Could not forget old alerts: {cause:#}");
         }
         tokio::select! {
             _ = stop.changed() => {}

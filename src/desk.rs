@@ -10,15 +10,20 @@ use crate::domain::catalog::Catalog;
 use crate::domain::command::Command;
 use crate::domain::decide::{Refusal, World, decide};
 use crate::domain::event::{Event, Mark, MessageRef, Resolution, Update};
+use crate::domain::form::show_roughly;
+use crate::domain::group::{Group, GroupReport};
 use crate::domain::incident::{Incident, Room};
-use crate::domain::terms::{Actor, ChannelId, DeliveryId, IncidentId, Role, SlackUserId, Who};
+use crate::domain::terms::{
+    Actor, ChannelId, DeliveryId, GroupId, IncidentId, Role, SlackUserId, Who,
+};
 use crate::domain::timeline::{Sort, tell};
 use crate::engine::{Delivery, Engine, EngineError, Envelope, Outcome, Wish};
+use crate::intake::{Intake, IntakeError};
 use crate::slack::client::{Outgoing, Slack};
 use crate::slack::inbound::SubmittedView;
 use crate::slack::message::{Composer, answer, person_mention, words};
 use crate::slack::modal::{Errors, Filled, Form};
-use crate::slack::parse::{Context, Request, find, parse};
+use crate::slack::parse::{AlertWish, Context, Request, find, parse};
 use crate::slack::{home, modal};
 use crate::store::Store;
 use crate::store::incidents::Which;
@@ -68,6 +73,8 @@ pub struct Desk {
     pub composer: Arc<Composer>,
     /// Slack, which knows who the bot is; none at a terminal.
     pub slack: Option<Arc<Slack>>,
+    /// The door of alerts; none at a terminal.
+    pub intake: Option<Intake>,
 }
 
 /// A line and where it comes from.
@@ -295,6 +302,7 @@ impl Desk {
                 now,
             ),
             Request::ShowContacts => self.composer.contacts(),
+            Request::Alerts { group, wish } => return self.alerts(&group, wish, asked).await,
             Request::Help(about) => self.composer.help(about),
             Request::Fill(Form::Declare { severity, .. }) => {
                 let form = modal::declare(&self.catalog, severity.as_ref(), None, None);
@@ -304,6 +312,95 @@ impl Desk {
                 self.composer.help(None)
             }
         }))
+    }
+
+    /// What is to become of the alerts on a card.
+    async fn alerts(
+        &self,
+        id: &GroupId,
+        wish: AlertWish,
+        asked: &Asked<'_>,
+    ) -> anyhow::Result<Answer> {
+        let Some(intake) = &self.intake else {
+            let here = "That is for the buttons of a card in Slack.";
+            return Ok(Answer::Refused(words(here)));
+        };
+        let Some(group) = self.store.groups(&[id]).await?.pop().map(|held| held.group) else {
+            let gone = "These alerts are not known any more.";
+            return Ok(Answer::Refused(words(gone)));
+        };
+        let (report, said) = match wish {
+            AlertWish::Declare => return self.declare_for(intake, &group, asked).await,
+            AlertWish::Attach(None) => {
+                let open = self.store.list(Which::Open, LOOKED_THROUGH).await?;
+                return Ok(Answer::Done(self.composer.attach_to(&group, &open)));
+            }
+            AlertWish::Attach(Some(incident)) => match self.store.incident(&incident).await? {
+                None => return Ok(self.unknown(&incident)),
+                Some(known) if !known.status.is_open() => {
+                    let over = Refusal::Over {
+                        id: incident,
+                        status: known.status,
+                    };
+                    return Ok(self.refused(&over));
+                }
+                Some(_) => {
+                    let said = format!("These alerts are told in {incident} from now on.");
+                    (GroupReport::Attached { incident }, said)
+                }
+            },
+            AlertWish::Acknowledge => {
+                let said = "You have it. The card says so.".to_owned();
+                let by = asked.who.clone();
+                (GroupReport::Acknowledged { by }, said)
+            }
+            AlertWish::Snooze(pause) => {
+                let until = self.clock.now().checked_add(pause)?;
+                let said = format!("Nothing more of them for {}.", show_roughly(pause));
+                (GroupReport::Snoozed { until }, said)
+            }
+        };
+        Ok(match intake.tell(id.clone(), report).await {
+            Ok(_) => Answer::Done(answer(&said)),
+            Err(IntakeError::Overloaded) => Answer::Overloaded,
+            Err(error) => {
+                error!("Could not take in what is wanted of alerts: {error:#}");
+                Answer::Broken(BROKEN.to_owned())
+            }
+        })
+    }
+
+    /// Declares the incident of a card: whoever clicked leads it. Clicked twice, it is one.
+    async fn declare_for(
+        &self,
+        intake: &Intake,
+        group: &Group,
+        asked: &Asked<'_>,
+    ) -> anyhow::Result<Answer> {
+        if let Some(incident) = &group.incident {
+            let said = format!("These alerts are told in {incident} already.");
+            return Ok(Answer::Refused(words(&said)));
+        }
+        let envelope = Envelope {
+            wish: Wish::Declare(group.declaration()),
+            actor: Actor::Person(asked.who.clone()),
+            delivery: Some(Delivery {
+                id: group.delivery(),
+                for_ever: true,
+            }),
+        };
+        let outcome = match self.handle(envelope).await {
+            Ok(outcome) => outcome,
+            Err(EngineError::Overloaded) => return Ok(Answer::Overloaded),
+            Err(error) => return Ok(Answer::Refused(words(&self.called_here(&told(&error))))),
+        };
+        let incident = outcome.incident.id.clone();
+        let report = GroupReport::Attached { incident };
+        if let Err(error) = intake.tell(group.id.clone(), report).await {
+            error!("Could not attach alerts to their incident: {error:#}");
+        }
+        let said = confirmation(&outcome, &self.catalog.slack.command);
+        Ok(Answer::Done(answer(&said)))
     }
 
     /// What is about one incident.
@@ -497,6 +594,7 @@ pub fn confirmation(outcome: &Outcome, command: &str) -> String {
         | Event::Announced { .. }
         | Event::UpdateOverdue(_)
         | Event::NamesLearned { .. }
+        | Event::AlertsChanged { .. }
         | Event::EffectFailed { .. } => format!("{id}: done."),
     }
 }

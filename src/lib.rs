@@ -26,9 +26,10 @@
 //! | 4 | [`http`] | who may come in, how large, and where to | `reception`, `desk`, `dispatcher`, engine, store, adapters, templates, domain |
 //! | 4 | [`socket`] | the same for Socket Mode: envelopes in, acknowledgements out | `reception`, slack |
 //! | 4 | [`reception`] | takes up what Slack asks, by whichever door it came | `desk`, engine, store, slack, templates, domain |
-//! | 4 | [`dispatcher`] | does what the outbox orders | engine, store, adapters, templates, domain |
-//! | 4 | [`desk`] | takes a person's line and answers it | engine, store, slack, templates, domain |
+//! | 4 | [`dispatcher`] | does what the outbox orders | engine, intake, store, adapters, templates, domain |
+//! | 4 | [`desk`] | takes a person's line and answers it | engine, intake, store, slack, templates, domain |
 //! | 3 | [`engine`] | the one door | store, clock, domain |
+//! | 3 | [`intake`] | the door for alerts | store, clock, domain |
 //! | 3 | [`export`] | the record as a file | store, templates, domain |
 //! | 2 | [`store`] | what is kept; the only room that speaks SQL | domain |
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
@@ -67,6 +68,19 @@
 //!    in line. If an update had come, the clock had been replaced in the same transaction; an older ringing finds
 //!    another setting there and says nothing.
 //!
+//! # The walk of an alert
+//!
+//! 1. `intake::Intake::take`: a request that was proved and read waits for the writer of alerts, with whatever else came.
+//! 2. `domain::routing`: the first `[[routes]]` entry that matches says what is done with it, and its group.
+//! 3. `domain::alert::fold`: what the signal does to what is known: an episode begins or ends, or it is counted.
+//!    `domain::group`: what that means for its group, and what must be told: at most once a second, however many come.
+//! 4. `store::alerts`: conditions, groups, the request as it came in and the orders, in one transaction; each row proves
+//!    the version that was decided on. Only then is the sender answered.
+//! 5. `dispatcher::alerts`: `DeclareForAlerts` goes through the engine like anybody's declaration, once for each round of
+//!    the group; what comes after is told to the incident (`NoteAlerts` → `AlertsChanged`), whose card is edited. Or the
+//!    group has a card of its own (`slack::alert_card`), whose buttons make an incident of it.
+//! 6. What begins after the incident is over is refused there, and begins the next round.
+//!
 //! # Where a change lands
 //!
 //! | I want | I touch |
@@ -78,6 +92,7 @@
 //! | a new form | `slack::modal`: what is asked, and the command that it becomes; a row of the table may open it |
 //! | a new order to the world | `Effect`, its arm in `dispatcher` |
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
+//! | another sender of alerts | one file in `alerts` |
 //! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |
 
 #![warn(missing_docs)]
@@ -93,6 +108,7 @@ pub mod domain;
 pub mod engine;
 pub mod export;
 pub mod http;
+pub mod intake;
 pub mod notify;
 pub mod reception;
 pub mod simulator;

@@ -49,6 +49,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/checklist.mrkdwn.j2"),
     ),
     (
+        "slack/alert.mrkdwn.j2",
+        include_str!("../templates/slack/alert.mrkdwn.j2"),
+    ),
+    (
         "slack/notice.mrkdwn.j2",
         include_str!("../templates/slack/notice.mrkdwn.j2"),
     ),

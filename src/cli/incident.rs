@@ -207,6 +207,7 @@ async fn asked(
         clock: Clock::System,
         store,
         slack: None,
+        intake: None,
     };
     let asked = Asked {
         line: &line,

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, Parts, beside, stray_templates};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, alert_secrets};
 
 /// How often the figures are put together.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -28,6 +28,10 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         );
     }
     info!("{}", settings.way_of_slack());
+    let (alert_secrets, missing) = alert_secrets(&catalog, |name| std::env::var(name).ok());
+    for missing in missing {
+        warn!("{missing}");
+    }
     let beside = beside(settings.config.path());
     for stray in stray_templates(beside.as_deref()) {
         warn!("{stray}");
@@ -37,6 +41,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         .context("setting up /metrics")?;
     tokio::spawn(keep_figures(metrics.clone()));
     let app = App::build(Parts {
+        alert_secrets,
         catalog,
         beside,
         database_url: settings.database.url,

@@ -13,7 +13,7 @@ use crate::slack::text::unescape;
 const COMMAND: &str = "firebell incident";
 
 /// The pictures that our templates name, and what a terminal shows for each.
-const PICTURES: [(&str, &str); 15] = [
+const PICTURES: [(&str, &str); 17] = [
     (":alarm_clock:", "⏰"),
     (":arrows_counterclockwise:", "🔄"),
     (":bar_chart:", "📊"),
@@ -24,6 +24,8 @@ const PICTURES: [(&str, &str); 15] = [
     (":fire:", "🔥"),
     (":pencil:", "📝"),
     (":pushpin:", "📌"),
+    (":bell:", "🔔"),
+    (":small_red_triangle:", "🔺"),
     (":rotating_light:", "🚨"),
     (":scales:", "⚖"),
     (":warning:", "⚠"),

@@ -1,5 +1,6 @@
 //! What the environment says: addresses and secrets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use secrecy::SecretString;
 
 use super::ConfigFile;
 use super::values::is_url;
+use crate::domain::catalog::Catalog;
 
 /// What the environment says, proved. Its `Debug` form shows no secret.
 #[derive(Debug, Clone)]
@@ -158,6 +160,31 @@ impl Settings {
         }
         missing
     }
+}
+
+/// What the senders of alerts show, by the source's id; and what is missing, in words for the operator.
+pub fn alert_secrets(
+    catalog: &Catalog,
+    vars: impl Fn(&str) -> Option<String>,
+) -> (BTreeMap<String, SecretString>, Vec<String>) {
+    let mut secrets = BTreeMap::new();
+    let mut missing = Vec::new();
+    for source in &catalog.alert_sources {
+        let Some(name) = &source.secret_env else {
+            continue;
+        };
+        let secret = vars(name).map(|text| text.trim().to_owned());
+        match secret.filter(|text| !text.is_empty()) {
+            Some(secret) => {
+                secrets.insert(source.id.clone(), SecretString::from(secret));
+            }
+            None => missing.push(format!(
+                "{name} is not set, so nothing that is sent to the alert source {} is believed",
+                source.id
+            )),
+        }
+    }
+    (secrets, missing)
 }
 
 /// The environment, and what was found wrong in it so far.

@@ -3,6 +3,7 @@
 //!
 //! Here stand the lanes, the leases, and how an order is put away; what each order does stands in `task`.
 
+mod alerts;
 mod task;
 
 use std::collections::hash_map::DefaultHasher;
@@ -26,6 +27,7 @@ use crate::domain::event::Consequence;
 use crate::domain::incident::Room;
 use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
+use crate::intake::Intake;
 use crate::slack::client::{Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
 use crate::store::Store;
@@ -104,6 +106,7 @@ pub struct Lost {
 pub struct Dispatcher {
     store: Store,
     engine: Engine,
+    intake: Intake,
     catalog: Arc<Catalog>,
     clock: Clock,
     slack: Option<Arc<Slack>>,
@@ -128,6 +131,8 @@ pub struct Tools {
     pub store: Store,
     /// The door through which results come back.
     pub engine: Engine,
+    /// The door of alerts.
+    pub intake: Intake,
     /// The configuration.
     pub catalog: Arc<Catalog>,
     /// The clock.
@@ -148,6 +153,7 @@ impl Dispatcher {
         let Tools {
             store,
             engine,
+            intake,
             catalog,
             clock,
             slack,
@@ -158,6 +164,7 @@ impl Dispatcher {
         Self {
             store,
             engine,
+            intake,
             catalog,
             clock,
             slack,
@@ -178,7 +185,7 @@ impl Dispatcher {
         Lane::ALL
             .into_iter()
             .filter(|lane| match lane {
-                Lane::Clocks => true,
+                Lane::Clocks | Lane::Alerts => true,
                 Lane::Chat => self.slack.is_some(),
             })
             .collect()
@@ -208,7 +215,7 @@ impl Dispatcher {
 
     /// Works on a lane until told to stop; then finishes what it has begun.
     pub async fn run(self: Arc<Self>, lane: Lane, mut stop: watch::Receiver<bool>) {
-        let mut orders = self.engine.orders(lane);
+        let mut orders = self.store.bells().heard(lane);
         let mut tasks = JoinSet::new();
         while !*stop.borrow() {
             let free = AT_ONCE - tasks.len();
@@ -356,6 +363,10 @@ impl Dispatcher {
             Ok(Done::With(report)) => {
                 self.note(effect, None);
                 self.report(claimed, Command::Record(report)).await?;
+            }
+            Ok(Done::ForGroup(report)) => {
+                self.note(effect, None);
+                self.report_to_group(claimed, report).await?;
             }
             Err(Failure::Later { at }) => {
                 self.paced.store(true, Ordering::Relaxed);
@@ -516,6 +527,8 @@ impl Dispatcher {
             })
         };
         match &claimed.effect {
+            // A group of alerts has nobody to tell.
+            effect if effect.is_of_alerts() => None,
             Effect::OpenWarRoom { .. } => Some(Report::WarRoomFailed {
                 why: why.to_owned(),
             }),
@@ -576,7 +589,7 @@ impl Dispatcher {
                 }
                 self.note_trouble(why.map(str::to_owned));
             }
-            Lane::Clocks => {}
+            Lane::Clocks | Lane::Alerts => {}
         }
     }
 
@@ -587,6 +600,10 @@ impl Dispatcher {
                 Ok(()) => Ok(Done::Quietly),
                 Err(cause) => Err(store_trouble(&cause)),
             };
+        }
+        if claimed.effect.is_of_alerts() {
+            let came = self.do_for_alerts(claimed, tenure).await?;
+            return Ok(came.map_or(Done::Quietly, Done::ForGroup));
         }
         let incident = self
             .store

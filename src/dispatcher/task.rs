@@ -8,6 +8,7 @@ use crate::domain::effect::{Audience, Effect};
 use crate::domain::event::{
     Consequence, Event, ExportFormat, Invitee, KeptMessage, Mark, MessageRef, Recorded,
 };
+use crate::domain::group::GroupReport;
 use crate::domain::incident::{Incident, Place, Room};
 use crate::domain::terms::{ChannelId, SlackUserId, Who};
 use crate::export;
@@ -29,6 +30,8 @@ pub(super) enum Done {
     Quietly,
     /// Something that it has.
     With(Report),
+    /// Something that a group of alerts has to remember.
+    ForGroup(GroupReport),
 }
 
 /// One order that is being done.
@@ -45,8 +48,12 @@ impl Task<'_> {
         let composer = &self.dispatcher.composer;
         let (incident, call) = (self.incident, self.call);
         match &self.claimed.effect {
-            // Rung before it came here.
-            Effect::Ring { .. } => Ok(Done::Quietly),
+            // Done before it came here.
+            Effect::Ring { .. }
+            | Effect::DeclareForAlerts
+            | Effect::TellIncidentOfAlerts
+            | Effect::PostAlertCard
+            | Effect::RefreshAlertCard => Ok(Done::Quietly),
             Effect::OpenWarRoom { name } => self.open_war_room(name).await,
             Effect::SetTopic => match self.room_channel() {
                 Some(channel) => {
@@ -579,6 +586,10 @@ impl Effect {
             Effect::FetchMessage { .. } => "put a marked message on the timeline".to_owned(),
             Effect::LearnNames { .. } => "ask Slack for names".to_owned(),
             Effect::UploadExport { .. } => "upload the record".to_owned(),
+            Effect::DeclareForAlerts => "open an incident for alerts".to_owned(),
+            Effect::TellIncidentOfAlerts => "tell an incident of its alerts".to_owned(),
+            Effect::PostAlertCard => "post the card of alerts".to_owned(),
+            Effect::RefreshAlertCard => "update the card of alerts".to_owned(),
             Effect::Ring { .. } => "ring a clock".to_owned(),
         }
     }
@@ -602,7 +613,7 @@ fn written_at(message: &MessageRef) -> Option<Timestamp> {
 }
 
 /// What could not be made will not be made the next time either.
-fn made<T>(result: anyhow::Result<T>) -> Result<T, Failure> {
+pub(super) fn made<T>(result: anyhow::Result<T>) -> Result<T, Failure> {
     result.map_err(|cause| Failure::GiveUp {
         code: "unmade".to_owned(),
         why: format!("{cause:#}"),

@@ -44,6 +44,25 @@ pub struct Alert {
 /// How far apart two senders that watch the same may see it begin.
 const SENDERS_APART: SignedDuration = SignedDuration::from_mins(2);
 
+impl Alert {
+    /// The same, in which no text mentions a person: where people write, `@U012ABCDE` is somebody whom they have named
+    /// (see `templates::mrkdwn`); a machine names nobody.
+    pub fn defused(mut self) -> Self {
+        let labels = self.labels.values_mut();
+        let texts = [&mut self.name, &mut self.title];
+        for text in texts.into_iter().chain(&mut self.description).chain(labels) {
+            // A word joiner, which nobody sees.
+            for first in ['U', 'W'] {
+                let mention = ['@', first];
+                if text.contains(&String::from_iter(mention)) {
+                    *text = text.replace(&String::from_iter(mention), &format!("@\u{2060}{first}"));
+                }
+            }
+        }
+        self
+    }
+}
+
 /// What is said of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -284,4 +303,168 @@ pub fn expire(before: &Tracked, flapping: Flapping, now: Timestamp) -> Tracked {
     let mut after = before.clone();
     after.end(before.expires_at.unwrap_or(now).min(now), flapping, now);
     after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLAPPING: Flapping = Flapping {
+        turns: 4,
+        within: SignedDuration::from_mins(30),
+    };
+
+    fn minute(n: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(100_000 + n)
+    }
+
+    fn said(signal: Signal) -> Alert {
+        Alert {
+            key: DedupKey::new("k"),
+            signal,
+            name: "HighErrorRate".into(),
+            title: "5xx above 5 %".into(),
+            description: None,
+            severity: None,
+            labels: BTreeMap::new(),
+            links: Links::default(),
+            started_at: None,
+            ended_at: None,
+            expires_at: None,
+        }
+    }
+
+    fn since(signal: Signal, started: i64) -> Alert {
+        Alert {
+            started_at: Some(minute(started)),
+            ..said(signal)
+        }
+    }
+
+    fn ended(at: i64) -> Alert {
+        Alert {
+            ended_at: Some(minute(at)),
+            ..said(Signal::Resolved)
+        }
+    }
+
+    /// What each signal does, said at these minutes one after the other.
+    fn changes(signals: &[(i64, Alert)]) -> (Option<Tracked>, Vec<Change>) {
+        let mut known: Option<Tracked> = None;
+        let mut changes = Vec::new();
+        for (at, alert) in signals {
+            let (after, change) = fold(known.as_ref(), alert, FLAPPING, minute(*at));
+            known = after;
+            changes.push(change);
+        }
+        (known, changes)
+    }
+
+    use Change::{Acknowledged, Began, Counted, Ended, Late};
+    use Signal::{Firing, Noted, Resolved};
+
+    #[test]
+    fn an_alert_begins_is_counted_and_ends() {
+        let (known, done) = changes(&[
+            (0, since(Firing, -1)),
+            (1, since(Firing, -1)),
+            (2, said(Signal::Acknowledged)),
+            (3, since(Firing, -1)),
+            (9, ended(8)),
+        ]);
+        assert_eq!(done, [Began, Counted, Acknowledged, Counted, Ended]);
+        let known = known.unwrap();
+        assert_eq!((known.episode, known.count), (1, 3));
+        assert_eq!(
+            (known.started_at, known.ended_at),
+            (minute(-1), Some(minute(8)))
+        );
+        assert_eq!(known.last_seen, minute(9));
+    }
+
+    #[test]
+    fn what_nobody_has_heard_of_does_not_end() {
+        for signal in [Resolved, Signal::Acknowledged, Noted] {
+            assert_eq!(changes(&[(0, said(signal))]), (None, vec![Late]));
+        }
+    }
+
+    #[test]
+    fn a_repetition_after_the_end_begins_nothing_and_a_newer_beginning_does() {
+        let (known, done) = changes(&[
+            (0, since(Firing, 0)),
+            (5, ended(5)),
+            // A repetition that was long on its way, and one from before.
+            (6, since(Firing, 0)),
+            (6, since(Firing, -3)),
+            (9, since(Firing, 8)),
+        ]);
+        assert_eq!(done, [Began, Ended, Late, Late, Began]);
+        let known = known.unwrap();
+        assert_eq!((known.episode, known.count, known.ended_at), (2, 1, None));
+    }
+
+    #[test]
+    fn who_does_not_say_since_when_begins_anew_each_time() {
+        let (_, done) = changes(&[(0, said(Firing)), (1, said(Resolved)), (2, said(Firing))]);
+        assert_eq!(done, [Began, Ended, Began]);
+    }
+
+    #[test]
+    fn an_end_from_before_the_beginning_is_another_episodes() {
+        let (known, done) = changes(&[(0, since(Firing, 0)), (1, ended(-2))]);
+        assert_eq!(done, [Began, Late]);
+        assert_eq!(known.unwrap().status, AlertStatus::Firing);
+    }
+
+    #[test]
+    fn an_end_that_was_lost_shows_by_a_newer_beginning() {
+        let (known, done) = changes(&[(0, since(Firing, 0)), (60, since(Firing, 58))]);
+        assert_eq!(done, [Began, Began]);
+        assert_eq!(known.unwrap().episode, 2);
+        // Two senders that watch the same see it begin some seconds apart.
+        let (known, done) = changes(&[(0, since(Firing, 0)), (1, since(Firing, 1))]);
+        assert_eq!(done, [Began, Counted]);
+        assert_eq!(known.unwrap().started_at, minute(0));
+    }
+
+    #[test]
+    fn nothing_begins_or_ends_in_the_future() {
+        let (known, _) = changes(&[(0, since(Firing, 7)), (9, ended(20))]);
+        let known = known.unwrap();
+        assert_eq!(
+            (known.started_at, known.ended_at),
+            (minute(0), Some(minute(9)))
+        );
+    }
+
+    #[test]
+    fn who_falls_silent_ends_when_it_said_that_it_would() {
+        let expiring = Alert {
+            expires_at: Some(minute(4)),
+            ..said(Firing)
+        };
+        let (known, _) = changes(&[(0, expiring)]);
+        let known = known.unwrap();
+        assert!(!known.has_expired(minute(3)) && known.has_expired(minute(4)));
+        let after = expire(&known, FLAPPING, minute(6));
+        assert_eq!(
+            (after.status, after.ended_at),
+            (AlertStatus::Resolved, Some(minute(4)))
+        );
+        assert!(!after.has_expired(minute(9)));
+    }
+
+    #[test]
+    fn what_begins_and_ends_again_and_again_flaps_until_it_rests() {
+        let turns: Vec<_> = (0..4)
+            .map(|n| (n, said(if n % 2 == 0 { Firing } else { Resolved })))
+            .collect();
+        let (known, _) = changes(&turns);
+        let known = known.unwrap();
+        assert!(known.is_flapping(FLAPPING, minute(3)));
+        assert!(!known.is_flapping(FLAPPING, minute(40)));
+        let (after, _) = fold(Some(&known), &said(Firing), FLAPPING, minute(40));
+        assert!(!after.unwrap().is_flapping(FLAPPING, minute(40)));
+    }
 }

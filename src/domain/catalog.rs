@@ -81,10 +81,14 @@ impl Catalog {
     /// The severity that a person means by a word: its id, an alias, its name or the first word of its name, in any
     /// case. An id counts before an alias, an alias before a name.
     pub fn find_severity(&self, word: &str) -> Option<&Severity> {
+        Self::severity_among(&self.severities, word)
+    }
+
+    /// The same, among these.
+    pub fn severity_among<'a>(list: &'a [Severity], word: &str) -> Option<&'a Severity> {
         let word = word.trim().to_lowercase();
         let same = |text: &str| text.to_lowercase() == word;
         let first = |text: &str| text.split_whitespace().next().is_some_and(same);
-        let list = &self.severities;
         list.iter()
             .find(|severity| same(severity.id.as_str()))
             .or_else(|| list.iter().find(|it| it.aliases.iter().any(|a| same(a))))

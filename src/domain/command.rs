@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::event::{Consequence, ExportFormat, KeptMessage, Mark, MessageRef, Resolution, Update};
-use super::terms::{ChannelId, IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who};
+use super::group::Tally;
+use super::terms::{
+    ChannelId, GroupId, IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who,
+};
 
 /// A wish, already understood: every word in it was checked against the grammar, none against the incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +87,13 @@ pub enum Command {
     RequestExport {
         /// The form of the file.
         format: ExportFormat,
+    },
+    /// Take in how a group of alerts stands.
+    NoteAlerts {
+        /// Which group.
+        group: GroupId,
+        /// How it stands.
+        tally: Tally,
     },
     /// A clock ran out.
     Fire(Timer),

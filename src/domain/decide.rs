@@ -9,12 +9,13 @@ use super::catalog::{Catalog, Severity, SlackName};
 use super::command::{Command, Declaration, Identity, Report, Timer};
 use super::escalation::Target;
 use super::event::{
-    Consequence, Declared, Event, FollowUp, Invitee, Mark, MessageRef, Overdue, Resolution,
-    SeverityTerms, Update,
+    AlertTurn, Consequence, Declared, Event, FollowUp, Invitee, Mark, MessageRef, Overdue,
+    Resolution, SeverityTerms, Update,
 };
+use super::group::Tally;
 use super::incident::{Incident, Room};
 use super::oncall::Override;
-use super::terms::{Actor, IncidentId, Role, SeverityId, Status, Who};
+use super::terms::{Actor, GroupId, IncidentId, Role, SeverityId, Status, Who};
 
 /// All that the core may look at besides the incident itself.
 #[derive(Debug, Clone, Copy)]
@@ -207,6 +208,24 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
             status: Closed,
         }),
 
+        (
+            Command::NoteAlerts { group, tally },
+            Investigating | Identified | Mitigating | Monitoring,
+        ) => Ok(note_alerts(incident, group, tally)),
+        // What begins after the end is another incident's; what ends is this one's.
+        (Command::NoteAlerts { group, tally }, Resolved | Closed) => {
+            match incident.alerts.get(group) {
+                Some(known) if tally.total <= known.total && incident.status == Resolved => {
+                    Ok(note_alerts(incident, group, tally))
+                }
+                Some(known) if tally.total <= known.total => Ok(vec![]),
+                Some(_) | None => Err(Refusal::Over {
+                    id: id(),
+                    status: incident.status,
+                }),
+            }
+        }
+
         (Command::RequestExport { format }, _) => {
             Ok(vec![Event::ExportRequested { format: *format }])
         }
@@ -272,6 +291,21 @@ fn declare(
         });
     }
     Ok(events)
+}
+
+fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event> {
+    let turn = match incident.alerts.get(group) {
+        Some(known) if known == tally => return vec![],
+        None => AlertTurn::Joined,
+        Some(known) if tally.firing == 0 && known.firing > 0 => AlertTurn::Over,
+        Some(known) if tally.firing > 0 && known.firing == 0 => AlertTurn::Again,
+        Some(_) => AlertTurn::Counted,
+    };
+    vec![Event::AlertsChanged {
+        group: group.clone(),
+        tally: tally.clone(),
+        turn,
+    }]
 }
 
 fn acknowledge(incident: &Incident, world: World<'_>) -> Result<Vec<Event>, Refusal> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::Timer;
-use super::event::{Consequence, Event, ExportFormat, Invitee, Mark, MessageRef};
+use super::event::{AlertTurn, Consequence, Event, ExportFormat, Invitee, Mark, MessageRef};
 use super::incident::{Incident, Room};
 use super::terms::{SlackUserId, Who};
 use super::timeline::nameless;
@@ -75,6 +75,14 @@ pub enum Effect {
         /// The event that asked for it, which makes the file's name unique.
         seq: u64,
     },
+    /// Open an incident for a group of alerts, or let it join one that is open.
+    DeclareForAlerts,
+    /// Tell the incident of a group how its alerts stand.
+    TellIncidentOfAlerts,
+    /// Post the card of a group of alerts.
+    PostAlertCard,
+    /// Bring the card of a group of alerts up to date, in place.
+    RefreshAlertCard,
     /// Ring a clock.
     Ring {
         /// Which clock, and for when it was set.
@@ -101,18 +109,21 @@ pub enum Audience {
 pub enum Lane {
     /// Clocks: orders with a later date.
     Clocks,
+    /// What alerts do to incidents.
+    Alerts,
     /// Everything that is said in Slack.
     Chat,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Lane; 2] = [Lane::Clocks, Lane::Chat];
+    pub const ALL: [Lane; 3] = [Lane::Clocks, Lane::Alerts, Lane::Chat];
 
     /// The name under which it is stored.
     pub fn word(self) -> &'static str {
         match self {
             Lane::Clocks => "clocks",
+            Lane::Alerts => "alerts",
             Lane::Chat => "chat",
         }
     }
@@ -143,6 +154,8 @@ impl Effect {
     pub fn lane(&self) -> Lane {
         match self {
             Effect::Ring { .. } => Lane::Clocks,
+            Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Lane::Alerts,
+            Effect::PostAlertCard | Effect::RefreshAlertCard => Lane::Chat,
             Effect::OpenWarRoom { .. }
             | Effect::SetTopic
             | Effect::SetPurpose
@@ -173,6 +186,8 @@ impl Effect {
                 to: Audience::Commander,
                 ..
             } => None,
+            Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Some("incident"),
+            Effect::PostAlertCard | Effect::RefreshAlertCard => Some("card"),
             // A large file may take minutes, and nothing that is said comes after it.
             Effect::UploadExport { .. } => Some("upload"),
             Effect::Announce
@@ -196,6 +211,17 @@ impl Effect {
         }
     }
 
+    /// Whether a group of alerts orders it, not an incident.
+    pub fn is_of_alerts(&self) -> bool {
+        matches!(
+            self,
+            Effect::DeclareForAlerts
+                | Effect::TellIncidentOfAlerts
+                | Effect::PostAlertCard
+                | Effect::RefreshAlertCard
+        )
+    }
+
     /// Whether it is done in the war room.
     pub fn is_in_room(&self) -> bool {
         matches!(self.queue(), Some("room" | "upload"))
@@ -205,7 +231,8 @@ impl Effect {
     pub fn key(&self) -> Option<&'static str> {
         match self {
             Effect::SetTopic => Some("topic"),
-            Effect::RefreshCard => Some("card"),
+            Effect::RefreshCard | Effect::RefreshAlertCard => Some("card"),
+            Effect::TellIncidentOfAlerts => Some("tally"),
             Effect::RefreshAnnouncement => Some("announcement"),
             Effect::Ring {
                 timer: Timer::UpdateDue { .. },
@@ -221,6 +248,8 @@ impl Effect {
             | Effect::Post { .. }
             | Effect::FetchMessage { .. }
             | Effect::LearnNames { .. }
+            | Effect::DeclareForAlerts
+            | Effect::PostAlertCard
             | Effect::UploadExport { .. } => None,
         }
     }
@@ -360,6 +389,17 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             orders.now(Effect::SetTopic);
             orders.refresh();
         }
+        Event::AlertsChanged { turn, .. } => {
+            match turn {
+                // With its alerts an incident begins; what joins one that people work on is news.
+                AlertTurn::Joined if after.alerts.len() == 1 && after.declared_by.is_none() => {}
+                AlertTurn::Joined | AlertTurn::Over | AlertTurn::Again => {
+                    orders.post(Audience::Room, seq);
+                }
+                AlertTurn::Counted => {}
+            }
+            orders.refresh();
+        }
         Event::EffectFailed { leaves, .. } => match leaves {
             Consequence::RoomUnheard => orders.post(Audience::Commander, seq),
             Consequence::Nothing | Consequence::Unannounced => orders.post(Audience::Room, seq),
@@ -409,6 +449,7 @@ fn is_done_by_people(event: &Event) -> bool {
         | Event::Announced { .. }
         | Event::MessageKept(_)
         | Event::NamesLearned { .. }
+        | Event::AlertsChanged { .. }
         | Event::EffectFailed { .. } => false,
     }
 }

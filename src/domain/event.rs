@@ -6,9 +6,10 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::group::Tally;
 use super::terms::{
-    Actor, ChannelId, IncidentId, MessageTs, PersonId, Role, ServiceId, SeverityId, SlackUserId,
-    Status, Who,
+    Actor, ChannelId, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId, SeverityId,
+    SlackUserId, Status, Who,
 };
 
 /// A fact. The names of its variants and fields are stored; they may be added to, never renamed.
@@ -135,6 +136,15 @@ pub enum Event {
         /// The names, by id.
         names: BTreeMap<SlackUserId, String>,
     },
+    /// Alerts of a group have begun or ended.
+    AlertsChanged {
+        /// Which group.
+        group: GroupId,
+        /// How they stand now.
+        tally: Tally,
+        /// What that means.
+        turn: AlertTurn,
+    },
     /// Something that the incident ordered could not be done, for good.
     EffectFailed {
         /// What was to be done, in words for a person: "invite @bob".
@@ -145,6 +155,20 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Consequence::is_none")]
         leaves: Consequence,
     },
+}
+
+/// What a change of a group of alerts means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertTurn {
+    /// The incident hears of them for the first time.
+    Joined,
+    /// More of them, or fewer.
+    Counted,
+    /// None fires any more.
+    Over,
+    /// They fire again after none did.
+    Again,
 }
 
 /// What follows for an incident from something that could not be done.
@@ -415,6 +439,7 @@ impl Event {
             Event::Closed => "closed",
             Event::ExportRequested { .. } => "export_requested",
             Event::NamesLearned { .. } => "names_learned",
+            Event::AlertsChanged { .. } => "alerts_changed",
             Event::EffectFailed { .. } => "effect_failed",
         }
     }

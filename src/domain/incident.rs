@@ -9,7 +9,8 @@ use super::event::{
     Consequence, Declared, Event, FollowUp, Invitee, MessageRef, Recorded, Resolution,
     SeverityTerms, Update,
 };
-use super::terms::{ChannelId, IncidentId, Role, ServiceId, SlackUserId, Status, Who};
+use super::group::Tally;
+use super::terms::{ChannelId, GroupId, IncidentId, Role, ServiceId, SlackUserId, Status, Who};
 
 /// The state of one incident. It does not grow with the timeline: what is told there is not kept here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct Incident {
     pub names: BTreeMap<SlackUserId, String>,
     /// What could not be done, and why: told once each; the newest few dozen.
     pub failures: Vec<(String, String)>,
+    /// How its alerts stand, by group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alerts: BTreeMap<GroupId, Tally>,
 }
 
 /// Failures that an incident remembers having told; more than that many different ones are a fault of ours.
@@ -198,6 +202,12 @@ impl Incident {
             .map_or(&who.name, |name| name)
     }
 
+    /// How many of its alerts fire; none, if it has no alerts.
+    pub fn firing(&self) -> Option<u64> {
+        let firing = self.alerts.values().map(|tally| tally.firing);
+        (!self.alerts.is_empty()).then(|| firing.sum())
+    }
+
     /// How long it has lasted, or did last: from its start to its resolution.
     pub fn duration(&self, now: Timestamp) -> SignedDuration {
         self.milestones
@@ -260,6 +270,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
         resolution: Resolution::default(),
         names: BTreeMap::new(),
         failures: Vec::new(),
+        alerts: BTreeMap::new(),
     };
     if let Some(commander) = &declared.commander {
         incident
@@ -344,6 +355,9 @@ impl Incident {
                     self.failures.remove(0);
                 }
                 self.failures.push((what.clone(), why.clone()));
+            }
+            Event::AlertsChanged { group, tally, .. } => {
+                self.alerts.insert(group.clone(), tally.clone());
             }
             Event::FollowUpAdded(follow_up) => self.follow_ups.push(TrackedFollowUp {
                 follow_up: follow_up.clone(),

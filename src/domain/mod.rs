@@ -13,12 +13,14 @@ pub mod event;
 pub mod form;
 #[cfg(test)]
 pub(crate) mod given;
+pub mod group;
 pub mod hours;
 pub mod id_pattern;
 pub mod incident;
 pub mod oncall;
 #[cfg(test)]
 mod properties;
+pub mod routing;
 pub mod runbook;
 pub mod samples;
 pub mod terms;

@@ -10,8 +10,9 @@ use super::event::{
     Event, ExportFormat, KeptMessage, Mark, MessageRef, Recorded, Resolution, Update,
 };
 use super::given::*;
+use super::group::Tally;
 use super::incident::{Incident, Room, fold};
-use super::terms::{Actor, ChannelId, MessageTs, Role, SeverityId, Status, Who};
+use super::terms::{Actor, ChannelId, GroupId, MessageTs, Role, SeverityId, Status, Who};
 
 /// Something that somebody does, some time after what was done before.
 #[derive(Debug, Clone)]
@@ -151,6 +152,16 @@ fn command() -> impl Strategy<Value = Command> {
         1 => resolution().prop_map(Command::Amend),
         2 => some(text()).prop_map(|reason| Command::Reopen { reason }),
         1 => Just(Command::Close),
+        2 => ("[ab]", 0..4u64, 0..4u64).prop_map(|(group, firing, more)| Command::NoteAlerts {
+            group: GroupId::new(format!("grp-{group}")),
+            tally: Tally {
+                title: "5xx".into(),
+                source: "prometheus".into(),
+                firing,
+                total: firing + more,
+                samples: vec![],
+            },
+        }),
         1 => prop::sample::select(ExportFormat::ALL.to_vec())
             .prop_map(|format| Command::RequestExport { format }),
         1 => (0..300i64).prop_map(|at| Command::Fire(Timer::UpdateDue { at: minute(at) })),

@@ -2,15 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::catalog::Catalog;
+use super::alert::Links;
+use super::catalog::{Catalog, Then};
 use super::event::{
-    Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark, MessageRef, Overdue, Recorded,
-    Resolution, SeverityTerms, Update,
+    AlertTurn, Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark, MessageRef, Overdue,
+    Recorded, Resolution, SeverityTerms, Update,
 };
+use super::group::{Group, Routed, Sample, Tally};
 use super::incident::{Incident, fold};
 use super::runbook::Checklist;
 use super::terms::{
-    Actor, ChannelId, IncidentId, MessageTs, Role, SeverityId, SlackUserId, Status, Who,
+    Actor, ChannelId, GroupId, IncidentId, MessageTs, Role, ServiceId, SeverityId, SlackUserId,
+    Status, Who,
 };
 
 /// Two incidents with their records: one that knows everything, and one that knows as little as can be.
@@ -179,10 +182,73 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         Event::NamesLearned {
             names: [(SlackUserId::new("U0BO"), "bo".to_owned())].into(),
         },
+        alerts_changed(AlertTurn::Joined),
+        alerts_changed(AlertTurn::Over),
+        alerts_changed(AlertTurn::Again),
         Event::EffectFailed {
             what: "sample".to_owned(),
             why: "sample".to_owned(),
             leaves: Default::default(),
         },
     ]
+}
+
+/// Two groups of alerts: one with everything in it, and one with as little as can be.
+pub fn groups() -> [Group; 2] {
+    let now = Timestamp::UNIX_EPOCH;
+    let routed = Routed {
+        group: GroupId::new("grp-sample"),
+        then: Then::Notify,
+        channel: None,
+        service: None,
+        severity: None,
+        values: [("name".to_owned(), "sample".to_owned())].into(),
+    };
+    let said = || Some("https://example.com/sample".to_owned());
+    let least = Group {
+        title: "sample".to_owned(),
+        ..Group::new(&routed, "sample", now)
+    };
+    let full = Group {
+        service: Some(ServiceId::new("sample")),
+        severity: Some(SeverityId::new("p1")),
+        values: [("region".to_owned(), "sample".to_owned())].into(),
+        description: said(),
+        links: Links {
+            runbook: said(),
+            dashboard: said(),
+            silence: said(),
+            origin: said(),
+        },
+        firing: 2,
+        total: 3,
+        samples: vec![Sample {
+            title: "sample".to_owned(),
+            is_firing: true,
+            is_flapping: true,
+        }],
+        incident: Some(IncidentId::new("INC-1970-0101-001")),
+        acknowledged_by: Some(Who::named("sample")),
+        snoozed_until: Some(now + SignedDuration::from_hours(1)),
+        ..least.clone()
+    };
+    [full, least]
+}
+
+fn alerts_changed(turn: AlertTurn) -> Event {
+    Event::AlertsChanged {
+        group: GroupId::new("grp-sample"),
+        tally: Tally {
+            title: "sample".to_owned(),
+            source: "sample".to_owned(),
+            firing: 2,
+            total: 3,
+            samples: vec![Sample {
+                title: "sample".to_owned(),
+                is_firing: true,
+                is_flapping: true,
+            }],
+        },
+        turn,
+    }
 }

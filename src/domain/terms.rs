@@ -66,6 +66,10 @@ name! {
     DedupKey
 }
 name! {
+    /// What tells a group of alerts from every other: `grp-` and a hash of what its alerts have in common.
+    GroupId
+}
+name! {
     /// What tells a delivery from the outside from every other: a slash command's trigger id, an event's id, a view's id.
     DeliveryId
 }

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Mark, Recorded, Resolution, Update};
+use super::event::{AlertTurn, Event, Mark, Recorded, Resolution, Update};
 use super::form::show_duration;
+use super::group::Tally;
 use super::terms::SlackUserId;
 
 /// One line of a timeline.
@@ -36,6 +37,8 @@ pub enum Sort {
     Status,
     /// Who does what.
     Role,
+    /// What was measured: alerts that began and ended.
+    Alert,
     /// What people wrote down or marked.
     Note,
     /// Work that outlives the incident.
@@ -46,9 +49,10 @@ pub enum Sort {
 
 impl Sort {
     /// Every sort.
-    pub const ALL: [Sort; 6] = [
+    pub const ALL: [Sort; 7] = [
         Sort::Milestone,
         Sort::Status,
+        Sort::Alert,
         Sort::Role,
         Sort::Note,
         Sort::FollowUp,
@@ -60,6 +64,7 @@ impl Sort {
         match self {
             Sort::Milestone => "milestone",
             Sort::Status => "status",
+            Sort::Alert => "alert",
             Sort::Role => "role",
             Sort::Note => "note",
             Sort::FollowUp => "follow-up",
@@ -222,6 +227,28 @@ fn words(event: &Event) -> (Sort, String) {
                 Sort::Housekeeping,
                 format!("Asked Slack for names: {}", names.join(", ")),
             )
+        }
+        Event::AlertsChanged { tally, turn, .. } => {
+            let Tally {
+                title,
+                source,
+                firing,
+                total,
+                ..
+            } = tally;
+            let text = match turn {
+                AlertTurn::Joined if *total > 1 => {
+                    format!("{firing} alerts from {source}: {title}")
+                }
+                AlertTurn::Joined => format!("Alert from {source}: {title}"),
+                AlertTurn::Counted if *firing == 1 => {
+                    format!("One alert fires, {total} so far: {title}")
+                }
+                AlertTurn::Counted => format!("{firing} alerts fire, {total} so far: {title}"),
+                AlertTurn::Over => format!("All alerts are over: {title}"),
+                AlertTurn::Again => format!("Firing again: {title}"),
+            };
+            (Sort::Alert, text)
         }
         Event::EffectFailed { what, why, .. } => (Sort::Status, format!("Could not {what}: {why}")),
     }

@@ -16,14 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
 use crate::domain::command::{Command, Declaration};
 use crate::domain::decide::Refusal;
-use crate::domain::effect::Lane;
 use crate::domain::event::Event;
 use crate::domain::incident::Incident;
 use crate::domain::terms::{Actor, DeliveryId, IncidentId};
@@ -109,7 +108,6 @@ pub enum EngineError {
 #[derive(Debug, Clone)]
 pub struct Engine {
     pending: mpsc::Sender<Pending>,
-    rings: [watch::Receiver<u64>; Lane::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -148,11 +146,9 @@ impl Engine {
     /// Starts the writer. It ends, having written what waits, when the last copy of the engine is dropped.
     pub fn start(store: Store, catalog: Arc<Catalog>, clock: Clock) -> Self {
         let (pending, queue) = mpsc::channel(QUEUE);
-        let bells = Lane::ALL.map(|_| watch::channel(0).0);
-        let rings = bells.each_ref().map(watch::Sender::subscribe);
-        let writer = Writer::new(store, catalog, clock, bells);
+        let writer = Writer::new(store, catalog, clock);
         tokio::spawn(writer.run(queue));
-        Self { pending, rings }
+        Self { pending }
     }
 
     /// Handles a wish from outside; turns it away at once if too many wait. Answers in time, whatever happens.
@@ -218,12 +214,6 @@ impl Engine {
     /// Whether a wish would be turned away now.
     pub fn is_full(&self) -> bool {
         self.pending.capacity() == 0
-    }
-
-    /// Counts the commits that order something of this lane for now or soon: whoever waits for a change of it learns
-    /// that there is something to do, and a lane of clocks is not woken by every clock that is set for later.
-    pub fn orders(&self, lane: Lane) -> watch::Receiver<u64> {
-        self.rings[lane as usize].clone()
     }
 }
 

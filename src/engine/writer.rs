@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, error, warn};
 
@@ -43,7 +43,6 @@ pub(super) struct Writer {
     store: Store,
     catalog: Arc<Catalog>,
     clock: Clock,
-    bells: [watch::Sender<u64>; Lane::ALL.len()],
     /// States as of their last commit here; they may be older than the store's if another replica wrote.
     cache: HashMap<IncidentId, Held>,
     /// The last number given out on a day.
@@ -86,17 +85,11 @@ struct Led {
 }
 
 impl Writer {
-    pub(super) fn new(
-        store: Store,
-        catalog: Arc<Catalog>,
-        clock: Clock,
-        bells: [watch::Sender<u64>; Lane::ALL.len()],
-    ) -> Self {
+    pub(super) fn new(store: Store, catalog: Arc<Catalog>, clock: Clock) -> Self {
         Self {
             store,
             catalog,
             clock,
-            bells,
             cache: HashMap::new(),
             numbers: HashMap::new(),
             recent: HashMap::new(),
@@ -310,7 +303,7 @@ impl Writer {
         let soon = self.clock.now() + SOON;
         for lane in Lane::ALL {
             if draft.commit.orders_by(lane, soon) {
-                self.bells[lane as usize].send_modify(|rings| *rings += 1);
+                self.store.bells().ring(lane);
             }
         }
         self.cache.extend(draft.states);

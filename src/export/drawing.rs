@@ -118,6 +118,7 @@ fn lane_of(sort: Sort) -> Option<Lane> {
         // Drawn across all lanes.
         Sort::Milestone => None,
         Sort::Status => Some(Lane::Status),
+        Sort::Alert => Some(Lane::Alert),
         Sort::Role => Some(Lane::Role),
         Sort::Note => Some(Lane::Note),
         Sort::FollowUp => Some(Lane::FollowUp),
@@ -207,6 +208,7 @@ impl Sketch {
             | Event::FollowUpCompleted { .. }
             | Event::ExportRequested { .. }
             | Event::NamesLearned { .. }
+            | Event::AlertsChanged { .. }
             | Event::EffectFailed { .. } => (None, None),
         };
         if let Some(status) = status

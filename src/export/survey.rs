@@ -92,6 +92,7 @@ impl Survey {
             | Event::Resolved(_)
             | Event::Closed
             | Event::ExportRequested { .. }
+            | Event::AlertsChanged { .. }
             | Event::EffectFailed { .. } => {}
         }
         if let Some(sketch) = &mut self.sketch {

@@ -43,16 +43,21 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self {
-            small: Semaphore::new(SMALL_AT_ONCE),
-            large: Semaphore::new(LARGE_AT_ONCE),
-        }
+        Self::of(SMALL_AT_ONCE, LARGE_AT_ONCE)
     }
 }
 
 impl Gate {
+    /// A gate for so many small and so many large bodies at the same time.
+    pub fn of(small: usize, large: usize) -> Self {
+        Self {
+            small: Semaphore::new(small),
+            large: Semaphore::new(large),
+        }
+    }
+
     /// Room for a body of this length; of an unknown length: of the largest.
-    async fn room(&self, length: Option<usize>) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn room(&self, length: Option<usize>) -> Option<SemaphorePermit<'_>> {
         let room = match length {
             Some(length) if length <= SMALL => &self.small,
             Some(_) | None => &self.large,
@@ -99,7 +104,7 @@ async fn proved(rooms: &Rooms, request: Request) -> Result<Request, Box<Response
     let (parts, body) = request.into_parts();
     let length = length(&parts.headers);
     if length.is_some_and(|length| length > BODY_LIMIT) {
-        return Err(Box::new(too_large()));
+        return Err(Box::new(too_large(BODY_LIMIT)));
     }
     let Some(secret) = &rooms.signing_secret else {
         let reason = "SLACK_SIGNING_SECRET is not set, so nothing that claims to come from Slack is believed.";
@@ -125,7 +130,7 @@ async fn proved(rooms: &Rooms, request: Request) -> Result<Request, Box<Response
         metrics::counter!("firebell_requests_shed").increment(1);
         return Err(Box::new(shed()));
     };
-    let bytes = read(body).await?;
+    let bytes = read(body, BODY_LIMIT).await?;
     // Slack probes the certificate without a signature; nothing is done for it.
     if parts.uri.path() == "/slack/commands" && is_probe(&bytes) {
         return Err(Box::new(StatusCode::OK.into_response()));
@@ -145,7 +150,7 @@ fn is_probe(body: &[u8]) -> bool {
     body.starts_with(b"ssl_check=1") || body.windows(12).any(|part| part == b"&ssl_check=1")
 }
 
-fn length(headers: &HeaderMap) -> Option<usize> {
+pub(super) fn length(headers: &HeaderMap) -> Option<usize> {
     headers
         .get(header::CONTENT_LENGTH)?
         .to_str()
@@ -154,13 +159,14 @@ fn length(headers: &HeaderMap) -> Option<usize> {
         .ok()
 }
 
-fn too_large() -> Response {
-    let reason = format!("A body may have {BODY_LIMIT} bytes; Slack never sends as many.");
+pub(super) fn too_large(limit: usize) -> Response {
+    let reason = format!("A body may have {limit} bytes; nobody who belongs here sends as many.");
     fault(StatusCode::PAYLOAD_TOO_LARGE, &reason)
 }
 
-async fn read(body: Body) -> Result<Bytes, Box<Response>> {
-    let reading = axum::body::to_bytes(body, BODY_LIMIT);
+/// Reads a body of so many bytes at the most, and waits for it no longer than its sender waits for the answer.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Box<Response>> {
+    let reading = axum::body::to_bytes(body, limit);
     match tokio::time::timeout(BODY_TIME, reading).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error))
@@ -168,7 +174,7 @@ async fn read(body: Body) -> Result<Bytes, Box<Response>> {
                 .source()
                 .is_some_and(|cause| cause.is::<LengthLimitError>()) =>
         {
-            Err(Box::new(too_large()))
+            Err(Box::new(too_large(limit)))
         }
         Ok(Err(_)) => {
             let reason = "The body was cut off.";

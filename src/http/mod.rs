@@ -5,6 +5,7 @@ pub mod health;
 pub mod pages;
 pub mod slack;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,6 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
+use crate::intake::Intake;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
 pub use gate::Gate;
@@ -34,6 +36,12 @@ pub struct Rooms {
     pub dispatcher: Arc<Dispatcher>,
     /// Turns away who is not Slack.
     pub gate: Gate,
+    /// The door of alerts.
+    pub intake: Intake,
+    /// Lets in only so many of their bodies at a time.
+    pub alert_gate: Gate,
+    /// What the senders of alerts show, by the source's id.
+    pub alert_secrets: BTreeMap<String, SecretString>,
     /// The clock.
     pub clock: Clock,
     /// Socket Mode, if Slack is reached by it; asked for its health.

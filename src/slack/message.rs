@@ -34,13 +34,13 @@ const TOPIC: usize = 250;
 /// Incidents that a list shows of each kind.
 const LISTED: usize = 20;
 /// Incidents that are offered as buttons: more than a phone shows without scrolling helps nobody.
-const OFFERED: usize = 10;
+pub(super) const OFFERED: usize = 10;
 
 /// Makes the messages.
 #[derive(Debug)]
 pub struct Composer {
     templates: Environment<'static>,
-    catalog: Arc<Catalog>,
+    pub(super) catalog: Arc<Catalog>,
 }
 
 impl Composer {
@@ -297,10 +297,13 @@ impl Composer {
             }
         }
         self.checklist(&samples::checklist())?;
+        for group in samples::groups() {
+            self.alert_card(&group, group.changed_at)?;
+        }
         Ok(())
     }
 
-    fn render(&self, name: &str, context: Template) -> anyhow::Result<String> {
+    pub(super) fn render(&self, name: &str, context: Template) -> anyhow::Result<String> {
         self.templates
             .get_template(name)
             .and_then(|template| template.render(context))
@@ -343,6 +346,18 @@ impl Composer {
             let severity = self.catalog.severity(&incident.severity.id)?;
             resolved.checked_add(severity.postmortem_within?).ok()
         });
+        let alerts: Vec<Template> = incident
+            .alerts
+            .values()
+            .map(|tally| {
+                context! {
+                    title => tally.title.as_str(),
+                    source => tally.source.as_str(),
+                    firing => tally.firing,
+                    total => tally.total,
+                }
+            })
+            .collect();
         let last = incident.last_update.as_ref();
         let milestones = &incident.milestones;
         context! {
@@ -374,6 +389,8 @@ impl Composer {
             impact => incident.resolution.impact.as_deref(),
             postmortem_due => postmortem_due.map(moment),
             follow_ups => follow_ups,
+            firing => incident.firing(),
+            alerts => alerts,
             organization => self.catalog.organization.name.as_str(),
             command => self.catalog.slack.command.as_str(),
         }
@@ -456,7 +473,7 @@ pub fn words(text: &str) -> Outgoing {
 }
 
 /// Sections of a text, cut at line ends, and the text beside them; both are mrkdwn already.
-fn said(text: &str, fallback: &str) -> Outgoing {
+pub(super) fn said(text: &str, fallback: &str) -> Outgoing {
     let mut sections: Vec<String> = vec![String::new()];
     for line in text.trim().lines() {
         let line = cut(line, SECTION);
@@ -626,7 +643,7 @@ fn person_of(incident: &Incident, who: &Who) -> Template {
 }
 
 /// A moment as the filter `time` wants it.
-fn moment(at: Timestamp) -> Template {
+pub(super) fn moment(at: Timestamp) -> Template {
     let utc = at
         .to_zoned(TimeZone::UTC)
         .strftime("%Y-%m-%d %H:%M UTC")

@@ -1,5 +1,6 @@
 //! What Slack means in this house: requests read, commands understood, messages made, methods called.
 
+mod alert_card;
 pub mod client;
 pub mod home;
 pub mod inbound;

@@ -4,6 +4,7 @@
 //! /incident <subcommand> [INC-2025-0914-001] [arguments…]
 //! ```
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use super::modal::Form;
@@ -12,8 +13,15 @@ use crate::domain::catalog::Catalog;
 use crate::domain::command::{Command, Declaration};
 use crate::domain::decide::Refusal;
 use crate::domain::event::{ExportFormat, Resolution, Update};
-use crate::domain::form::nearest;
-use crate::domain::terms::{IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who};
+use crate::domain::form::{nearest, parse_duration};
+use crate::domain::terms::{
+    GroupId, IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who,
+};
+
+/// For how long alerts are silent when nothing else is said.
+const SNOOZE: SignedDuration = SignedDuration::from_hours(1);
+/// For how long they can be: what is silent for longer is forgotten.
+const SNOOZE_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// A line, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +49,28 @@ pub enum Request {
     ShowContacts,
     /// A form to fill in: the line left out what it needs.
     Fill(Form),
+    /// Something of the alerts on a card.
+    Alerts {
+        /// Which.
+        group: GroupId,
+        /// What.
+        wish: AlertWish,
+    },
     /// What can be typed; about one subcommand, if it is named.
     Help(Option<&'static Subcommand>),
+}
+
+/// What is wanted of the alerts on a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlertWish {
+    /// An incident of their own.
+    Declare,
+    /// That they are part of this incident; none: of one that is still to be chosen.
+    Attach(Option<IncidentId>),
+    /// To say: “I have it”.
+    Acknowledge,
+    /// To hear nothing of them for so long.
+    Snooze(SignedDuration),
 }
 
 impl Request {
@@ -55,6 +83,7 @@ impl Request {
             Request::Declare(_)
             | Request::ListIncidents
             | Request::ShowContacts
+            | Request::Alerts { .. }
             | Request::Help(_) => false,
         }
     }
@@ -104,7 +133,10 @@ impl Subcommand {
 
     /// Whether it is about one incident, which a line outside of a war room must name.
     pub fn needs_incident(&self) -> bool {
-        !matches!(self.word(), "declare" | "list" | "contacts" | "help")
+        !matches!(
+            self.word(),
+            "declare" | "list" | "alert" | "contacts" | "help"
+        )
     }
 
     /// How it is typed after the slash command: `role <role> [@user]`.
@@ -192,6 +224,12 @@ pub const SUBCOMMANDS: &[Subcommand] = &[
         usage: "[markdown|json|html|csv]",
         about: "put the whole record as a file into the war room",
         parse: export,
+    },
+    Subcommand {
+        words: &["alert"],
+        usage: "<ack|declare|attach|snooze> <alerts> [incident|1h]",
+        about: "what is to become of a card of alerts; its buttons type this",
+        parse: alert,
     },
     Subcommand {
         words: &["contacts"],
@@ -319,6 +357,43 @@ fn nothing(
             context,
         )),
     }
+}
+
+fn alert(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let (word, rest) = split(rest);
+    let (group, rest) = split(rest);
+    let (last, _) = split(rest);
+    let wish = match word.as_str() {
+        "ack" | "acknowledge" => AlertWish::Acknowledge,
+        "declare" => AlertWish::Declare,
+        "attach" => {
+            let incident = context.catalog.incidents.id.id_of(&last);
+            AlertWish::Attach(incident.map(IncidentId::new))
+        }
+        "snooze" if last.is_empty() => AlertWish::Snooze(SNOOZE),
+        "snooze" => match parse_duration(&last) {
+            Ok(pause) if pause <= SNOOZE_MAX => AlertWish::Snooze(pause),
+            Ok(_) | Err(_) => {
+                return Err(wrong(
+                    "alert",
+                    "For how long? At most a day, as in `1h`.",
+                    context,
+                ));
+            }
+        },
+        _ => return Err(wrong("alert", "What is to become of them?", context)),
+    };
+    if !group.starts_with("grp-") {
+        return Err(wrong(
+            "alert",
+            "Which alerts? Their card has buttons for this.",
+            context,
+        ));
+    }
+    Ok(Request::Alerts {
+        group: GroupId::new(group),
+        wish,
+    })
 }
 
 fn declare(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {

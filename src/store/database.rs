@@ -18,7 +18,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::alerts::ALERT_WRITES;
+use super::commit::COMMIT_WRITES;
 use super::connections::{CONNECTIONS, Connections, Idle};
+use super::write::Batch;
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -51,9 +54,9 @@ pub(super) enum Database {
         writer: Arc<Mutex<SqliteWriter>>,
         readers: SqlitePool,
     },
-    /// A connection for commits, and some for everything else.
+    /// A connection for the commits of each batch of writes, and some for everything else.
     Postgres {
-        committer: Arc<Mutex<Option<Idle>>>,
+        committers: [Arc<Mutex<Option<Idle>>>; 2],
         others: Arc<Connections>,
     },
 }
@@ -76,7 +79,8 @@ impl SqliteWriter {
             Some(connection) => connection,
             None => {
                 let mut connection = SqliteConnection::connect_with(&self.options).await?;
-                for statement in super::commit::sqlite_door() {
+                let doors = [&COMMIT_WRITES, &ALERT_WRITES].map(Batch::sqlite_door);
+                for statement in doors.into_iter().flatten() {
                     sqlx::query(AssertSqlSafe(statement))
                         .execute(&mut connection)
                         .await?;
@@ -287,7 +291,7 @@ impl Database {
             .await
             .context("closing the first connection")?;
         Ok(Database::Postgres {
-            committer: Arc::default(),
+            committers: Default::default(),
             others: Arc::new(Connections::new(options)),
         })
     }
@@ -390,10 +394,12 @@ impl Database {
                         let _ = connection.close().await;
                     }
                 }
-                Database::Postgres { committer, others } => {
+                Database::Postgres { committers, others } => {
                     let committing = async {
-                        if let Some(connection) = committer.lock().await.take() {
-                            connection.close().await;
+                        for committer in committers {
+                            if let Some(connection) = committer.lock().await.take() {
+                                connection.close().await;
+                            }
                         }
                     };
                     tokio::join!(committing, others.close());

@@ -1,5 +1,7 @@
 //! What is kept, and the only room that speaks SQL: incidents with their events, deliveries, and the outbox.
 
+pub mod alerts;
+pub mod bells;
 pub mod chain;
 pub mod commit;
 mod connections;
@@ -7,8 +9,10 @@ mod database;
 pub mod examine;
 pub mod incidents;
 pub mod outbox;
+pub mod write;
 
 use anyhow::Context;
+use bells::Bells;
 use database::Database;
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
+    bells: Bells,
 }
 
 impl Store {
@@ -23,6 +28,7 @@ impl Store {
     pub async fn open(url: &str) -> anyhow::Result<Self> {
         Ok(Self {
             database: Database::open(url).await?,
+            bells: Bells::default(),
         })
     }
 
@@ -35,6 +41,11 @@ impl Store {
             );
         }
         Self::open(url).await
+    }
+
+    /// The bells of its outbox.
+    pub fn bells(&self) -> &Bells {
+        &self.bells
     }
 
     /// Lets go of the database, finishing what is being written, unless that takes too long.

@@ -471,7 +471,7 @@ on_both_engines! {
 on_both_engines! {
     async fn two_hundred_declarations_at_once_share_a_few_commits(scratch) {
         let one = replica(scratch).await;
-        let commits = one.engine.orders(Lane::Chat);
+        let commits = one.store.bells().heard(Lane::Chat);
         let before = *commits.borrow();
         join_all((0..200).map(|_| one.says(declare("checkout is down")))).await;
         let spent = *commits.borrow() - before;

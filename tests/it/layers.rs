@@ -7,28 +7,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may import. `*`: all.
-const TABLE: [(&str, &str); 19] = [
+const TABLE: [(&str, &str); 20] = [
     ("main", "*"),
     ("cli", "*"),
     (
         "app",
-        "http socket reception desk dispatcher engine export store slack alerts notify actions config domain templates clock",
+        "http socket reception desk dispatcher engine intake export store slack alerts notify actions config domain templates clock",
     ),
     (
         "http",
-        "reception desk dispatcher engine store slack alerts notify actions export templates domain clock config",
+        "reception desk dispatcher engine intake store slack alerts notify actions export templates domain clock config",
     ),
     ("socket", "reception slack"),
     (
         "reception",
         "desk engine store slack templates domain clock",
     ),
-    ("desk", "engine store slack templates domain clock"),
+    ("desk", "engine intake store slack templates domain clock"),
     (
         "dispatcher",
-        "engine store slack alerts notify actions export templates domain clock config",
+        "engine intake store slack alerts notify actions export templates domain clock config",
     ),
     ("engine", "store clock domain"),
+    ("intake", "store clock domain"),
     ("export", "store templates domain"),
     ("store", "domain"),
     ("slack", "domain templates clock"),

@@ -1,6 +1,7 @@
 //! The house tests: people type and click in a Slack workspace of our own, and the clock is moved by hand. Under them,
 //! what the store and the engine promise on either database, and the plan of the house.
 
+mod alerts;
 mod audit;
 mod browser;
 mod cli;
@@ -12,6 +13,7 @@ mod export;
 mod forms;
 mod harness;
 mod http;
+mod intake;
 mod kill;
 mod layers;
 mod manifest;

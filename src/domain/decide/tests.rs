@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::event::{ExportFormat, KeptMessage};
 use crate::domain::given::declare;
 use crate::domain::given::*;
-use crate::domain::terms::{ChannelId, PersonId};
+use crate::domain::terms::{ChannelId, GroupId, PersonId};
 
 fn moved(from: Status, to: Status) -> Event {
     Event::StatusChanged { from, to }
@@ -153,6 +153,7 @@ fn the_table_of_wishes_and_statuses() {
                 format: ExportFormat::Json,
             },
         ),
+        ("alerts", note_alerts(2, 2)),
         (
             "the clock rings",
             Command::Fire(Timer::UpdateDue { at: minute(15) }),
@@ -213,38 +214,39 @@ fn the_table_of_wishes_and_statuses() {
     }
     let table: Vec<_> = table.lines().map(str::trim_end).collect();
     assert_snapshot!(table.join("\n"), @r"
-                       | Investigating       | Identified          | Mitigating          | Monitoring          | Resolved            | Closed
-    declare            | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED
-    acknowledge        | acknowledged        | acknowledged        | acknowledged        | acknowledged        | OVER                | OVER
-    update             | update_posted       | update_posted       | update_posted       | update_posted       | update_posted       | OVER
-    update, identified | status_changed+update_posted | update_posted       | status_changed+update_posted | status_changed+update_posted | OVER                | OVER
-    update, resolved   | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | update_posted       | OVER
-    update, as p1      | update_posted       | update_posted       | update_posted       | update_posted       | update_posted       | OVER
-    update, as p2      | severity_changed+update_posted | severity_changed+update_posted | severity_changed+update_posted | severity_changed+update_posted | OVER                | OVER
-    status mitigating  | status_changed      | status_changed      | ALREADYAT           | status_changed      | OVER                | OVER
-    status resolved    | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | OVER                | OVER
-    severity p2        | severity_changed    | severity_changed    | severity_changed    | severity_changed    | OVER                | OVER
-    role               | role_assigned       | role_assigned       | role_assigned       | role_assigned       | role_assigned       | OVER
-    note               | note_added          | note_added          | note_added          | note_added          | note_added          | OVER
-    pin                | message_marked      | message_marked      | message_marked      | message_marked      | message_marked      | OVER
-    follow-up          | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | OVER
-    tick off           | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed
-    resolve            | resolved            | resolved            | resolved            | resolved            | OVER                | OVER
-    resolve, cause     | resolved            | resolved            | resolved            | resolved            | resolved            | OVER
-    amend              | OPENAGAIN           | OPENAGAIN           | OPENAGAIN           | OPENAGAIN           | resolved            | OVER
-    reopen             | STILLOPEN           | STILLOPEN           | STILLOPEN           | STILLOPEN           | reopened            | OVER
-    close              | STILLOPEN           | STILLOPEN           | STILLOPEN           | STILLOPEN           | closed              | OVER
-    export             | export_requested    | export_requested    | export_requested    | export_requested    | export_requested    | export_requested
-    the clock rings    | update_overdue      | update_overdue      | update_overdue      | update_overdue      | -                   | -
-    room opened        | war_room_opened     | war_room_opened     | war_room_opened     | war_room_opened     | war_room_opened     | war_room_opened
-    room failed        | war_room_failed     | war_room_failed     | war_room_failed     | war_room_failed     | war_room_failed     | war_room_failed
-    card posted        | card_posted         | card_posted         | card_posted         | card_posted         | card_posted         | card_posted
-    announced          | announced           | announced           | announced           | announced           | announced           | announced
-    fetched, pin       | message_kept        | message_kept        | message_kept        | message_kept        | message_kept        | message_kept
-    fetched, check     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added
-    names learned      | names_learned       | names_learned       | names_learned       | names_learned       | names_learned       | names_learned
-    it failed          | effect_failed       | effect_failed       | effect_failed       | effect_failed       | effect_failed       | effect_failed
-    ");
+                           | Investigating       | Identified          | Mitigating          | Monitoring          | Resolved            | Closed
+        declare            | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED     | ALREADYDECLARED
+        acknowledge        | acknowledged        | acknowledged        | acknowledged        | acknowledged        | OVER                | OVER
+        update             | update_posted       | update_posted       | update_posted       | update_posted       | update_posted       | OVER
+        update, identified | status_changed+update_posted | update_posted       | status_changed+update_posted | status_changed+update_posted | OVER                | OVER
+        update, resolved   | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | update_posted       | OVER
+        update, as p1      | update_posted       | update_posted       | update_posted       | update_posted       | update_posted       | OVER
+        update, as p2      | severity_changed+update_posted | severity_changed+update_posted | severity_changed+update_posted | severity_changed+update_posted | OVER                | OVER
+        status mitigating  | status_changed      | status_changed      | ALREADYAT           | status_changed      | OVER                | OVER
+        status resolved    | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | STATUSBYCOMMAND     | OVER                | OVER
+        severity p2        | severity_changed    | severity_changed    | severity_changed    | severity_changed    | OVER                | OVER
+        role               | role_assigned       | role_assigned       | role_assigned       | role_assigned       | role_assigned       | OVER
+        note               | note_added          | note_added          | note_added          | note_added          | note_added          | OVER
+        pin                | message_marked      | message_marked      | message_marked      | message_marked      | message_marked      | OVER
+        follow-up          | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | OVER
+        tick off           | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed | follow_up_completed
+        resolve            | resolved            | resolved            | resolved            | resolved            | OVER                | OVER
+        resolve, cause     | resolved            | resolved            | resolved            | resolved            | resolved            | OVER
+        amend              | OPENAGAIN           | OPENAGAIN           | OPENAGAIN           | OPENAGAIN           | resolved            | OVER
+        reopen             | STILLOPEN           | STILLOPEN           | STILLOPEN           | STILLOPEN           | reopened            | OVER
+        close              | STILLOPEN           | STILLOPEN           | STILLOPEN           | STILLOPEN           | closed              | OVER
+        export             | export_requested    | export_requested    | export_requested    | export_requested    | export_requested    | export_requested
+        alerts             | alerts_changed      | alerts_changed      | alerts_changed      | alerts_changed      | OVER                | OVER
+        the clock rings    | update_overdue      | update_overdue      | update_overdue      | update_overdue      | -                   | -
+        room opened        | war_room_opened     | war_room_opened     | war_room_opened     | war_room_opened     | war_room_opened     | war_room_opened
+        room failed        | war_room_failed     | war_room_failed     | war_room_failed     | war_room_failed     | war_room_failed     | war_room_failed
+        card posted        | card_posted         | card_posted         | card_posted         | card_posted         | card_posted         | card_posted
+        announced          | announced           | announced           | announced           | announced           | announced           | announced
+        fetched, pin       | message_kept        | message_kept        | message_kept        | message_kept        | message_kept        | message_kept
+        fetched, check     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added     | follow_up_added
+        names learned      | names_learned       | names_learned       | names_learned       | names_learned       | names_learned       | names_learned
+        it failed          | effect_failed       | effect_failed       | effect_failed       | effect_failed       | effect_failed       | effect_failed
+        ");
 }
 
 /// The kinds of the events, or the name of the refusal in capitals.
@@ -389,6 +391,58 @@ fn without_an_incident_everything_else_is_refused() {
         nothing().when(Command::Acknowledge).refused(),
         @"There is no such incident. `/incident list` shows the open ones; `/incident declare` begins one."
     );
+}
+
+fn note_alerts(firing: u64, total: u64) -> Command {
+    Command::NoteAlerts {
+        group: GroupId::new("grp-1"),
+        tally: Tally {
+            title: "5xx above 5 %".into(),
+            source: "prometheus".into(),
+            firing,
+            total,
+            samples: vec![],
+        },
+    }
+}
+
+#[test]
+fn alerts_join_are_counted_end_and_fire_again() {
+    let turn = |before: &[(u64, u64)], firing, total| {
+        let it = before
+            .iter()
+            .fold(given([declared()]), |it, (firing, total)| {
+                it.done(note_alerts(*firing, *total))
+            });
+        let (_, decision) = it.when(note_alerts(firing, total)).decision();
+        decision.map(|events| match events.as_slice() {
+            [] => None,
+            [Event::AlertsChanged { turn, .. }] => Some(*turn),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(turn(&[], 1, 1), Ok(Some(AlertTurn::Joined)));
+    assert_eq!(turn(&[(1, 1)], 1, 1), Ok(None));
+    assert_eq!(turn(&[(1, 1)], 2, 2), Ok(Some(AlertTurn::Counted)));
+    assert_eq!(turn(&[(2, 2)], 0, 2), Ok(Some(AlertTurn::Over)));
+    assert_eq!(turn(&[(2, 2), (0, 2)], 1, 3), Ok(Some(AlertTurn::Again)));
+}
+
+#[test]
+fn what_begins_after_the_end_is_another_incidents_and_what_ends_is_this_ones() {
+    let it = given([declared()])
+        .done(note_alerts(2, 2))
+        .done(Command::Resolve(Resolution::default()));
+    let (it, decision) = it.when(note_alerts(0, 2)).decision();
+    assert!(matches!(
+        decision.as_deref(),
+        Ok([Event::AlertsChanged {
+            turn: AlertTurn::Over,
+            ..
+        }])
+    ));
+    let refusal = it.when(note_alerts(1, 3)).refused();
+    assert!(refusal.contains("resolved"), "{refusal}");
 }
 
 #[test]

@@ -1,0 +1,624 @@
+//! Groups of alerts: a storm is told once. A group is one incident, or one card, for all alerts of the same service and
+//! the same values.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::alert::{Alert, Change, Links};
+use super::catalog::Then;
+use super::command::Declaration;
+use super::effect::{Effect, Order};
+use super::event::MessageRef;
+use super::terms::{DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
+
+/// Alerts of a group that are named; all others are counted.
+const SAMPLES: usize = 5;
+/// What a group has to say is said so often at the most: in a storm its counts change a hundred times a second.
+const TOLD_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// What lasts for long is told less often, but not less often than this.
+const TOLD_AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+/// A card whose alerts fire again so soon after all were over tells of them; later there is a new one.
+const CARD_LASTS: SignedDuration = SignedDuration::from_mins(30);
+
+/// What is known of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Which group.
+    pub id: GroupId,
+    /// Counts from 1 with each change.
+    pub version: u64,
+    /// What is done with its alerts.
+    pub then: Then,
+    /// Where its card goes; none: where incidents are announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// The source of its first alert, by id.
+    pub source: String,
+    /// What is affected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceId>,
+    /// How bad it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<SeverityId>,
+    /// What its alerts have in common, by label.
+    pub values: BTreeMap<String, String>,
+    /// The title of the alert with which this round began.
+    pub title: String,
+    /// What that alert said besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where to look.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
+    /// Counts incidents, or cards, from 1.
+    pub round: u32,
+    /// When this round began, by the sender's clock if it says.
+    pub began_at: Timestamp,
+    /// When an alert of it last began or ended.
+    pub changed_at: Timestamp,
+    /// Alerts that fire now.
+    pub firing: u64,
+    /// Beginnings in this round.
+    pub total: u64,
+    /// The newest alerts, the newest first.
+    pub samples: Vec<Sample>,
+    /// Its incident, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
+    /// Its card, once it is posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<MessageRef>,
+    /// Who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<Who>,
+    /// Until when nothing of it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<Timestamp>,
+    /// When it first said something in this round.
+    pub told_from: Timestamp,
+    /// When it last said something, or will: whatever changes until then is said then.
+    pub told_at: Timestamp,
+}
+
+/// An alert of a group, for a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Its title.
+    pub title: String,
+    /// Whether it fires.
+    pub is_firing: bool,
+    /// Whether it begins and ends again and again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_flapping: bool,
+}
+
+/// Where an alert belongs, and what is done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// The group.
+    pub group: GroupId,
+    /// What is done.
+    pub then: Then,
+    /// Where a card goes.
+    pub channel: Option<String>,
+    /// What is affected.
+    pub service: Option<ServiceId>,
+    /// How bad it is.
+    pub severity: Option<SeverityId>,
+    /// What the alerts of the group have in common, by label.
+    pub values: BTreeMap<String, String>,
+}
+
+/// What a group has to say, for its incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// What it is about: the title of its first alert.
+    pub title: String,
+    /// Which source spoke.
+    pub source: String,
+    /// Alerts that fire now.
+    pub firing: u64,
+    /// Beginnings so far.
+    pub total: u64,
+    /// The newest alerts, the newest first.
+    pub samples: Vec<Sample>,
+}
+
+impl Group {
+    /// A group of which nothing has been heard yet.
+    pub fn new(routed: &Routed, source: &str, now: Timestamp) -> Self {
+        Self {
+            id: routed.group.clone(),
+            version: 0,
+            then: routed.then,
+            channel: routed.channel.clone(),
+            source: source.to_owned(),
+            service: routed.service.clone(),
+            severity: routed.severity.clone(),
+            values: routed.values.clone(),
+            title: String::new(),
+            description: None,
+            links: Links::default(),
+            round: 0,
+            began_at: now,
+            changed_at: now,
+            firing: 0,
+            total: 0,
+            samples: Vec::new(),
+            incident: None,
+            card: None,
+            acknowledged_by: None,
+            snoozed_until: None,
+            told_from: now,
+            told_at: now,
+        }
+    }
+
+    /// What its incident is to know.
+    pub fn tally(&self) -> Tally {
+        Tally {
+            title: self.title.clone(),
+            source: self.source.clone(),
+            firing: self.firing,
+            total: self.total,
+            samples: self.samples.clone(),
+        }
+    }
+
+    /// The incident that it asks for.
+    pub fn declaration(&self) -> Declaration {
+        Declaration {
+            title: self.title.clone(),
+            severity: self.severity.clone(),
+            service: self.service.clone(),
+            description: self.description.clone(),
+            started_at: Some(self.began_at),
+            about: None,
+        }
+    }
+
+    /// What tells that declaration from every other: however often it is asked for, it is one.
+    pub fn delivery(&self) -> DeliveryId {
+        DeliveryId::new(format!("alerts/{}/{}", self.id, self.round))
+    }
+
+    /// Takes in what became of one of its alerts, and says what the world must be told of it.
+    pub fn take(
+        &mut self,
+        routed: &Routed,
+        alert: &Alert,
+        change: Change,
+        is_flapping: bool,
+        now: Timestamp,
+    ) -> Vec<Order> {
+        match change {
+            Change::Counted | Change::Late => return Vec::new(),
+            Change::Acknowledged => {}
+            Change::Began => {
+                if self.is_over(now) {
+                    self.begin(routed, alert, now);
+                }
+                self.firing += 1;
+                self.total += 1;
+            }
+            Change::Ended => self.firing = self.firing.saturating_sub(1),
+        }
+        self.changed_at = now;
+        self.sample(alert, change, is_flapping);
+        self.version += 1;
+        match (change, self.total) {
+            (Change::Began, 1) => self.introduces(now),
+            // Each turn of what flaps is no news; the count of its card comes with whatever is.
+            _ if is_flapping && self.firing > 0 => Vec::new(),
+            _ => self.tells(now),
+        }
+    }
+
+    /// Whether what comes next is another round: all alerts of a card are long over. An incident ends by people.
+    fn is_over(&self, now: Timestamp) -> bool {
+        let is_quiet = self.firing == 0 && now.duration_since(self.changed_at) > CARD_LASTS;
+        self.round == 0 || (self.then != Then::Declare && is_quiet)
+    }
+
+    fn begin(&mut self, routed: &Routed, alert: &Alert, now: Timestamp) {
+        self.then = routed.then;
+        self.channel.clone_from(&routed.channel);
+        self.service.clone_from(&routed.service);
+        self.severity.clone_from(&routed.severity);
+        self.title.clone_from(&alert.title);
+        self.description.clone_from(&alert.description);
+        self.links = alert.links.clone();
+        self.round += 1;
+        self.began_at = alert.started_at.map_or(now, |at| at.min(now));
+        self.firing = 0;
+        self.total = 0;
+        self.samples.clear();
+        self.incident = None;
+        self.card = None;
+        self.acknowledged_by = None;
+    }
+
+    fn sample(&mut self, alert: &Alert, change: Change, is_flapping: bool) {
+        self.samples.retain(|sample| sample.title != alert.title);
+        self.samples.insert(
+            0,
+            Sample {
+                title: alert.title.clone(),
+                is_firing: change != Change::Ended,
+                is_flapping,
+            },
+        );
+        self.samples.truncate(SAMPLES);
+    }
+
+    /// What is ordered when a round begins.
+    fn introduces(&mut self, now: Timestamp) -> Vec<Order> {
+        let effect = match self.then {
+            Then::Declare => Effect::DeclareForAlerts,
+            Then::Notify => Effect::PostAlertCard,
+            Then::Suppress => return Vec::new(),
+        };
+        self.told_from = now;
+        self.told_at = now;
+        vec![Order::Do { effect, due: now }]
+    }
+
+    /// What is ordered when its counts have changed, unless it is ordered already: what is said is what is known then.
+    fn tells(&mut self, now: Timestamp) -> Vec<Order> {
+        let effect = match self.then {
+            Then::Declare => Effect::TellIncidentOfAlerts,
+            Then::Notify => Effect::RefreshAlertCard,
+            Then::Suppress => return Vec::new(),
+        };
+        if self.told_at > now {
+            return Vec::new();
+        }
+        // What has lasted for long is told less often: ten times as long, a tenth as often.
+        let lasted = now.duration_since(self.told_from) / 10;
+        let due = now.max(self.told_at + lasted.clamp(TOLD_EVERY, TOLD_AT_LEAST));
+        self.told_at = due;
+        vec![Order::Do { effect, due }]
+    }
+}
+
+/// What came of an order of a group, or what a person wants of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupReport {
+    /// Its card was posted.
+    CardPosted(MessageRef),
+    /// Its incident is there.
+    IncidentOpened {
+        /// For which round.
+        round: u32,
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Its incident is over, and something has begun since.
+    IncidentOver {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Somebody has it.
+    Acknowledged {
+        /// Who.
+        by: Who,
+    },
+    /// Somebody wants to hear nothing of it until then.
+    Snoozed {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Somebody has made an incident of it, or made it part of one.
+    Attached {
+        /// Which.
+        incident: IncidentId,
+    },
+}
+
+impl Group {
+    /// Takes in what came of an order, and says what follows. Of another round it changes nothing.
+    pub fn learn(&mut self, report: &GroupReport, now: Timestamp) -> Vec<Order> {
+        let orders = match report {
+            GroupReport::CardPosted(at) if self.card.is_none() => {
+                self.card = Some(at.clone());
+                // What has changed while it was posted is shown now.
+                self.tells(now)
+            }
+            GroupReport::IncidentOpened { round, incident }
+                if *round == self.round && self.incident.is_none() =>
+            {
+                self.belongs_to(incident, now)
+            }
+            GroupReport::IncidentOver { incident } if self.incident.as_ref() == Some(incident) => {
+                self.incident = None;
+                self.round += 1;
+                self.total = self.firing;
+                self.samples.retain(|sample| sample.is_firing);
+                if let Some(sample) = self.samples.first() {
+                    self.title.clone_from(&sample.title);
+                }
+                self.began_at = now;
+                self.introduces(now)
+            }
+            GroupReport::Acknowledged { by } => {
+                self.acknowledged_by = Some(by.clone());
+                self.tells(now)
+            }
+            GroupReport::Snoozed { until } => {
+                self.snoozed_until = Some(*until);
+                self.tells(now)
+            }
+            GroupReport::Attached { incident } if self.incident.as_ref() != Some(incident) => {
+                self.then = Then::Declare;
+                self.belongs_to(incident, now)
+            }
+            GroupReport::CardPosted(_)
+            | GroupReport::IncidentOpened { .. }
+            | GroupReport::IncidentOver { .. }
+            | GroupReport::Attached { .. } => return Vec::new(),
+        };
+        self.version += 1;
+        orders
+    }
+
+    /// What is told when an incident takes its alerts over.
+    fn belongs_to(&mut self, incident: &IncidentId, now: Timestamp) -> Vec<Order> {
+        self.incident = Some(incident.clone());
+        self.told_at = now;
+        let card = self.card.as_ref().map(|_| Effect::RefreshAlertCard);
+        [Some(Effect::TellIncidentOfAlerts), card]
+            .into_iter()
+            .flatten()
+            .map(|effect| Order::Do { effect, due: now })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::alert::Signal;
+    use crate::domain::terms::{ChannelId, DedupKey, MessageTs};
+
+    fn second(n: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000 + n)
+    }
+
+    fn routed(then: Then) -> Routed {
+        Routed {
+            group: GroupId::new("grp-1"),
+            then,
+            channel: None,
+            service: None,
+            severity: None,
+            values: BTreeMap::new(),
+        }
+    }
+
+    struct Told {
+        group: Group,
+        routed: Routed,
+    }
+
+    impl Told {
+        fn new(then: Then) -> Self {
+            let routed = routed(then);
+            Self {
+                group: Group::new(&routed, "prometheus", second(0)),
+                routed,
+            }
+        }
+
+        /// What is ordered when an alert of this title changes at this second.
+        fn hears(&mut self, at: i64, title: &str, change: Change, flaps: bool) -> Vec<String> {
+            let alert = Alert {
+                key: DedupKey::new(title),
+                signal: Signal::Firing,
+                name: "n".into(),
+                title: title.into(),
+                description: None,
+                severity: None,
+                labels: BTreeMap::new(),
+                links: Links::default(),
+                started_at: None,
+                ended_at: None,
+                expires_at: None,
+            };
+            let orders = self
+                .group
+                .take(&self.routed, &alert, change, flaps, second(at));
+            shown(&orders)
+        }
+
+        fn learns(&mut self, at: i64, report: &GroupReport) -> Vec<String> {
+            shown(&self.group.learn(report, second(at)))
+        }
+    }
+
+    fn shown(orders: &[Order]) -> Vec<String> {
+        let show = |order: &Order| match order {
+            Order::Do { effect, due } => {
+                let due = due.duration_since(second(0)).as_secs();
+                format!("{effect:?} at {due}")
+            }
+            Order::Cancel { key } => format!("cancel {key}"),
+        };
+        orders.iter().map(show).collect()
+    }
+
+    fn card() -> GroupReport {
+        GroupReport::CardPosted(MessageRef {
+            channel: ChannelId::new("C1"),
+            ts: MessageTs::new("1.2"),
+        })
+    }
+
+    fn opened(round: u32, id: &str) -> GroupReport {
+        GroupReport::IncidentOpened {
+            round,
+            incident: IncidentId::new(id),
+        }
+    }
+
+    #[test]
+    fn a_storm_is_one_card_that_is_edited_at_most_once_a_second() {
+        let mut it = Told::new(Then::Notify);
+        assert_eq!(
+            it.hears(0, "a0", Change::Began, false),
+            ["PostAlertCard at 0"]
+        );
+        assert_eq!(
+            it.hears(0, "a1", Change::Began, false),
+            ["RefreshAlertCard at 1"]
+        );
+        for n in 2..1_000 {
+            assert_eq!(it.hears(0, &format!("a{n}"), Change::Began, false), [""; 0]);
+        }
+        // What was ordered has been done: the next is a second later.
+        assert_eq!(
+            it.hears(1, "b", Change::Began, false),
+            ["RefreshAlertCard at 2"]
+        );
+        assert_eq!(
+            it.hears(5, "c", Change::Ended, false),
+            ["RefreshAlertCard at 5"]
+        );
+        assert_eq!((it.group.firing, it.group.total), (1_000, 1_001));
+        assert_eq!(it.group.samples.len(), SAMPLES);
+    }
+
+    #[test]
+    fn what_lasts_is_told_less_often() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        it.hears(300, "b", Change::Began, false);
+        assert_eq!(
+            it.hears(300, "c", Change::Began, false),
+            ["RefreshAlertCard at 330"]
+        );
+        it.hears(3_600, "d", Change::Began, false);
+        assert_eq!(
+            it.hears(3_600, "e", Change::Began, false),
+            ["RefreshAlertCard at 3660"]
+        );
+    }
+
+    #[test]
+    fn repetitions_order_nothing() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        let before = it.group.clone();
+        assert_eq!(it.hears(9, "a", Change::Counted, false), [""; 0]);
+        assert_eq!(it.hears(9, "a", Change::Late, false), [""; 0]);
+        assert_eq!(it.group, before);
+    }
+
+    #[test]
+    fn what_flaps_is_told_once() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        assert_eq!(it.hears(10, "b", Change::Began, true), [""; 0]);
+        assert_eq!(it.hears(20, "b", Change::Ended, true), [""; 0]);
+        // But that all is over is told.
+        assert_eq!(
+            it.hears(30, "a", Change::Ended, true),
+            ["RefreshAlertCard at 30"]
+        );
+    }
+
+    #[test]
+    fn a_card_lasts_for_a_while_and_then_there_is_a_new_one() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &card());
+        it.hears(60, "a", Change::Ended, false);
+        assert_eq!(
+            it.hears(120, "a", Change::Began, false),
+            ["RefreshAlertCard at 120"]
+        );
+        it.hears(180, "a", Change::Ended, false);
+        assert_eq!(
+            it.hears(7_200, "a", Change::Began, false),
+            ["PostAlertCard at 7200"]
+        );
+        assert_eq!(
+            (it.group.round, it.group.total, &it.group.card),
+            (2, 1, &None)
+        );
+    }
+
+    #[test]
+    fn an_incident_is_opened_once_and_told_of_the_rest() {
+        let mut it = Told::new(Then::Declare);
+        assert_eq!(
+            it.hears(0, "a", Change::Began, false),
+            ["DeclareForAlerts at 0"]
+        );
+        assert_eq!(
+            it.learns(1, &opened(1, "INC-1")),
+            ["TellIncidentOfAlerts at 1"]
+        );
+        // The answer comes twice.
+        assert_eq!(it.learns(2, &opened(1, "INC-1")), [""; 0]);
+        assert_eq!(
+            it.hears(9, "b", Change::Began, false),
+            ["TellIncidentOfAlerts at 9"]
+        );
+        // However long all is over: people end an incident, not the silence of its alerts.
+        it.hears(20, "a", Change::Ended, false);
+        it.hears(20, "b", Change::Ended, false);
+        assert_eq!(
+            it.hears(90_000, "c", Change::Began, false),
+            ["TellIncidentOfAlerts at 90000"]
+        );
+        assert_eq!(it.group.round, 1);
+    }
+
+    #[test]
+    fn what_begins_after_the_end_of_its_incident_opens_another() {
+        let mut it = Told::new(Then::Declare);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &opened(1, "INC-1"));
+        it.hears(2, "a", Change::Ended, false);
+        it.hears(60, "b", Change::Began, false);
+        let over = GroupReport::IncidentOver {
+            incident: IncidentId::new("INC-1"),
+        };
+        assert_eq!(it.learns(61, &over), ["DeclareForAlerts at 61"]);
+        assert_eq!(it.learns(62, &over), [""; 0]);
+        assert_eq!(it.group.title, "b");
+        assert_eq!((it.group.round, it.group.firing, it.group.total), (2, 1, 1));
+        // What the first declaration brought back comes late, and is of the first.
+        assert_eq!(it.learns(63, &opened(1, "INC-1")), [""; 0]);
+        assert_eq!(it.group.delivery().as_str(), "alerts/grp-1/2");
+    }
+
+    #[test]
+    fn people_make_a_card_part_of_an_incident() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &card());
+        let attached = GroupReport::Attached {
+            incident: IncidentId::new("INC-7"),
+        };
+        assert_eq!(
+            it.learns(60, &attached),
+            ["TellIncidentOfAlerts at 60", "RefreshAlertCard at 60"]
+        );
+        assert_eq!(it.learns(61, &attached), [""; 0]);
+        assert_eq!(
+            it.hears(90, "b", Change::Began, false),
+            ["TellIncidentOfAlerts at 90"]
+        );
+    }
+
+    #[test]
+    fn what_is_suppressed_is_kept_and_not_told() {
+        let mut it = Told::new(Then::Suppress);
+        assert_eq!(it.hears(0, "a", Change::Began, false), [""; 0]);
+        assert_eq!(it.hears(9, "a", Change::Ended, false), [""; 0]);
+        assert_eq!(it.group.total, 1);
+    }
+}

@@ -1,0 +1,685 @@
+//! The door for alerts: what was said is decided on and written down before the sender is answered, many requests at a
+//! time.
+//!
+//! One writer decides for everybody, as for incidents. What it knows of conditions and groups is kept in memory between
+//! commits; a commit proves the versions it was decided on, and where another replica was faster all is decided again on
+//! what is read anew. What alerts do to incidents and what is said of them are orders, written in the same transaction.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::domain::alert::{self, Alert, Change, Flapping, expire, fold};
+use crate::domain::catalog::{Catalog, Then};
+use crate::domain::effect::Lane;
+use crate::domain::group::{Group, GroupReport, Routed};
+use crate::domain::routing::Routing;
+use crate::domain::terms::{DeliveryId, GroupId};
+use crate::store::Store;
+use crate::store::alerts::{AlertCommit, AlertId, HeldAlert, HeldGroup, KeptAlert, KeptBody};
+use crate::store::outbox::Lease;
+use crate::store::write::CommitError;
+
+/// Requests that may wait for the writer; beyond it a sender is told to come again, which all of them do.
+const QUEUE: usize = 1_024;
+/// Requests that share a commit.
+const BATCH: usize = 256;
+/// Conditions and groups that are kept in memory: about 10 MB.
+const CACHE: usize = 20_000;
+/// How long a request waits until it is turned away: senders give up after ten seconds at the least, and come again.
+const BEGUN: Duration = Duration::from_secs(3);
+/// How long after it came in it is written or not.
+const WRITTEN: Duration = Duration::from_secs(5);
+/// How long after it came in it is answered.
+const ANSWERED: Duration = Duration::from_secs(6);
+/// How often a batch is decided anew when others were faster.
+const ROUNDS: usize = 50;
+/// Orders for later than this ring no bell.
+const SOON: SignedDuration = SignedDuration::from_secs(1);
+/// How long a delivery is remembered: senders repeat one for an hour at the most (alert-payloads.md, summary; SNS 3,600 s,
+/// EventBridge 24 h).
+const REMEMBER_DELIVERY: SignedDuration = SignedDuration::from_hours(48);
+/// When a condition is called flapping.
+const FLAPPING: Flapping = Flapping {
+    turns: 6,
+    within: SignedDuration::from_mins(30),
+};
+/// Conditions that are ended in one go because nobody speaks of them any more.
+const EXPIRED_AT_ONCE: i64 = 500;
+
+/// A request of a sender who has proved to be one.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The source, by its id.
+    pub source: String,
+    /// What it says.
+    pub alerts: Vec<Alert>,
+    /// What tells it from every other, if its sender may repeat it.
+    pub delivery: Option<DeliveryId>,
+    /// The type that it claims.
+    pub content_type: String,
+    /// What it said, in its own words.
+    pub body: String,
+}
+
+/// What a request did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Episodes that began.
+    pub began: usize,
+    /// Episodes that ended.
+    pub ended: usize,
+    /// Whether it had come before.
+    pub repeated: bool,
+}
+
+/// Why a request was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum IntakeError {
+    /// Too much at once: nothing was written.
+    #[error("too many requests are waiting; send it again")]
+    Overloaded,
+    /// There is no such group.
+    #[error("there are no such alerts any more")]
+    NoGroup,
+    /// The lease of the order that reports back was lost.
+    #[error("the lease was lost")]
+    LeaseLost,
+    /// The store failed. It may have been written: to send it again does no harm.
+    #[error("the store failed: {0}")]
+    Store(Arc<anyhow::Error>),
+}
+
+/// The door. Copies lead to the same writer.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pending: mpsc::Sender<Pending>,
+    store: Store,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Pending {
+    ask: Ask,
+    since: Option<Instant>,
+    reply: oneshot::Sender<Result<Taken, IntakeError>>,
+}
+
+#[derive(Debug)]
+enum Ask {
+    Request(Request),
+    Expire(Vec<KeptAlert>),
+    Learn {
+        group: GroupId,
+        report: GroupReport,
+        finishes: Option<Lease>,
+    },
+}
+
+impl Pending {
+    fn is_in_time(&self) -> bool {
+        self.since.is_none_or(|since| since.elapsed() < BEGUN)
+    }
+
+    fn answer(self, answer: Result<Taken, IntakeError>) {
+        // Whoever asked may have gone away; it is done all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+impl Intake {
+    /// Starts the writer. It ends, having written what waits, when the last copy of the door is dropped.
+    pub fn start(store: Store, catalog: &Catalog, clock: Clock) -> Self {
+        let (pending, queue) = mpsc::channel(QUEUE);
+        let writer = Writer {
+            store: store.clone(),
+            routing: Routing::new(catalog),
+            clock: clock.clone(),
+            alerts: HashMap::new(),
+            groups: HashMap::new(),
+        };
+        tokio::spawn(writer.run(queue));
+        Self {
+            pending,
+            store,
+            clock,
+        }
+    }
+
+    /// Takes a request in: it is written when this returns.
+    pub async fn take(&self, mut request: Request) -> Result<Taken, IntakeError> {
+        request.alerts = request.alerts.into_iter().map(Alert::defused).collect();
+        self.ask(Ask::Request(request), true).await
+    }
+
+    /// Takes in what a person wants of a group.
+    pub async fn tell(&self, group: GroupId, report: GroupReport) -> Result<Taken, IntakeError> {
+        let ask = Ask::Learn {
+            group,
+            report,
+            finishes: None,
+        };
+        self.ask(ask, true).await
+    }
+
+    /// Takes in what an order brought back, and takes the order off the outbox in the same transaction. Never turned away.
+    pub async fn report(
+        &self,
+        group: GroupId,
+        report: GroupReport,
+        finishes: Lease,
+    ) -> Result<Taken, IntakeError> {
+        let ask = Ask::Learn {
+            group,
+            report,
+            finishes: Some(finishes),
+        };
+        self.ask(ask, false).await
+    }
+
+    /// Ends the episodes of which nobody has spoken for too long; says how many.
+    pub async fn expire(&self) -> anyhow::Result<usize> {
+        let expired = self
+            .store
+            .expired_alerts(self.clock.now(), EXPIRED_AT_ONCE)
+            .await?;
+        if expired.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.ask(Ask::Expire(expired), false).await?.ended)
+    }
+
+    /// Whether a request would be turned away now.
+    pub fn is_full(&self) -> bool {
+        self.pending.capacity() == 0
+    }
+
+    /// Whether there is a writer: it stops before the last door is closed only if it panics.
+    pub fn is_running(&self) -> bool {
+        !self.pending.is_closed()
+    }
+
+    /// Waits until there is no writer any more.
+    pub async fn stopped(&self) {
+        self.pending.closed().await;
+    }
+
+    async fn ask(&self, ask: Ask, is_hurried: bool) -> Result<Taken, IntakeError> {
+        let (reply, answer) = oneshot::channel();
+        let now = Instant::now();
+        let pending = Pending {
+            ask,
+            since: is_hurried.then_some(now),
+            reply,
+        };
+        if is_hurried {
+            self.pending
+                .try_send(pending)
+                .map_err(|error| match error {
+                    TrySendError::Full(_) => IntakeError::Overloaded,
+                    TrySendError::Closed(_) => has_stopped(),
+                })?;
+            return match timeout_at(now + ANSWERED, answer).await {
+                Ok(answer) => answer.unwrap_or_else(|_| Err(has_stopped())),
+                Err(_) => Err(failed(anyhow::anyhow!("the writer did not answer in time"))),
+            };
+        }
+        self.pending
+            .send(pending)
+            .await
+            .map_err(|_| has_stopped())?;
+        answer.await.unwrap_or_else(|_| Err(has_stopped()))
+    }
+}
+
+fn has_stopped() -> IntakeError {
+    failed(anyhow::anyhow!("the writer of alerts has stopped"))
+}
+
+fn failed(cause: anyhow::Error) -> IntakeError {
+    IntakeError::Store(Arc::new(cause))
+}
+
+/// The writer: the only one who decides on alerts.
+struct Writer {
+    store: Store,
+    routing: Routing,
+    clock: Clock,
+    /// What is known, as of its last commit here; it may be older than the store's if another replica wrote. `None`: the
+    /// store knows nothing of it.
+    alerts: HashMap<AlertId, HeldAlert>,
+    groups: HashMap<GroupId, HeldGroup>,
+}
+
+/// What one request says of one condition, and where that belongs.
+struct Signal<'a> {
+    id: AlertId,
+    alert: &'a Alert,
+    routed: Routed,
+}
+
+/// Why a batch was not written.
+enum Unwritten {
+    /// One of them stands in the way of the others.
+    Together(IntakeError),
+    /// Decide again.
+    Conflict,
+    /// The store's trouble.
+    Store(IntakeError),
+}
+
+impl Writer {
+    async fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut batch, BATCH).await > 0 {
+            self.process(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    async fn process(&mut self, batch: Vec<Pending>) {
+        let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(Pending::is_in_time);
+        for pending in late {
+            pending.answer(Err(IntakeError::Overloaded));
+        }
+        if batch.is_empty() {
+            return;
+        }
+        match self.write_down(&batch).await {
+            Ok(answers) => {
+                for (pending, answer) in batch.into_iter().zip(answers) {
+                    pending.answer(answer);
+                }
+            }
+            Err(Unwritten::Together(_)) if batch.len() > 1 => {
+                for pending in batch {
+                    let answer = self.write_down(std::slice::from_ref(&pending)).await;
+                    pending.answer(match answer {
+                        Ok(mut answers) => answers.pop().unwrap_or(Err(IntakeError::Overloaded)),
+                        Err(Unwritten::Together(error) | Unwritten::Store(error)) => Err(error),
+                        Err(Unwritten::Conflict) => Err(IntakeError::Overloaded),
+                    });
+                }
+            }
+            Err(Unwritten::Together(error) | Unwritten::Store(error)) => {
+                for pending in batch {
+                    pending.answer(Err(error.clone()));
+                }
+            }
+            Err(Unwritten::Conflict) => {
+                warn!(
+                    "gave {} requests up after {ROUNDS} rounds of conflicts",
+                    batch.len()
+                );
+                for pending in batch {
+                    pending.answer(Err(IntakeError::Overloaded));
+                }
+            }
+        }
+        forget_overflow(&mut self.alerts);
+        forget_overflow(&mut self.groups);
+    }
+
+    /// Decides on all requests of a batch and writes what follows, until nobody else is faster.
+    async fn write_down(
+        &mut self,
+        batch: &[Pending],
+    ) -> Result<Vec<Result<Taken, IntakeError>>, Unwritten> {
+        let earliest = batch.iter().filter_map(|pending| pending.since).min();
+        let until = earliest.unwrap_or_else(Instant::now) + WRITTEN;
+        let signals: Vec<Vec<Signal<'_>>> = batch
+            .iter()
+            .map(|pending| self.signals(&pending.ask))
+            .collect();
+        for round in 0..ROUNDS {
+            match self.attempt(batch, &signals, until).await {
+                Err(Unwritten::Conflict) => {
+                    self.forget(batch, &signals);
+                    tokio::time::sleep(Duration::from_millis(round as u64 % 5)).await;
+                }
+                done => return done,
+            }
+        }
+        Err(Unwritten::Conflict)
+    }
+
+    fn signals<'a>(&self, ask: &'a Ask) -> Vec<Signal<'a>> {
+        match ask {
+            Ask::Request(request) => {
+                let alerts = request.alerts.iter();
+                let signal = |alert| Signal {
+                    id: AlertId::new(&request.source, alert),
+                    routed: self.routing.route(&request.source, alert),
+                    alert,
+                };
+                alerts.map(signal).collect()
+            }
+            Ask::Expire(kept) => {
+                let signal = |kept: &'a KeptAlert| Signal {
+                    id: kept.id.clone(),
+                    routed: self.routing.route(kept.id.source(), &kept.alert),
+                    alert: &kept.alert,
+                };
+                kept.iter().map(signal).collect()
+            }
+            Ask::Learn { .. } => Vec::new(),
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        batch: &[Pending],
+        signals: &[Vec<Signal<'_>>],
+        until: Instant,
+    ) -> Result<Vec<Result<Taken, IntakeError>>, Unwritten> {
+        let reading = self.read(batch, signals);
+        let repeated = match timeout_at(until, reading).await {
+            Ok(Ok(repeated)) => repeated,
+            Ok(Err(cause)) => return Err(Unwritten::Store(failed(cause))),
+            Err(_) => {
+                let late = anyhow::anyhow!("the database did not answer in time");
+                return Err(Unwritten::Store(failed(late)));
+            }
+        };
+        let now = self.clock.now();
+        let mut commit = AlertCommit::default();
+        let mut delivered = BTreeSet::new();
+        let mut answers = Vec::with_capacity(batch.len());
+        for (pending, signals) in batch.iter().zip(signals) {
+            answers.push(match &pending.ask {
+                Ask::Request(request) => {
+                    let is_new = request
+                        .delivery
+                        .as_ref()
+                        .is_none_or(|id| !repeated.contains(id) && delivered.insert(id.clone()));
+                    match is_new {
+                        true => Ok(self.take(request, signals, &mut commit, now)),
+                        false => Ok(Taken {
+                            repeated: true,
+                            ..Taken::default()
+                        }),
+                    }
+                }
+                Ask::Expire(_) => Ok(self.expire(signals, &mut commit, now)),
+                Ask::Learn {
+                    group,
+                    report,
+                    finishes,
+                } => {
+                    if let Some(lease) = finishes {
+                        commit.finish(lease);
+                    }
+                    self.learn(group, report, &mut commit, now)
+                }
+            });
+        }
+        self.commit(commit, until).await?;
+        Ok(answers)
+    }
+
+    /// Reads what is not in memory; gives the deliveries that were made before.
+    async fn read(
+        &mut self,
+        batch: &[Pending],
+        signals: &[Vec<Signal<'_>>],
+    ) -> anyhow::Result<BTreeSet<DeliveryId>> {
+        let ids = signals.iter().flatten().map(|signal| &signal.id);
+        let missing: BTreeSet<&AlertId> = ids.filter(|id| !self.alerts.contains_key(*id)).collect();
+        let missing: Vec<&AlertId> = missing.into_iter().collect();
+        if !missing.is_empty() {
+            let held = self.store.held_alerts(&missing).await?;
+            self.alerts.extend(held);
+        }
+        let mut groups = BTreeSet::new();
+        for signal in signals.iter().flatten() {
+            groups.insert(signal.routed.group.clone());
+            groups.extend(self.alerts.get(&signal.id).map(|held| held.group.clone()));
+        }
+        groups.extend(batch.iter().filter_map(|pending| match &pending.ask {
+            Ask::Learn { group, .. } => Some(group.clone()),
+            Ask::Request(_) | Ask::Expire(_) => None,
+        }));
+        groups.retain(|id| !self.groups.contains_key(id));
+        let missing: Vec<&GroupId> = groups.iter().collect();
+        if !missing.is_empty() {
+            let held = self.store.groups(&missing).await?;
+            self.groups
+                .extend(held.into_iter().map(|held| (held.group.id.clone(), held)));
+        }
+        let deliveries = batch.iter().filter_map(|pending| match &pending.ask {
+            Ask::Request(request) => request.delivery.as_ref(),
+            Ask::Expire(_) | Ask::Learn { .. } => None,
+        });
+        let deliveries: Vec<&DeliveryId> = deliveries.collect();
+        match deliveries.is_empty() {
+            true => Ok(BTreeSet::new()),
+            false => Ok(self
+                .store
+                .deliveries_made(&deliveries)
+                .await?
+                .into_iter()
+                .collect()),
+        }
+    }
+
+    /// Takes in what a request says.
+    fn take(
+        &self,
+        request: &Request,
+        signals: &[Signal<'_>],
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) -> Taken {
+        let mut taken = Taken::default();
+        let body = Uuid::now_v7().to_string();
+        let mut is_worth_keeping = false;
+        for signal in signals {
+            let before = self.held(&signal.id, commit);
+            let known = before.as_ref().map(|held| &held.tracked);
+            let (Some(tracked), change) = fold(known, signal.alert, FLAPPING, now) else {
+                continue;
+            };
+            let change = match (&before, change) {
+                (Some(before), Change::Counted) if self.has_grown(signal, before, commit) => {
+                    Change::Began
+                }
+                (_, change) => change,
+            };
+            // An episode stays in the group in which it began, whatever the configuration says by now.
+            let group = match (&before, change) {
+                (
+                    Some(before),
+                    Change::Ended | Change::Acknowledged | Change::Counted | Change::Late,
+                ) => before.group.clone(),
+                (_, _) => signal.routed.group.clone(),
+            };
+            // Its end was lost on the way, or it counts elsewhere from now on.
+            if change == Change::Began
+                && let Some(before) = &before
+                && before.tracked.status.is_active()
+            {
+                self.change_group(signal, &before.group, Change::Ended, true, commit, now);
+            }
+            let is_flapping = tracked.is_flapping(FLAPPING, now);
+            let held = HeldAlert {
+                version: before.as_ref().map_or(0, |held| held.version),
+                tracked,
+                group,
+            };
+            self.change_group(signal, &held.group, change, is_flapping, commit, now);
+            match change {
+                Change::Counted | Change::Late => commit.touch(signal.id.clone(), held),
+                Change::Began | Change::Ended | Change::Acknowledged => {
+                    is_worth_keeping = true;
+                    taken.began += usize::from(change == Change::Began);
+                    taken.ended += usize::from(change == Change::Ended);
+                    commit.put(
+                        signal.id.clone(),
+                        held,
+                        signal.alert.clone(),
+                        Some(body.clone()),
+                    );
+                }
+            }
+        }
+        if is_worth_keeping {
+            commit.keep_body(&KeptBody {
+                id: body,
+                source: request.source.clone(),
+                received_at: now,
+                content_type: request.content_type.clone(),
+                body: request.body.clone(),
+            });
+        }
+        if let Some(delivery) = &request.delivery {
+            let expires = now.checked_add(REMEMBER_DELIVERY).unwrap_or(Timestamp::MAX);
+            commit.deliver(delivery, expires);
+        }
+        taken
+    }
+
+    /// Whether what was only told of, or not even that, is now worth an incident: a warning that has become critical.
+    fn has_grown(&self, signal: &Signal<'_>, before: &HeldAlert, commit: &AlertCommit) -> bool {
+        signal.alert.signal == alert::Signal::Firing
+            && signal.routed.then == Then::Declare
+            && signal.routed.group != before.group
+            && self
+                .held_group(&before.group, commit)
+                .is_none_or(|held| held.group.then != Then::Declare)
+    }
+
+    fn expire(&self, signals: &[Signal<'_>], commit: &mut AlertCommit, now: Timestamp) -> Taken {
+        let mut taken = Taken::default();
+        for signal in signals {
+            let Some(mut held) = self.held(&signal.id, commit) else {
+                continue;
+            };
+            if !held.tracked.has_expired(now) {
+                continue;
+            }
+            held.tracked = expire(&held.tracked, FLAPPING, now);
+            let is_flapping = held.tracked.is_flapping(FLAPPING, now);
+            self.change_group(signal, &held.group, Change::Ended, is_flapping, commit, now);
+            commit.put(signal.id.clone(), held, signal.alert.clone(), None);
+            taken.ended += 1;
+        }
+        taken
+    }
+
+    fn learn(
+        &self,
+        id: &GroupId,
+        report: &GroupReport,
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) -> Result<Taken, IntakeError> {
+        let Some(mut held) = self.held_group(id, commit) else {
+            return Err(IntakeError::NoGroup);
+        };
+        let before = held.group.clone();
+        let orders = held.group.learn(report, now);
+        if held.group != before {
+            commit.put_group(held, orders, now);
+        }
+        Ok(Taken::default())
+    }
+
+    fn change_group(
+        &self,
+        signal: &Signal<'_>,
+        group: &GroupId,
+        change: Change,
+        is_flapping: bool,
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) {
+        if matches!(change, Change::Counted | Change::Late) {
+            return;
+        }
+        let held = self.held_group(group, commit);
+        let mut held = held.unwrap_or_else(|| HeldGroup {
+            version: 0,
+            group: Group::new(&signal.routed, signal.id.source(), now),
+        });
+        let orders = held
+            .group
+            .take(&signal.routed, signal.alert, change, is_flapping, now);
+        commit.put_group(held, orders, now);
+    }
+
+    fn held(&self, id: &AlertId, commit: &AlertCommit) -> Option<HeldAlert> {
+        commit.alert(id).or_else(|| self.alerts.get(id)).cloned()
+    }
+
+    fn held_group(&self, id: &GroupId, commit: &AlertCommit) -> Option<HeldGroup> {
+        commit.group(id).or_else(|| self.groups.get(id)).cloned()
+    }
+
+    /// Writes a commit and remembers it.
+    async fn commit(&mut self, commit: AlertCommit, until: Instant) -> Result<(), Unwritten> {
+        if commit.is_empty() {
+            return Ok(());
+        }
+        match self.store.commit_alerts(&commit, until).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict | CommitError::Deadlock) => return Err(Unwritten::Conflict),
+            Err(CommitError::LeaseLost) => return Err(Unwritten::Together(IntakeError::LeaseLost)),
+            Err(CommitError::Unfit(cause)) => {
+                return Err(Unwritten::Together(failed(cause.into())));
+            }
+            Err(CommitError::Json(cause)) => return Err(Unwritten::Together(failed(cause.into()))),
+            Err(CommitError::Database(cause) | CommitError::Unclear(cause)) => {
+                error!("The store failed while it wrote alerts: {cause}");
+                // What reached the disk is not known: nothing in memory is to be trusted.
+                self.alerts.clear();
+                self.groups.clear();
+                return Err(Unwritten::Store(failed(cause.into())));
+            }
+        }
+        let soon = self.clock.now() + SOON;
+        for lane in Lane::ALL {
+            if commit.orders_by(lane, soon) {
+                self.store.bells().ring(lane);
+            }
+        }
+        let (alerts, groups) = commit.held();
+        self.alerts.extend(alerts);
+        self.groups.extend(groups);
+        Ok(())
+    }
+
+    /// Drops from memory what a batch was decided on.
+    fn forget(&mut self, batch: &[Pending], signals: &[Vec<Signal<'_>>]) {
+        for signal in signals.iter().flatten() {
+            if let Some(held) = self.alerts.remove(&signal.id) {
+                self.groups.remove(&held.group);
+            }
+            self.groups.remove(&signal.routed.group);
+        }
+        for pending in batch {
+            if let Ask::Learn { group, .. } = &pending.ask {
+                self.groups.remove(group);
+            }
+        }
+    }
+}
+
+/// Drops half of what is in memory when it is too much: any half is as good as the other.
+fn forget_overflow<K: Eq + Hash, V>(kept: &mut HashMap<K, V>) {
+    if kept.len() > CACHE {
+        let mut is_kept = false;
+        kept.retain(|_, _| {
+            is_kept = !is_kept;
+            is_kept
+        });
+        kept.shrink_to(CACHE);
+    }
+}

@@ -1,0 +1,143 @@
+//! The card of a group of alerts: what fires, how many, and what one can do about it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use minijinja::context;
+use serde_json::json;
+
+use super::client::Outgoing;
+use super::interaction::{Style, careful, general};
+use super::message::{Composer, OFFERED, answer, moment, said, short};
+use crate::domain::catalog::Then;
+use crate::domain::form::show_roughly;
+use crate::domain::group::Group;
+use crate::domain::incident::Incident;
+use crate::templates::{bold, mrkdwn};
+
+impl Composer {
+    /// The card of a group of alerts.
+    pub fn alert_card(&self, group: &Group, now: Timestamp) -> anyhow::Result<Outgoing> {
+        let samples: Vec<_> = group
+            .samples
+            .iter()
+            .map(|sample| {
+                context! {
+                    title => sample.title.as_str(),
+                    is_firing => sample.is_firing,
+                    is_flapping => sample.is_flapping,
+                }
+            })
+            .collect();
+        let severity = group
+            .severity
+            .as_ref()
+            .and_then(|id| self.catalog.severity(id));
+        let service = group.service.as_ref().map(|id| {
+            let known = self.catalog.service(id);
+            known.map_or_else(|| id.to_string(), |service| service.name.clone())
+        });
+        let values = group.values.iter().filter(|(label, value)| {
+            !value.is_empty() && !["name", "source", "title"].contains(&label.as_str())
+        });
+        let values: Vec<_> = values
+            .map(|(label, value)| context! { label => label.as_str(), value => value.as_str() })
+            .collect();
+        let snoozed = group.snoozed_until.filter(|until| *until > now);
+        let context = context! {
+            title => group.title.as_str(),
+            description => group.description.as_deref(),
+            source => group.source.as_str(),
+            severity => severity.map(|severity| short(&severity.name)),
+            service => service,
+            values => values,
+            firing => group.firing,
+            total => group.total,
+            more => group.total.saturating_sub(group.samples.len() as u64),
+            samples => samples,
+            since => moment(group.began_at),
+            lasted => show_roughly(group.changed_at.duration_since(group.began_at)),
+            acknowledged_by => group.acknowledged_by.as_ref().map(|who| context! {
+                slack => who.slack.as_ref().map(|user| user.as_str()),
+                name => who.name.as_str(),
+            }),
+            snoozed_until => snoozed.map(moment),
+            incident => group.incident.as_ref().map(|id| id.as_str()),
+            runbook => group.links.runbook.as_deref(),
+            dashboard => group.links.dashboard.as_deref(),
+            silence => group.links.silence.as_deref(),
+            origin => group.links.origin.as_deref(),
+        };
+        let text = self.render("slack/alert.mrkdwn.j2", context)?;
+        let fallback = match group.firing {
+            0 => format!("Over: {}", group.title),
+            1 => format!("Alert: {}", group.title),
+            firing => format!("{firing} alerts: {}", group.title),
+        };
+        let mut message = said(&text, &mrkdwn(&fallback));
+        let buttons = self.alert_buttons(group);
+        if !buttons.is_empty() {
+            message
+                .blocks
+                .push(json!({ "type": "actions", "elements": buttons }));
+        }
+        Ok(message)
+    }
+
+    /// The open incidents, of which one may take alerts over.
+    pub fn attach_to(&self, group: &Group, open: &[Arc<Incident>]) -> Outgoing {
+        if open.is_empty() {
+            return answer("No incident is open. “Declare” on the card opens one.");
+        }
+        let buttons: Vec<_> = open
+            .iter()
+            .take(OFFERED)
+            .enumerate()
+            .map(|(n, incident)| {
+                let label = format!("{} {}", incident.id, incident.named(&incident.title));
+                let line = format!("alert attach {} {}", group.id, incident.id);
+                general(&label, &format!("attach-{n}"), &line, Style::Plain)
+            })
+            .collect();
+        let mut message = answer(&format!(
+            "Which incident takes {} over?",
+            bold(&group.title)
+        ));
+        message
+            .blocks
+            .push(json!({ "type": "actions", "elements": buttons }));
+        message
+    }
+
+    fn alert_buttons(&self, group: &Group) -> Vec<serde_json::Value> {
+        if group.firing == 0 || group.then != Then::Notify {
+            return Vec::new();
+        }
+        let line = |word: &str| format!("alert {word} {}", group.id);
+        let raise = careful(
+            general("Declare", "alert-declare", &line("declare"), Style::Primary),
+            "Declare an incident?",
+            "It opens a war room, calls people in and is announced. These alerts are told there from then on.",
+            "Declare",
+        );
+        let mut buttons = vec![
+            raise,
+            general("Attach to…", "alert-attach", &line("attach"), Style::Plain),
+        ];
+        if group.acknowledged_by.is_none() {
+            buttons.push(general(
+                "Acknowledge",
+                "alert-ack",
+                &line("ack"),
+                Style::Plain,
+            ));
+        }
+        buttons.push(general(
+            "Snooze 1 h",
+            "alert-snooze",
+            &line("snooze"),
+            Style::Plain,
+        ));
+        buttons
+    }
+}

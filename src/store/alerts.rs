@@ -1,0 +1,605 @@
+//! What is kept of alerts: the newest of each condition, their groups, and the requests that changed something.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::commit::delivery_key;
+use super::database::{Sql, without_nul};
+use super::outbox::Lease;
+use super::write::Kind::{Int, Text};
+use super::write::{Batch, Cell, CommitError, Verb, Write};
+use super::{Store, moment, ms};
+use crate::domain::alert::{Alert, Tracked};
+use crate::domain::effect::{Effect, Lane, Order};
+use crate::domain::group::Group;
+use crate::domain::terms::{DeliveryId, GroupId, IncidentId};
+
+/// Orders of one change of a group stand behind each other, and before those of the next.
+const PLACES_PER_CHANGE: i64 = 1_000;
+/// What expires is kept in full minutes, rounded up: a sender that repeats itself moves it with each word, and each move
+/// would have to be sorted in.
+const EXPIRY_GRAIN_MS: i64 = 60_000;
+
+/// What tells a condition from every other: the source's id and the sender's key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AlertId(String);
+
+impl AlertId {
+    /// The id of a condition.
+    pub fn new(source: &str, alert: &Alert) -> Self {
+        let key = alert.key.as_str();
+        Self(format!("{source}/{}", without_nul(key)))
+    }
+
+    /// The id as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The source.
+    pub fn source(&self) -> &str {
+        self.0.split_once('/').map_or("", |(source, _)| source)
+    }
+}
+
+/// What is known of a condition, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAlert {
+    /// The version of its row; 0: there is none yet.
+    pub version: i64,
+    /// What is known.
+    pub tracked: Tracked,
+    /// Its group.
+    pub group: GroupId,
+}
+
+/// A group, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldGroup {
+    /// The version of its row; 0: there is none yet.
+    pub version: i64,
+    /// The group.
+    pub group: Group,
+}
+
+/// A condition with everything that is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAlert {
+    /// Which.
+    pub id: AlertId,
+    /// What is known.
+    pub held: HeldAlert,
+    /// What was said when its episode began or ended.
+    pub alert: Alert,
+    /// The request that said it.
+    pub body: Option<String>,
+}
+
+/// A request as it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBody {
+    /// Its id.
+    pub id: String,
+    /// The source that it came to.
+    pub source: String,
+    /// When.
+    pub received_at: Timestamp,
+    /// The type that it claimed.
+    pub content_type: String,
+    /// What it said.
+    pub body: String,
+}
+
+/// What is to be written together.
+#[derive(Debug, Default)]
+pub struct AlertCommit {
+    alerts: BTreeMap<AlertId, (HeldAlert, Option<Said>)>,
+    groups: BTreeMap<GroupId, HeldGroup>,
+    bodies: Vec<Cell>,
+    deliveries: Vec<Cell>,
+    orders: Vec<(GroupId, i64, Effect, Timestamp, Timestamp)>,
+    cancelled: Vec<Cell>,
+    finished: Vec<Cell>,
+}
+
+/// Conditions and groups, each with what is stored of it.
+pub type Held = (Vec<(AlertId, HeldAlert)>, Vec<(GroupId, HeldGroup)>);
+
+/// What was said when an episode began or ended, and the request that said it.
+#[derive(Debug, Clone)]
+struct Said {
+    alert: Alert,
+    body: Option<String>,
+}
+
+impl AlertCommit {
+    /// Whether there is anything to write.
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty() && self.groups.is_empty() && self.finished.is_empty()
+    }
+
+    /// What this commit already holds of a condition.
+    pub fn alert(&self, id: &AlertId) -> Option<&HeldAlert> {
+        self.alerts.get(id).map(|(held, _)| held)
+    }
+
+    /// What this commit already holds of a group.
+    pub fn group(&self, id: &GroupId) -> Option<&HeldGroup> {
+        self.groups.get(id)
+    }
+
+    /// A condition as it stands now, if it was only spoken of again.
+    pub fn touch(&mut self, id: AlertId, held: HeldAlert) {
+        let said = self.alerts.remove(&id).and_then(|(_, said)| said);
+        self.alerts.insert(id, (held, said));
+    }
+
+    /// A condition as it stands now, with what was said of it.
+    pub fn put(&mut self, id: AlertId, held: HeldAlert, alert: Alert, body: Option<String>) {
+        self.alerts.insert(id, (held, Some(Said { alert, body })));
+    }
+
+    /// A group as it stands now, and what it orders.
+    pub fn put_group(&mut self, held: HeldGroup, orders: Vec<Order>, now: Timestamp) {
+        let id = held.group.id.clone();
+        for (place, order) in (0..).zip(orders) {
+            let key = match &order {
+                Order::Do { effect, .. } => effect.key(),
+                Order::Cancel { key } => Some(*key),
+            };
+            if let Some(key) = key {
+                self.orders
+                    .retain(|(group, _, effect, ..)| *group != id || effect.key() != Some(key));
+                if held.version > 0 {
+                    self.cancelled
+                        .extend([Cell::text(id.as_str()), Cell::text(key)]);
+                }
+            }
+            if let Order::Do { effect, due } = order {
+                let position = held.group.version as i64 * PLACES_PER_CHANGE + place;
+                self.orders.push((id.clone(), position, effect, now, due));
+            }
+        }
+        self.groups.insert(id, held);
+    }
+
+    /// Keeps a request.
+    pub fn keep_body(&mut self, body: &KeptBody) {
+        self.bodies.extend([
+            Cell::text(&body.id),
+            Cell::text(&body.source),
+            Cell::int(ms(body.received_at)),
+            Cell::text(&body.content_type),
+            Cell::text(&body.body),
+        ]);
+    }
+
+    /// Remembers that a delivery was made.
+    pub fn deliver(&mut self, id: &DeliveryId, expires_at: Timestamp) {
+        self.deliveries.extend([
+            Cell::text(&delivery_key(id)),
+            Cell::text(""),
+            Cell::int(0),
+            Cell::int(ms(expires_at)),
+        ]);
+    }
+
+    /// Takes an order off the outbox in the same breath.
+    pub fn finish(&mut self, lease: &Lease) {
+        self.finished.extend([
+            Cell::text(&lease.id),
+            Cell::text(&lease.owner),
+            Cell::int(lease.attempts),
+        ]);
+    }
+
+    /// Whether it orders something of a lane until then.
+    pub fn orders_by(&self, lane: Lane, by: Timestamp) -> bool {
+        let mut orders = self.orders.iter();
+        orders.any(|(_, _, effect, _, due)| *due <= by && effect.lane() == lane)
+    }
+
+    /// What stands in it of conditions and groups, as it will be stored.
+    pub fn held(self) -> Held {
+        let alerts = self.alerts.into_iter();
+        let alerts = alerts.map(|(id, (held, _))| (id, next(held)));
+        let groups = self.groups.into_iter().map(|(id, mut held)| {
+            held.version += 1;
+            (id, held)
+        });
+        (alerts.collect(), groups.collect())
+    }
+
+    /// The rows, in the order of [`WRITES`].
+    fn rows(&self) -> Result<Vec<Vec<Cell>>, serde_json::Error> {
+        let mut put = Vec::new();
+        let mut touched = Vec::new();
+        for (id, (held, said)) in &self.alerts {
+            let tracked = Cell::Text(Some(serde_json::to_string(&held.tracked)?));
+            let last_seen = Cell::int(ms(held.tracked.last_seen));
+            let expires = Cell::Int(held.tracked.expires_at.map(|at| grain(ms(at))));
+            let version = Cell::int(held.version + 1);
+            match said {
+                None => touched.extend([
+                    Cell::text(id.as_str()),
+                    version,
+                    last_seen,
+                    expires,
+                    tracked,
+                ]),
+                Some(Said { alert, body }) => put.extend([
+                    Cell::text(id.as_str()),
+                    version,
+                    Cell::text(id.source()),
+                    Cell::text(held.group.as_str()),
+                    Cell::text(held.tracked.status.word()),
+                    last_seen,
+                    expires,
+                    tracked,
+                    Cell::text(&serde_json::to_string(alert)?),
+                    Cell::Text(body.clone()),
+                ]),
+            }
+        }
+        let mut groups = Vec::new();
+        for (id, held) in &self.groups {
+            groups.extend([
+                Cell::text(id.as_str()),
+                Cell::int(held.version + 1),
+                Cell::Text(
+                    held.group
+                        .incident
+                        .as_ref()
+                        .map(|id| id.as_str().to_owned()),
+                ),
+                Cell::int(ms(held.group.changed_at)),
+                Cell::text(&serde_json::to_string(&held.group)?),
+            ]);
+        }
+        let mut orders = Vec::new();
+        for (group, position, effect, ordered_at, due) in &self.orders {
+            orders.extend([
+                Cell::Text(Some(format!("{group}/{position}"))),
+                Cell::text(group.as_str()),
+                Cell::text(effect.lane().word()),
+                Cell::Text(effect.queue().map(str::to_owned)),
+                Cell::int(*position),
+                Cell::Text(effect.key().map(str::to_owned)),
+                Cell::Text(Some(serde_json::to_string(effect)?)),
+                Cell::int(ms(*ordered_at)),
+                Cell::int(ms(*due)),
+                Cell::int(0),
+            ]);
+        }
+        Ok(vec![
+            self.finished.clone(),
+            self.deliveries.clone(),
+            put,
+            touched,
+            groups,
+            self.bodies.clone(),
+            self.cancelled.clone(),
+            orders,
+        ])
+    }
+}
+
+fn next(mut held: HeldAlert) -> HeldAlert {
+    held.version += 1;
+    held
+}
+
+fn grain(ms: i64) -> i64 {
+    ms.div_euclid(EXPIRY_GRAIN_MS)
+        .saturating_add(1)
+        .saturating_mul(EXPIRY_GRAIN_MS)
+}
+
+/// What such a commit writes.
+pub(super) static ALERT_WRITES: Batch = Batch {
+    door: "alert_door",
+    committer: 1,
+    writes: &WRITES,
+    statements: Mutex::new(BTreeMap::new()),
+};
+
+const WRITES: [Write; 8] = [
+    Write {
+        verb: Verb::Finish,
+        table: "outbox",
+        columns: &[("id", Text), ("lease_owner", Text), ("attempts", Int)],
+    },
+    Write {
+        verb: Verb::Insert,
+        table: "deliveries",
+        columns: &[
+            ("id", Text),
+            ("incident_id", Text),
+            ("seq", Int),
+            ("expires_at_ms", Int),
+        ],
+    },
+    Write {
+        verb: Verb::Advance,
+        table: "alerts",
+        columns: &[
+            ("id", Text),
+            ("version", Int),
+            ("source", Text),
+            ("group_id", Text),
+            ("status", Text),
+            ("last_seen_ms", Int),
+            ("expires_at_ms", Int),
+            ("tracked", Text),
+            ("alert", Text),
+            ("body_id", Text),
+        ],
+    },
+    Write {
+        verb: Verb::Touch,
+        table: "alerts",
+        columns: &[
+            ("id", Text),
+            ("version", Int),
+            ("last_seen_ms", Int),
+            ("expires_at_ms", Int),
+            ("tracked", Text),
+        ],
+    },
+    Write {
+        verb: Verb::Advance,
+        table: "alert_groups",
+        columns: &[
+            ("id", Text),
+            ("version", Int),
+            ("incident_id", Text),
+            ("changed_at_ms", Int),
+            ("state", Text),
+        ],
+    },
+    Write {
+        verb: Verb::Insert,
+        table: "alert_bodies",
+        columns: &[
+            ("id", Text),
+            ("source", Text),
+            ("received_at_ms", Int),
+            ("content_type", Text),
+            ("body", Text),
+        ],
+    },
+    Write {
+        verb: Verb::DeleteWaiting,
+        table: "outbox",
+        columns: &[("incident_id", Text), ("key", Text)],
+    },
+    Write {
+        verb: Verb::Insert,
+        table: "outbox",
+        columns: &[
+            ("id", Text),
+            ("incident_id", Text),
+            ("lane", Text),
+            ("queue", Text),
+            ("position", Int),
+            ("key", Text),
+            ("effect", Text),
+            ("ordered_at_ms", Int),
+            ("due_at_ms", Int),
+            ("attempts", Int),
+        ],
+    },
+];
+
+/// Rows of a table by many ids, which come as one JSON array.
+macro_rules! by_ids {
+    ($select:literal) => {
+        Sql {
+            sqlite: concat!($select, " WHERE id IN (SELECT value FROM json_each($1))"),
+            // As an array it is looked up in the index, whatever the statistics say.
+            postgres: concat!(
+                $select,
+                " WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))"
+            ),
+        }
+    };
+}
+
+const HELD: Sql = by_ids!("SELECT id, version, group_id, tracked FROM alerts");
+const GROUPS: Sql = by_ids!("SELECT id, version, state FROM alert_groups");
+const DELIVERED: Sql = by_ids!("SELECT id FROM deliveries");
+
+/// A condition's columns, in the order of [`kept`].
+macro_rules! kept {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, version, group_id, tracked, alert, body_id FROM alerts ",
+            $where
+        )
+    };
+}
+
+type KeptRow = (String, i64, String, String, String, Option<String>);
+
+impl Store {
+    /// Writes a commit of alerts, all of it or nothing; what has not begun to be written until then is not written.
+    pub async fn commit_alerts(
+        &self,
+        commit: &AlertCommit,
+        until: Instant,
+    ) -> Result<(), CommitError> {
+        self.database
+            .write(&ALERT_WRITES, commit.rows()?, until)
+            .await
+    }
+
+    /// What is known of these conditions.
+    pub async fn held_alerts(&self, ids: &[&AlertId]) -> anyhow::Result<Vec<(AlertId, HeldAlert)>> {
+        let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        let rows: Vec<(String, i64, String, String)> = self
+            .database
+            .rows(HELD, &[serde_json::to_string(&ids)?.as_str().into()])
+            .await
+            .context("looking alerts up")?;
+        rows.into_iter()
+            .map(|(id, version, group, tracked)| held(id, version, group, &tracked))
+            .collect()
+    }
+
+    /// These groups, as far as they are known.
+    pub async fn groups(&self, ids: &[&GroupId]) -> anyhow::Result<Vec<HeldGroup>> {
+        let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        let rows: Vec<(String, i64, String)> = self
+            .database
+            .rows(GROUPS, &[serde_json::to_string(&ids)?.as_str().into()])
+            .await
+            .context("looking groups of alerts up")?;
+        rows.into_iter()
+            .map(|(id, version, state)| {
+                let group = serde_json::from_str(&state)
+                    .with_context(|| format!("reading the group of alerts {id}"))?;
+                Ok(HeldGroup { version, group })
+            })
+            .collect()
+    }
+
+    /// Which of these deliveries were made.
+    pub async fn deliveries_made(&self, ids: &[&DeliveryId]) -> anyhow::Result<Vec<DeliveryId>> {
+        let keys: Vec<_> = ids.iter().map(|id| delivery_key(id)).collect();
+        let found: Vec<(String,)> = self
+            .database
+            .rows(DELIVERED, &[serde_json::to_string(&keys)?.as_str().into()])
+            .await
+            .context("looking deliveries up")?;
+        let is_found = |id: &&&DeliveryId| found.iter().any(|(key,)| *key == delivery_key(id));
+        Ok(ids
+            .iter()
+            .filter(is_found)
+            .map(|id| (*id).clone())
+            .collect())
+    }
+
+    /// Conditions of which nobody has spoken for too long, the most overdue first.
+    pub async fn expired_alerts(
+        &self,
+        now: Timestamp,
+        limit: i64,
+    ) -> anyhow::Result<Vec<KeptAlert>> {
+        let rows: Vec<KeptRow> = self
+            .database
+            .rows(
+                kept!("WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2"),
+                &[ms(now).into(), limit.into()],
+            )
+            .await
+            .context("looking for alerts that have expired")?;
+        rows.into_iter().map(kept).collect()
+    }
+
+    /// The conditions of a group, the newest first.
+    pub async fn alerts_of_group(
+        &self,
+        group: &GroupId,
+        limit: i64,
+    ) -> anyhow::Result<Vec<KeptAlert>> {
+        let rows: Vec<KeptRow> = self
+            .database
+            .rows(
+                kept!("WHERE group_id = $1 ORDER BY last_seen_ms DESC, id LIMIT $2"),
+                &[group.as_str().into(), limit.into()],
+            )
+            .await
+            .context("looking for the alerts of a group")?;
+        rows.into_iter().map(kept).collect()
+    }
+
+    /// The groups of an incident.
+    pub async fn groups_of_incident(&self, incident: &IncidentId) -> anyhow::Result<Vec<GroupId>> {
+        let rows: Vec<(String,)> = self
+            .database
+            .rows(
+                "SELECT id FROM alert_groups WHERE incident_id = $1 ORDER BY id",
+                &[incident.as_str().into()],
+            )
+            .await
+            .context("looking for the groups of alerts of an incident")?;
+        Ok(rows.into_iter().map(|(id,)| GroupId::new(id)).collect())
+    }
+
+    /// Requests of a time, the oldest first, after this one.
+    pub async fn alert_bodies(
+        &self,
+        since: Timestamp,
+        after: &str,
+        limit: i64,
+    ) -> anyhow::Result<Vec<KeptBody>> {
+        let rows: Vec<(String, String, i64, String, String)> = self
+            .database
+            .rows(
+                "SELECT id, source, received_at_ms, content_type, body FROM alert_bodies \
+                 WHERE received_at_ms >= $1 AND id > $2 ORDER BY id LIMIT $3",
+                &[ms(since).into(), after.into(), limit.into()],
+            )
+            .await
+            .context("reading kept requests")?;
+        let read = |(id, source, at, content_type, body)| KeptBody {
+            id,
+            source,
+            received_at: moment(at),
+            content_type,
+            body,
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Forgets requests that came in before then, and conditions that have been over since before then.
+    pub async fn forget_alerts(&self, bodies: Timestamp, over: Timestamp) -> anyhow::Result<u64> {
+        let forgotten = self
+            .database
+            .execute(
+                "DELETE FROM alert_bodies WHERE received_at_ms < $1",
+                &[ms(bodies).into()],
+            )
+            .await
+            .context("forgetting old requests")?;
+        self.database
+            .execute(
+                "DELETE FROM alerts WHERE status = 'resolved' AND last_seen_ms < $1",
+                &[ms(over).into()],
+            )
+            .await
+            .context("forgetting old alerts")?;
+        Ok(forgotten)
+    }
+}
+
+fn held(
+    id: String,
+    version: i64,
+    group: String,
+    tracked: &str,
+) -> anyhow::Result<(AlertId, HeldAlert)> {
+    let tracked =
+        serde_json::from_str(tracked).with_context(|| format!("reading the alert {id}"))?;
+    let held = HeldAlert {
+        version,
+        tracked,
+        group: GroupId::new(group),
+    };
+    Ok((AlertId(id), held))
+}
+
+fn kept((id, version, group, tracked, alert, body): KeptRow) -> anyhow::Result<KeptAlert> {
+    let alert = serde_json::from_str(&alert).with_context(|| format!("reading the alert {id}"))?;
+    let (id, held) = held(id, version, group, &tracked)?;
+    Ok(KeptAlert {
+        id,
+        held,
+        alert,
+        body,
+    })
+}

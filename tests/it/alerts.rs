@@ -1,0 +1,410 @@
+//! Alerts in the house: they open incidents, feed them and calm them, or stand on a card.
+
+use std::collections::BTreeMap;
+
+use firebell::domain::alert::{Alert, Links, Signal};
+use firebell::domain::terms::{DedupKey, Status};
+use firebell::intake::{Request, Taken};
+use firebell::store::incidents::Which;
+use insta::assert_snapshot;
+use jiff::SignedDuration;
+
+use crate::harness::{TestBot, minutes};
+
+const TOML: &str = r##"
+    [slack]
+    announce = "#incidents"
+
+    [[services]]
+    id = "checkout"
+    name = "Checkout"
+
+    [[routes]]
+    match = { severity = "critical" }
+    service = "{{ labels.service }}"
+    then = "declare"
+    group_by = ["service"]
+
+    [[routes]]
+    match = { severity = "info" }
+    then = "suppress"
+
+    [[routes]]
+    match = { severity = "warning" }
+    then = "notify"
+    channel = "#general"
+"##;
+const ID: &str = "INC-2025-0914-001";
+const ROOM: &str = "incident-2025-0914-001";
+
+fn alert(key: &str, severity: &str, signal: Signal) -> Alert {
+    let labels = [
+        ("severity", severity),
+        ("service", "checkout"),
+        ("instance", key),
+    ];
+    Alert {
+        key: DedupKey::new(key),
+        signal,
+        name: "HighErrorRate".into(),
+        title: format!("5xx above 5 % on {key}"),
+        description: Some("The checkout answers with errors.".into()),
+        severity: Some(severity.into()),
+        labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        links: Links {
+            runbook: Some("https://runbooks.example.com/checkout".into()),
+            ..Links::default()
+        },
+        started_at: None,
+        ended_at: None,
+        expires_at: None,
+    }
+}
+
+impl TestBot {
+    /// A bot with the routes of these tests.
+    async fn with_routes() -> Self {
+        Self::configured(TOML).await
+    }
+
+    /// A source says this.
+    async fn hears(&self, alerts: Vec<Alert>) -> Taken {
+        let request = Request {
+            source: "prometheus".into(),
+            alerts,
+            delivery: None,
+            content_type: "application/json".into(),
+            body: "{}".into(),
+        };
+        let intake = self.app.desk().intake.as_ref().unwrap();
+        let taken = intake.take(request).await.unwrap();
+        self.settle().await;
+        taken
+    }
+
+    async fn fires(&self, key: &str) -> Taken {
+        self.hears(vec![alert(key, "critical", Signal::Firing)])
+            .await
+    }
+
+    async fn ends(&self, key: &str) -> Taken {
+        self.hears(vec![alert(key, "critical", Signal::Resolved)])
+            .await
+    }
+
+    fn message(&self, channel: &str, ts: &str) -> String {
+        let channel = self.channel(channel);
+        let mut messages = channel.messages.iter();
+        messages.find(|it| it.ts == ts).unwrap().plain_text()
+    }
+}
+
+#[tokio::test]
+async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
+    let bot = TestBot::with_routes().await;
+    bot.fires("pod-1").await;
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.title, "5xx above 5 % on pod-1");
+    assert_eq!(incident.service.as_ref().unwrap().as_str(), "checkout");
+    assert_eq!((incident.commander(), incident.firing()), (None, Some(1)));
+    assert_snapshot!(bot.reads("incidents"), @r#"
+        :rotating_light: *INCIDENT DECLARED - P1*
+        *5xx above 5 % on pod-1*
+        *Incident ID:* INC-2025-0914-001
+        *Service:* Checkout
+        *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+        *Incident Commander:* nobody
+        *Status:* Investigating
+        *War room:* <#C0000000004>
+        "#);
+    assert_snapshot!(bot.reads(ROOM), @r#"
+        :rotating_light: *INCIDENT - P1*
+        *5xx above 5 % on pod-1*
+        *Incident ID:* INC-2025-0914-001
+        *Service:* Checkout
+        *Severity:* P1 - Critical
+        *Status:* Investigating
+        *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+        *Alert:* 5xx above 5 % on pod-1 (prometheus)
+        *ETA:* TBD
+        *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
+
+        *Initial assessment:* The checkout answers with errors.
+        [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
+        "#);
+    let card = bot.card(ROOM);
+
+    // More of it: one incident, one card with a count.
+    bot.clock.advance(minutes(1));
+    bot.fires("pod-2").await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.message(ROOM, &card), @r#"
+        :rotating_light: *INCIDENT - P1*
+        *5xx above 5 % on pod-1*
+        *Incident ID:* INC-2025-0914-001
+        *Service:* Checkout
+        *Severity:* P1 - Critical
+        *Status:* Investigating
+        *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+        *Alerts:* 2 firing, 2 so far: 5xx above 5 % on pod-1 (prometheus)
+        *ETA:* TBD
+        *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
+
+        *Initial assessment:* The checkout answers with errors.
+        [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
+        "#);
+    assert_eq!(bot.reads(ROOM), "");
+
+    // Whoever answers first leads.
+    bot.user("bo").joins(ROOM).await;
+    bot.types("bo", ROOM, "/incident ack").await;
+    assert_eq!(bot.incident(ID).await.commander().unwrap().name, "bo");
+    bot.slack.mark_read();
+
+    // All over: that is said, and people resolve.
+    bot.ends("pod-1").await;
+    bot.ends("pod-2").await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.reads(ROOM), @":white_check_mark: All alerts of *5xx above 5 % on pod-1* are over. If users are fine too: `/incident resolve`.");
+    assert_eq!(bot.incident(ID).await.status, Status::Investigating);
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.reads(ROOM), @":bell: Firing again: *5xx above 5 % on pod-1* (1 now, 3 so far, from prometheus)");
+    assert_snapshot!(bot.types("bo", ROOM, "/incident timeline").await, @r#"
+        *Timeline of INC-2025-0914-001: 5xx above 5 % on pod-1*
+        <!date^1757860200^{time}|14:30 UTC> Declared P1 - Critical: 5xx above 5 % on pod-1 (service checkout)
+        The checkout answers with errors. _prometheus_
+        <!date^1757860200^{time}|14:30 UTC> Alert from prometheus: 5xx above 5 % on pod-1 _prometheus_
+        <!date^1757860260^{time}|14:31 UTC> 2 alerts fire, 2 so far: 5xx above 5 % on pod-1 _prometheus_
+        <!date^1757860320^{time}|14:32 UTC> Acknowledged by @bo _bo_
+        <!date^1757860320^{time}|14:32 UTC> Incident Commander: @bo _bo_
+        <!date^1757860320^{time}|14:32 UTC> One alert fires, 2 so far: 5xx above 5 % on pod-1 _prometheus_
+        <!date^1757860332^{time}|14:32 UTC> All alerts are over: 5xx above 5 % on pod-1 _prometheus_
+        <!date^1757860380^{time}|14:33 UTC> Firing again: 5xx above 5 % on pod-1 _prometheus_
+        "#);
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_storm_is_one_incident_with_one_counted_card() {
+    let bot = TestBot::with_routes().await;
+    for round in 0..10 {
+        let storm =
+            (0..100).map(|n| alert(&format!("pod-{round}-{n}"), "critical", Signal::Firing));
+        bot.hears(storm.collect()).await;
+    }
+    bot.advance(minutes(2)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.firing(), Some(1_000));
+    // Its record holds what changed, not each alert.
+    assert!(incident.version < 20, "{}", incident.version);
+    assert!(
+        bot.message(ROOM, &bot.card(ROOM))
+            .contains("1000 firing, 1000 so far")
+    );
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_fires_after_the_resolution_is_another_incident() {
+    let bot = TestBot::with_routes().await;
+    bot.fires("pod-1").await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(1)).await;
+    bot.types(
+        "ana",
+        "incidents",
+        &format!("/incident resolve {ID} a full disk"),
+    )
+    .await;
+    // What ends, ends in the first.
+    bot.ends("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.fires("pod-3").await;
+    bot.advance(minutes(1)).await;
+    let open = bot.store.list(Which::Open, 9).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].id.as_str(), "INC-2025-0914-002");
+    assert_eq!(open[0].title, "5xx above 5 % on pod-3");
+    assert_eq!(open[0].firing(), Some(2), "pod-2 still fires");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_card_shows_what_fires_and_is_made_an_incident_by_a_click() {
+    let bot = TestBot::with_routes().await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    let card = bot.channel("general").messages.last().unwrap().clone();
+    assert_eq!(
+        card.buttons(),
+        ["Declare", "Attach to…", "Acknowledge", "Snooze 1 h"]
+    );
+    assert_snapshot!(bot.reads("general"), @r#"
+        :bell: *Alert* - P3
+        *5xx above 5 % on pod-1*
+        The checkout answers with errors.
+        *From:* prometheus
+        *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+
+        <https://runbooks.example.com/checkout|Runbook>
+        [Declare] [Attach to…] [Acknowledge] [Snooze 1 h]
+        "#);
+    bot.hears(vec![alert("pod-2", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.message("general", &card.ts), @r#"
+        :bell: *2 alerts* - P3
+        *5xx above 5 % on pod-1*
+        *From:* prometheus
+        *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+
+        *2 alerts so far*
+        :small_red_triangle: 5xx above 5 % on pod-2
+        :small_red_triangle: 5xx above 5 % on pod-1
+
+        <https://runbooks.example.com/checkout|Runbook>
+        [Declare] [Attach to…] [Acknowledge] [Snooze 1 h]
+        "#);
+    assert_eq!(bot.reads("general"), "", "edited in place");
+
+    bot.clicks("bo", "general", &card.ts, "Acknowledge").await;
+    assert!(
+        bot.message("general", &card.ts)
+            .contains("Acknowledged by:* <@")
+    );
+    bot.clicks("bo", "general", &card.ts, "Declare").await;
+    // A second click, on a card that was not brought up to date in time.
+    bot.settle().await;
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.commander().unwrap().name, "bo");
+    assert_eq!(incident.firing(), Some(2));
+    let shown = bot
+        .channel("general")
+        .messages
+        .iter()
+        .find(|it| it.ts == card.ts)
+        .unwrap()
+        .clone();
+    assert!(shown.plain_text().contains(ID) && shown.buttons().is_empty());
+    bot.hears(vec![alert("pod-3", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(3));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_card_is_attached_to_an_open_incident_or_silenced() {
+    let bot = TestBot::with_routes().await;
+    bot.types(
+        "ana",
+        "general",
+        "/incident declare p2 the checkout is slow",
+    )
+    .await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    bot.slack.mark_read();
+    bot.clicks("bo", "general", &card, "Attach to…").await;
+    let offer = bot.user("bo").sees().last().unwrap().clone();
+    assert_snapshot!(offer.plain_text(), @r#"
+        Which incident takes *5xx above 5 % on pod-1* over?
+        [INC-2025-0914-001 the checkout is slow]
+        "#);
+    bot.clicks("bo", "general", &offer.ts, &offer.buttons()[0].clone())
+        .await;
+    bot.settle().await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    assert_snapshot!(bot.reads(ROOM), @":bell: An alert from prometheus: *5xx above 5 % on pod-1*");
+
+    // Another one is silenced for an hour.
+    let other = Alert {
+        name: "DiskFull".into(),
+        ..alert("disk", "warning", Signal::Firing)
+    };
+    bot.hears(vec![other]).await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    bot.clicks("bo", "general", &card, "Snooze 1 h").await;
+    bot.settle().await;
+    assert!(bot.message("general", &card).contains("Snoozed until"));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_suppressed_says_nothing_and_what_no_route_takes_is_shown_where_incidents_are() {
+    let bot = TestBot::with_routes().await;
+    bot.hears(vec![alert("pod-1", "info", Signal::Firing)])
+        .await;
+    assert!(bot.slack.unread().is_empty());
+    bot.hears(vec![alert("pod-2", "page-me", Signal::Firing)])
+        .await;
+    assert!(bot.reads("incidents").contains("5xx above 5 % on pod-2"));
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn text_from_an_alert_neither_pings_nor_breaks_its_card() {
+    let bot = TestBot::with_routes().await;
+    let hostile = Alert {
+        title: "<!channel> *bold* `code` <https://evil.example|bank> @everyone\n> quote".into(),
+        description: Some("<@U0000000001> ```x".into()),
+        name: "<!here>".into(),
+        labels: BTreeMap::from([("severity".to_owned(), "warning".to_owned())]),
+        ..alert("x", "warning", Signal::Firing)
+    };
+    bot.hears(vec![hostile.clone()]).await;
+    let said = bot.reads("general");
+    assert!(
+        !said.contains("<!channel")
+            && !said.contains("<!here")
+            && !said.contains("<@U")
+            && !said.contains('`'),
+        "{said}"
+    );
+    let declared = Alert {
+        labels: BTreeMap::from([("severity".to_owned(), "critical".to_owned())]),
+        ..hostile
+    };
+    bot.hears(vec![declared]).await;
+    bot.advance(SignedDuration::from_mins(1)).await;
+    let said = bot.reads("incidents") + &bot.reads(ROOM);
+    assert!(
+        !said.contains("<!channel") && !said.contains("<!here"),
+        "{said}"
+    );
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_warning_that_becomes_critical_is_an_incident() {
+    let bot = TestBot::with_routes().await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    bot.advance(minutes(1)).await;
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    assert!(bot.message("general", &card).contains("Over"));
+    // It calms down to a warning: people have the incident, and it stays theirs.
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.ends("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.slack.mark_read();
+    bot.finish().await;
+}

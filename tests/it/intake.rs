@@ -1,0 +1,280 @@
+//! What the door of alerts promises, the same on SQLite and on PostgreSQL.
+
+use std::collections::BTreeMap;
+
+use firebell::clock::Clock;
+use firebell::config;
+use firebell::domain::alert::{Alert, AlertStatus, Links, Signal};
+use firebell::domain::catalog::Catalog;
+use firebell::domain::effect::{Effect, Lane};
+use firebell::domain::group::{Group, GroupReport};
+use firebell::domain::terms::{DedupKey, DeliveryId, GroupId, IncidentId};
+use firebell::intake::{Intake, IntakeError, Request, Taken};
+use firebell::store::Store;
+use firebell::store::alerts::{AlertId, HeldAlert};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::scratch::{Scratch, on_both_engines};
+
+/// One replica: a door of alerts, and a handle on the store to look through.
+struct Replica {
+    intake: Intake,
+    store: Store,
+    clock: Clock,
+}
+
+fn beginning() -> Timestamp {
+    "2025-09-14T03:00:00Z".parse().expect("a moment")
+}
+
+fn catalog() -> Catalog {
+    let toml = r#"
+        [[routes]]
+        match = { team = "pay" }
+        then = "declare"
+        group_by = ["team"]
+    "#;
+    let (catalog, _) = config::parse(toml, "firebell.toml").unwrap_or_else(|it| panic!("{it}"));
+    catalog
+}
+
+async fn replica(scratch: &Scratch) -> Replica {
+    let store = scratch.store().await;
+    let clock = Clock::by_hand(beginning());
+    Replica {
+        intake: Intake::start(store.clone(), &catalog(), clock.clone()),
+        store,
+        clock,
+    }
+}
+
+fn alert(key: &str, signal: Signal) -> Alert {
+    Alert {
+        key: DedupKey::new(key),
+        signal,
+        name: "HighErrorRate".into(),
+        title: format!("5xx on {key}"),
+        description: None,
+        severity: None,
+        labels: BTreeMap::from([("team".to_owned(), "pay".to_owned())]),
+        links: Links::default(),
+        started_at: None,
+        ended_at: None,
+        expires_at: None,
+    }
+}
+
+fn request(alerts: Vec<Alert>) -> Request {
+    Request {
+        source: "prometheus".into(),
+        body: serde_json::to_string(&alerts).unwrap(),
+        alerts,
+        delivery: None,
+        content_type: "application/json".into(),
+    }
+}
+
+fn fires(key: &str) -> Request {
+    request(vec![alert(key, Signal::Firing)])
+}
+
+fn ends(key: &str) -> Request {
+    request(vec![alert(key, Signal::Resolved)])
+}
+
+impl Replica {
+    async fn takes(&self, request: Request) -> Taken {
+        self.intake.take(request).await.expect("it is taken")
+    }
+
+    async fn held(&self, key: &str) -> Option<HeldAlert> {
+        let id = AlertId::new("prometheus", &alert(key, Signal::Firing));
+        let held = self.store.held_alerts(&[&id]).await.expect("an answer");
+        held.into_iter().next().map(|(_, held)| held)
+    }
+
+    /// The group that there is.
+    async fn group(&self) -> Group {
+        let held = self.held_first().await;
+        let groups = self.store.groups(&[&held]).await.expect("an answer");
+        groups.into_iter().next().expect("a group").group
+    }
+
+    async fn held_first(&self) -> GroupId {
+        self.held("a").await.expect("an alert").group
+    }
+
+    /// What is ordered of a lane, taken up and put away.
+    async fn orders(&self, lane: Lane) -> Vec<Effect> {
+        let now = self.clock.now() + SignedDuration::from_hours(1);
+        let claimed = self
+            .store
+            .claim(lane, "t", now, now, 100)
+            .await
+            .expect("orders");
+        claimed.into_iter().map(|claimed| claimed.effect).collect()
+    }
+}
+
+on_both_engines! {
+    async fn what_is_answered_is_written_and_what_is_said_again_is_counted(scratch) {
+        let one = replica(scratch).await;
+        let taken = one.takes(fires("a")).await;
+        assert_eq!(taken, Taken { began: 1, ended: 0, repeated: false });
+        for _ in 0..3 {
+            assert_eq!(one.takes(fires("a")).await, Taken::default());
+        }
+        // Another replica knows it too.
+        let other = replica(scratch).await;
+        assert_eq!(other.takes(fires("a")).await, Taken::default());
+        // And the first, whose memory is old, counts on what the other wrote.
+        assert_eq!(one.takes(fires("a")).await, Taken::default());
+        let held = one.held("a").await.unwrap();
+        assert_eq!((held.tracked.count, held.tracked.episode, held.version), (6, 1, 6));
+        assert_eq!(one.takes(ends("a")).await.ended, 1);
+        assert_eq!(one.held("a").await.unwrap().tracked.status, AlertStatus::Resolved);
+        assert_eq!(one.takes(ends("never-heard-of")).await, Taken::default());
+        assert_eq!(scratch.count("alerts").await, 1);
+        // Requests that change something are kept as they came in.
+        assert_eq!(scratch.count("alert_bodies").await, 2);
+        let bodies = one.store.alert_bodies(beginning(), "", 9).await.unwrap();
+        assert_eq!(bodies[0].body, fires("a").body);
+    }
+
+    async fn one_condition_many_times_in_one_request_is_one(scratch) {
+        let one = replica(scratch).await;
+        let same = || alert("a", Signal::Firing);
+        let taken = one.takes(request(vec![same(), same(), alert("a", Signal::Resolved), same()])).await;
+        assert_eq!((taken.began, taken.ended), (2, 1));
+        let held = one.held("a").await.unwrap();
+        assert_eq!((held.tracked.episode, held.version), (2, 1));
+        assert_eq!(one.group().await.firing, 1);
+    }
+
+    async fn eight_senders_at_once_and_two_replicas_lose_and_double_nothing(scratch) {
+        let (one, other) = (replica(scratch).await, replica(scratch).await);
+        let sender = |n: usize| {
+            let replica = if n.is_multiple_of(2) { &one } else { &other };
+            async move {
+                let mut began = 0;
+                for key in 0..20 {
+                    // Half of the keys are this sender's own, half are everybody's.
+                    let key = if key % 2 == 0 { format!("{n}-{key}") } else { format!("all-{key}") };
+                    let taken = replica.takes(fires(&key)).await;
+                    began += taken.began;
+                }
+                began
+            }
+        };
+        one.takes(fires("a")).await;
+        let began: usize = join_all((0..8).map(sender)).await.into_iter().sum();
+        assert_eq!(began, 8 * 10 + 10);
+        let group = one.group().await;
+        assert_eq!((group.firing, group.total), (91, 91));
+        let counted: u64 = {
+            let kept = one.store.alerts_of_group(&group.id, 1_000).await.unwrap();
+            kept.iter().map(|kept| kept.held.tracked.count).sum()
+        };
+        assert_eq!(counted, 1 + 8 * 20, "every word is counted");
+        assert_eq!(scratch.count("alert_groups").await, 1);
+    }
+
+    async fn a_storm_of_one_group_orders_one_incident(scratch) {
+        let one = replica(scratch).await;
+        let storm: Vec<Alert> = (0..500).map(|n| alert(&format!("s{n}"), Signal::Firing)).collect();
+        one.takes(fires("a")).await;
+        let taken = one.takes(request(storm)).await;
+        assert_eq!(taken.began, 500);
+        let group = one.group().await;
+        assert_eq!((group.firing, group.total, group.samples.len()), (501, 501, 5));
+        assert_eq!(one.orders(Lane::Alerts).await, [Effect::DeclareForAlerts]);
+        assert_eq!(one.orders(Lane::Chat).await, []);
+    }
+
+    async fn a_delivery_that_is_made_twice_is_taken_once(scratch) {
+        let one = replica(scratch).await;
+        let delivered = || Request {
+            delivery: Some(DeliveryId::new("alert/sns/1")),
+            ..fires("a")
+        };
+        assert_eq!(one.takes(delivered()).await.began, 1);
+        let again = one.takes(delivered()).await;
+        assert!(again.repeated);
+        let other = replica(scratch).await;
+        assert!(other.takes(delivered()).await.repeated);
+        // Twice in one batch, and at once from two replicas.
+        let fresh = || Request {
+            delivery: Some(DeliveryId::new("alert/sns/2")),
+            ..fires("b")
+        };
+        let answers = join_all((0..10).map(|n| if n % 2 == 0 { one.takes(fresh()) } else { other.takes(fresh()) })).await;
+        assert_eq!(answers.iter().filter(|answer| !answer.repeated).count(), 1);
+        assert_eq!(one.held("b").await.unwrap().tracked.count, 1);
+    }
+
+    async fn who_falls_silent_is_over(scratch) {
+        let one = replica(scratch).await;
+        let expiring = |key: &str, minutes: i64| Alert {
+            expires_at: Some(beginning() + SignedDuration::from_mins(minutes)),
+            ..alert(key, Signal::Firing)
+        };
+        one.takes(request(vec![expiring("a", 4), expiring("b", 4)])).await;
+        one.clock.advance(SignedDuration::from_mins(3));
+        one.takes(request(vec![expiring("b", 7)])).await;
+        one.clock.advance(SignedDuration::from_mins(2));
+        assert_eq!(one.intake.expire().await.unwrap(), 1);
+        assert_eq!(one.intake.expire().await.unwrap(), 0);
+        let over = one.held("a").await.unwrap().tracked;
+        assert_eq!(over.ended_at, Some(beginning() + SignedDuration::from_mins(4)));
+        assert!(one.held("b").await.unwrap().tracked.status.is_active());
+        assert_eq!(one.group().await.firing, 1);
+        one.clock.advance(SignedDuration::from_mins(9));
+        let other = replica(scratch).await;
+        other.clock.advance(SignedDuration::from_mins(14));
+        let ended = join_all([one.intake.expire(), other.intake.expire()]).await;
+        let ended: usize = ended.into_iter().map(Result::unwrap).sum();
+        assert_eq!((ended, one.group().await.firing), (1, 0));
+    }
+
+    async fn what_an_order_brings_back_takes_it_off_the_outbox(scratch) {
+        let one = replica(scratch).await;
+        one.takes(fires("a")).await;
+        let now = one.clock.now();
+        let until = now + SignedDuration::from_secs(13);
+        let claimed = one.store.claim(Lane::Alerts, "t", now, until, 1).await.unwrap().remove(0);
+        let group = GroupId::new(claimed.incident.as_str());
+        let opened = GroupReport::IncidentOpened { round: 1, incident: IncidentId::new("INC-1") };
+        one.intake.report(group.clone(), opened.clone(), claimed.lease.clone()).await.unwrap();
+        assert_eq!(one.group().await.incident, Some(IncidentId::new("INC-1")));
+        assert_eq!(one.store.groups_of_incident(&IncidentId::new("INC-1")).await.unwrap(), std::slice::from_ref(&group));
+        assert_eq!(one.orders(Lane::Alerts).await, [Effect::TellIncidentOfAlerts]);
+        // Whoever lost the lease changes nothing.
+        let again = one.intake.report(group, opened, claimed.lease).await;
+        assert!(matches!(again, Err(IntakeError::LeaseLost)));
+        let nobody = one.intake.tell(GroupId::new("grp-none"), GroupReport::Snoozed { until }).await;
+        assert!(matches!(nobody, Err(IntakeError::NoGroup)));
+    }
+
+    async fn one_that_cannot_be_written_keeps_no_other_from_it(scratch) {
+        let one = replica(scratch).await;
+        // PostgreSQL takes no U+0000; wherever it stands, it is kept as a mark.
+        let odd = || Request { body: "\0".into(), ..fires("a\0b") };
+        let answers = join_all([one.intake.take(odd()), one.intake.take(fires("a"))]).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        assert!(one.held("a").await.is_some());
+    }
+
+    async fn old_requests_and_old_alerts_are_forgotten(scratch) {
+        let one = replica(scratch).await;
+        one.takes(fires("a")).await;
+        one.takes(fires("b")).await;
+        one.takes(ends("b")).await;
+        let later = beginning() + SignedDuration::from_hours(1);
+        assert_eq!(one.store.forget_alerts(beginning(), beginning()).await.unwrap(), 0);
+        assert_eq!(one.store.forget_alerts(later, later).await.unwrap(), 3);
+        assert_eq!((scratch.count("alert_bodies").await, scratch.count("alerts").await), (0, 1));
+        // What was forgotten begins anew, also where it is still in memory.
+        assert_eq!(one.takes(fires("b")).await.began, 1);
+    }
+}
