@@ -1,5 +1,7 @@
 //! What each section of the file holds: one function for one section, one line for one key.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use super::faults::Level;
@@ -502,6 +504,7 @@ fn alert_source(it: &mut Section<'_>) -> Option<AlertSource> {
             },
         )
     });
+    let fields = it.optional("fields", |value| fields(value, kind));
     // SNS signs what it sends, so there the topics suffice; everybody else must show a secret.
     let needed = match kind {
         Some(SourceKind::CloudwatchSns) => ["topics", "secret_env"].as_slice(),
@@ -527,7 +530,31 @@ fn alert_source(it: &mut Section<'_>) -> Option<AlertSource> {
         kind: kind?,
         secret_env,
         topics,
+        fields: fields.unwrap_or_default(),
     })
+}
+
+fn fields(value: Value<'_>, kind: Option<SourceKind>) -> Option<BTreeMap<AlertField, String>> {
+    let mut it = value.table("fields")?;
+    let known: Vec<SourceKind> = SourceKind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| kind.takes_fields())
+        .collect();
+    if let Some(kind) = kind
+        && !known.contains(&kind)
+    {
+        let words: Vec<&str> = known.iter().map(|kind| kind.word()).collect();
+        value.wrong(
+            format!("a source of the kind \"{kind}\" takes no `fields`: what it sends is known"),
+            format!("leave them out, or use the kind {}", words.join(", ")),
+        );
+        return None;
+    }
+    let read = |field: &AlertField| Some((*field, it.optional(field.word(), expression)?));
+    let fields = AlertField::ALL.iter().filter_map(read).collect();
+    it.close();
+    Some(fields)
 }
 
 fn route(it: &mut Section<'_>) -> Option<Route> {

@@ -261,12 +261,14 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 kind: SourceKind::Alertmanager,
                 secret_env: Some("PROMETHEUS_SECRET".into()),
                 topics: vec![],
+                fields: [].into(),
             },
             AlertSource {
                 id: "cloudwatch".into(),
                 kind: SourceKind::CloudwatchSns,
                 secret_env: None,
                 topics: strings(&["arn:aws:sns:us-west-2:123456789012:alarms"]),
+                fields: [].into(),
             },
         ]
     );
@@ -800,6 +802,50 @@ fn one_slip_is_told_once() {
     ] {
         assert_eq!(brief(text).lines().count(), 1, "{}", told(text));
     }
+}
+
+#[test]
+fn the_fields_of_an_alert_are_expressions_that_compile() {
+    let catalog = read(
+        r#"
+[[alert_sources]]
+id = "ci"
+kind = "generic"
+secret_env = "CI_SECRET"
+fields = { each = "body.jobs", title = "item.name ~ ' failed'", status = "'resolved' if item.ok else 'firing'" }
+"#,
+    );
+    let fields = [
+        (AlertField::Each, "body.jobs"),
+        (AlertField::Title, "item.name ~ ' failed'"),
+        (AlertField::Status, "'resolved' if item.ok else 'firing'"),
+    ];
+    assert_eq!(
+        catalog.alert_sources[0].fields,
+        fields.map(|(field, text)| (field, text.to_owned())).into()
+    );
+    insta::assert_snapshot!(brief(r#"
+[[alert_sources]]
+id = "a"
+kind = "generic"
+secret_env = "A"
+[alert_sources.fields]
+titel = "body.title"
+key = "body.["
+severity = "{{ body.severity }}"
+labels = 7
+[[alert_sources]]
+id = "b"
+kind = "sentry"
+secret_env = "B"
+fields = { title = "body.title" }
+"#), @r#"
+    7: unknown key `titel`. did you mean `title`?
+    8: this is not an expression: unexpected `[`, expected identifier or integer. write it as "body.title", without {{ }}
+    9: this is a template, not an expression. write it as "body.title", without {{ }}
+    10: `labels` must be a string, not an integer. put it in quotes
+    15: a source of the kind "sentry" takes no `fields`: what it sends is known. leave them out, or use the kind grafana, datadog, cloudevents, generic
+    "#);
 }
 
 #[test]

@@ -431,6 +431,29 @@ fn template(value: Value<'_>) -> Option<String> {
     })
 }
 
+/// An expression of minijinja over what a sender sends.
+pub fn expression(value: Value<'_>) -> Option<String> {
+    value.parse(|text| {
+        let help = "write it as \"body.title\", without {{ }}";
+        if is_template(text) {
+            return Err(WrongForm::new(
+                "this is a template, not an expression",
+                help,
+            ));
+        }
+        match Environment::new().compile_expression(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => Err(WrongForm::new(
+                format!(
+                    "this is not an expression: {}",
+                    error.detail().unwrap_or("it cannot be read")
+                ),
+                help,
+            )),
+        }
+    })
+}
+
 /// A regular expression.
 pub fn pattern(value: Value<'_>) -> Option<String> {
     value.parse(|text| compiled(text).map(|()| text.to_owned()))

@@ -480,6 +480,43 @@ pub struct AlertSource {
     pub secret_env: Option<String>,
     /// `cloudwatch-sns`: the ARNs of the topics that are listened to; any other is refused.
     pub topics: Vec<String>,
+    /// `fields`: where the fields of an alert stand in a body of somebody else's making, each as an expression. Every
+    /// expression compiles.
+    pub fields: BTreeMap<AlertField, String>,
+}
+
+words! {
+    /// What an expression of `[[alert_sources]].fields` gives.
+    AlertField, "a field of an alert" {
+        /// The list in the body whose entries are alerts; without it the body is one.
+        Each = "each",
+        /// What is wrong.
+        Title = "title",
+        /// What tells the condition from every other.
+        Key = "key",
+        /// How it stands: `firing`, `resolved`, `acknowledged`, `info`.
+        Status = "status",
+        /// How bad it is.
+        Severity = "severity",
+        /// What watches it.
+        Name = "name",
+        /// More about it.
+        Description = "description",
+        /// What it is about: a table, or a list of tags.
+        Labels = "labels",
+        /// Since when.
+        StartedAt = "started_at",
+        /// Until when.
+        EndedAt = "ended_at",
+        /// Where the sender shows it.
+        Link = "link",
+        /// What to do.
+        Runbook = "runbook",
+        /// How it looks.
+        Dashboard = "dashboard",
+        /// Where it can be silenced.
+        Silence = "silence",
+    }
 }
 
 words! {
@@ -505,6 +542,24 @@ words! {
         Cloudevents = "cloudevents",
         /// A small JSON of our own, for scripts.
         Generic = "generic",
+    }
+}
+
+impl SourceKind {
+    /// Whether its bodies may be of somebody's own making, so that `fields` can say what is where in them.
+    pub fn takes_fields(self) -> bool {
+        match self {
+            SourceKind::Grafana
+            | SourceKind::Datadog
+            | SourceKind::Cloudevents
+            | SourceKind::Generic => true,
+            SourceKind::Alertmanager
+            | SourceKind::CloudwatchSns
+            | SourceKind::CloudwatchEventbridge
+            | SourceKind::Pagerduty
+            | SourceKind::Opsgenie
+            | SourceKind::Sentry => false,
+        }
     }
 }
 
