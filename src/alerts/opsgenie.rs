@@ -1,0 +1,253 @@
+//! What is sent to Opsgenie, its alert API, and what Opsgenie itself sends on, its outgoing webhook.
+//!
+//! Sources: Opsgenie docs, "Alert API" and "Webhook integration"; opsgenie-oas `CreateAlertPayload`.
+
+use serde_json::Value;
+
+use super::said::{Said, made_key};
+use super::{Malformed, Sent, Told, json, times};
+use crate::domain::alert::{Links, Signal};
+
+/// Reads what comes to `/alerts/{id}`: an outgoing webhook, or the body of [`create`].
+pub(super) fn read(sent: &Sent<'_>) -> Result<Told, Malformed> {
+    let body = json::object(sent.body)?;
+    match body.get("alert") {
+        Some(alert) if body.get("action").is_some() => webhook(&body, alert),
+        Some(_) | None => created(sent, &body),
+    }
+}
+
+/// Reads `POST /v2/alerts`. While an alert of the alias is open it is the same one, however often it is created.
+pub fn create(sent: &Sent<'_>) -> Result<Told, Malformed> {
+    created(sent, &json::object(sent.body)?)
+}
+
+/// What is asked for an alert by its alias, `POST /v2/alerts/{alias}/…?identifierType=alias`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// `…/acknowledge`
+    Acknowledge,
+    /// `…/close`
+    Close,
+    /// `…/notes`
+    Note,
+}
+
+/// Reads a request for the alert of an alias; the body may be empty, except of a note.
+pub fn act(sent: &Sent<'_>, alias: &str, request: Request) -> Result<Told, Malformed> {
+    let body = match sent.body.trim_ascii().is_empty() {
+        true => json::nothing(),
+        false => json::object(sent.body)?,
+    };
+    let signal = match request {
+        Request::Acknowledge => Signal::Acknowledged,
+        Request::Close => Signal::Resolved,
+        Request::Note => Signal::Noted,
+    };
+    let note = json::text(&body, "note");
+    if request == Request::Note && note.is_none() {
+        return Err(invalid("note: must not be empty"));
+    }
+    let mut said = Said::new(alias, signal, note.unwrap_or_else(|| alias.to_owned()));
+    said.name = alias.to_owned();
+    for name in ["user", "source"] {
+        said.label(name, json::text(&body, name));
+    }
+    Ok(Told::one(said.cut()?))
+}
+
+fn invalid(fault: &str) -> Malformed {
+    Malformed {
+        reason: "Request body is not processable. Please check the errors.".to_owned(),
+        faults: vec![fault.to_owned()],
+    }
+}
+
+fn created(sent: &Sent<'_>, body: &Value) -> Result<Told, Malformed> {
+    let Some(message) = json::text(body, "message") else {
+        return Err(invalid("message: must not be empty"));
+    };
+    let alias = json::text(body, "alias");
+    let key = alias.clone().unwrap_or_else(|| made_key(sent.body));
+    let mut said = common(body, &key, Signal::Firing, &message);
+    // Nothing can close what has no alias, so what is sent again later is another.
+    said.started_at = alias.is_none().then_some(sent.now);
+    if let Some(note) = json::text(body, "note") {
+        said.description = Some(match said.description {
+            Some(description) => format!("{description}\n\n{note}"),
+            None => note,
+        });
+    }
+    // Without a word Opsgenie takes P3.
+    said.severity = Some(said.severity.unwrap_or_else(|| "P3".to_owned()));
+    Ok(Told::one(said.cut()?))
+}
+
+/// An outgoing webhook: what happened to an alert in Opsgenie. `createdAt` counts milliseconds, `updatedAt` nanoseconds.
+fn webhook(body: &Value, alert: &Value) -> Result<Told, Malformed> {
+    let action = json::text(body, "action").unwrap_or_default();
+    let signal = match action.as_str() {
+        "Create" => Signal::Firing,
+        "Acknowledge" => Signal::Acknowledged,
+        "Close" | "Delete" => Signal::Resolved,
+        // UnAcknowledge, AddNote, Escalate, Snooze, AssignOwnership, AddTags …: it still holds as it did.
+        _ => Signal::Noted,
+    };
+    let Some(key) = json::first(alert, &["alias", "alertId"]) else {
+        return Err(Malformed::new(
+            "the alert has neither `alias` nor `alertId`",
+        ));
+    };
+    let message = json::text(alert, "message").unwrap_or_else(|| key.clone());
+    let mut said = common(alert, &key, signal, &message);
+    said.description = json::text(alert, "note").or(said.description);
+    said.label("action", Some(action));
+    said.label("team", json::text(alert, "team"));
+    said.started_at = times::of(alert, "createdAt");
+    said.ended_at = match signal {
+        Signal::Resolved => times::of(alert, "updatedAt"),
+        Signal::Firing | Signal::Acknowledged | Signal::Noted => None,
+    };
+    Ok(Told::one(said.cut()?))
+}
+
+fn common(alert: &Value, key: &str, signal: Signal, message: &str) -> Said {
+    let mut said = Said::new(key, signal, message);
+    said.description = json::text(alert, "description");
+    said.severity = json::text(alert, "priority");
+    let details = json::labels(alert.get("details"));
+    let detail = |names: [&str; 2]| names.iter().find_map(|name| details.get(*name)).cloned();
+    said.links = Links {
+        runbook: detail(["runbook_url", "runbook"]),
+        dashboard: detail(["dashboard_url", "dashboard"]),
+        silence: None,
+        origin: None,
+    };
+    said.labels = json::labels(alert.get("tags"));
+    said.labels.extend(details);
+    let team = |it: &&Value| it.get("type").and_then(Value::as_str) == Some("team");
+    let responders = json::list(alert, "responders");
+    let team = responders
+        .iter()
+        .find(team)
+        .and_then(|team| json::text(team, "name"));
+    said.label("team", team);
+    for name in ["entity", "source"] {
+        said.label(name, json::text(alert, name));
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{read_at, sample, show, shown, source, with};
+    use super::*;
+    use crate::domain::catalog::SourceKind::Opsgenie;
+
+    fn acted(alias: &str, request: Request, body: &str) -> String {
+        show(with(&source(Opsgenie), &[], body.as_bytes(), |sent| {
+            act(sent, alias, request)
+        }))
+    }
+
+    #[test]
+    fn an_alert_is_created() {
+        insta::assert_snapshot!(shown(Opsgenie, "opsgenie/create.json"), @r#"
+        Firing checkout-5xx
+          name Checkout 5xx above 5%
+          title Checkout 5xx above 5%
+          description ALB target 5xx ...⏎⏎first seen after deploy 412
+          severity P1
+          labels entity="checkout" exported_source="cloudwatch" region="us-east-1" runbook="https://runbooks.example.com/checkout" severity="P1" tags="prod" team="payments"
+          runbook https://runbooks.example.com/checkout
+        "#);
+        let same = with(
+            &source(Opsgenie),
+            &[],
+            &sample("opsgenie/create.json"),
+            create,
+        );
+        assert_eq!(show(same), shown(Opsgenie, "opsgenie/create.json"));
+    }
+
+    #[test]
+    fn without_an_alias_and_a_priority_it_gets_both() {
+        let alert = &read_at(Opsgenie, br#"{"message":"a"}"#).unwrap().alerts[0];
+        assert_eq!(alert.severity.as_deref(), Some("P3"));
+        assert_eq!(alert.key.as_str().len(), 32);
+        assert!(alert.started_at.is_some());
+    }
+
+    #[test]
+    fn an_alias_is_acknowledged_closed_and_written_about() {
+        insta::assert_snapshot!(acted("checkout-5xx", Request::Acknowledge, r#"{"user":"ana","note":"on it"}"#), @r#"
+        Acknowledged checkout-5xx
+          name checkout-5xx
+          title on it
+          labels user="ana"
+        "#);
+        insta::assert_snapshot!(acted("checkout-5xx", Request::Close, ""), @r"
+        Resolved checkout-5xx
+          name checkout-5xx
+          title checkout-5xx
+        ");
+        insta::assert_snapshot!(acted("checkout-5xx", Request::Note, r#"{"note":"rolled back"}"#), @r"
+        Noted checkout-5xx
+          name checkout-5xx
+          title rolled back
+        ");
+        insta::assert_snapshot!(acted("checkout-5xx", Request::Note, "{}"), @r"
+        malformed: Request body is not processable. Please check the errors.
+        - note: must not be empty
+        ");
+        insta::assert_snapshot!(acted(" ", Request::Close, "{}"), @"malformed: the alert has nothing that tells it from others of the same source");
+    }
+
+    #[test]
+    fn an_outgoing_webhook_is_read_in_its_two_units_of_time() {
+        insta::assert_snapshot!(shown(Opsgenie, "opsgenie/webhook-create.json"), @r#"
+        Firing checkout-5xx
+          name [Datadog] checkout p99
+          title [Datadog] checkout p99
+          description slow
+          severity P1
+          labels action="Create" entity="e" exported_source="datadog" k="v" severity="P1" tags="tag1" team="payments"
+          from 2015-03-20T11:19:15.306Z
+        "#);
+        insta::assert_snapshot!(shown(Opsgenie, "opsgenie/webhook-close.json"), @r#"
+        Resolved checkout-5xx
+          name [Datadog] checkout p99
+          title [Datadog] checkout p99
+          description slow
+          severity P1
+          labels action="Close" entity="e" exported_source="datadog" k="v" severity="P1" tags="tag1" team="payments"
+          from 2015-03-20T11:19:15.306Z
+          to 2015-03-20T12:19:15.306Z
+        "#);
+    }
+
+    #[test]
+    fn what_else_happens_to_an_alert_is_noted() {
+        for action in [
+            "UnAcknowledge",
+            "Escalate",
+            "AddNote",
+            "AssignOwnership",
+            "Snooze",
+            "Whatever",
+        ] {
+            let body = format!(r#"{{"action":"{action}","alert":{{"alias":"a","message":"m"}}}}"#);
+            assert_eq!(
+                read_at(Opsgenie, body.as_bytes()).unwrap().alerts[0].signal,
+                Signal::Noted
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_message_it_is_malformed() {
+        let malformed = read_at(Opsgenie, b"{}").unwrap_err();
+        assert_eq!(malformed.faults, ["message: must not be empty"]);
+        assert!(read_at(Opsgenie, br#"{"action":"Create","alert":{}}"#).is_err());
+    }
+}
