@@ -10,7 +10,7 @@ CREATE TABLE alerts (
     last_seen_ms BIGINT NOT NULL,
     expires_at_ms BIGINT,           -- in full minutes; null: it does not expire, or is over
     tracked TEXT NOT NULL,          -- JSON: episode, counts, times
-    alert TEXT NOT NULL,            -- JSON: what was said when its episode began or ended
+    alert TEXT NOT NULL,            -- JSON: what was said when its episode began
     body_id TEXT                    -- the request that said it
 );
 

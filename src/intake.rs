@@ -517,16 +517,16 @@ impl Writer {
             self.change_group(signal, &held.group, change, is_flapping, commit, now);
             match change {
                 Change::Counted | Change::Late => commit.touch(signal.id.clone(), held),
-                Change::Began | Change::Ended | Change::Acknowledged => {
+                // It need not say more than of which condition.
+                Change::Ended | Change::Acknowledged => {
                     is_worth_keeping = true;
-                    taken.began += usize::from(change == Change::Began);
                     taken.ended += usize::from(change == Change::Ended);
-                    commit.put(
-                        signal.id.clone(),
-                        held,
-                        signal.alert.clone(),
-                        Some(body.clone()),
-                    );
+                    commit.touch(signal.id.clone(), held);
+                }
+                Change::Began => {
+                    is_worth_keeping = true;
+                    taken.began += 1;
+                    commit.put(signal.id.clone(), held, signal.alert.clone(), body.clone());
                 }
             }
         }
@@ -568,7 +568,7 @@ impl Writer {
             held.tracked = expire(&held.tracked, FLAPPING, now);
             let is_flapping = held.tracked.is_flapping(FLAPPING, now);
             self.change_group(signal, &held.group, Change::Ended, is_flapping, commit, now);
-            commit.put(signal.id.clone(), held, signal.alert.clone(), None);
+            commit.touch(signal.id.clone(), held);
             taken.ended += 1;
         }
         taken

@@ -11,7 +11,7 @@ use super::catalog::Then;
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
-use super::terms::{DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
+use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
 
 /// Alerts of a group that are named; all others are counted.
 const SAMPLES: usize = 5;
@@ -85,6 +85,8 @@ pub struct Group {
 /// An alert of a group, for a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
+    /// Which condition it is.
+    pub key: DedupKey,
     /// Its title.
     pub title: String,
     /// Whether it fires.
@@ -241,15 +243,24 @@ impl Group {
     }
 
     fn sample(&mut self, alert: &Alert, change: Change, is_flapping: bool) {
-        self.samples.retain(|sample| sample.title != alert.title);
-        self.samples.insert(
-            0,
-            Sample {
-                title: alert.title.clone(),
+        let known = self.samples.iter().position(|it| it.key == alert.key);
+        let known = known.map(|place| self.samples.remove(place));
+        let sample = match (known, change) {
+            // What ends or takes a condition on need not say more than its key.
+            (Some(known), Change::Ended | Change::Acknowledged) => Sample {
                 is_firing: change != Change::Ended,
                 is_flapping,
+                ..known
             },
-        );
+            (None, Change::Ended | Change::Acknowledged) => return,
+            (_, Change::Began | Change::Counted | Change::Late) => Sample {
+                key: alert.key.clone(),
+                title: alert.title.clone(),
+                is_firing: true,
+                is_flapping,
+            },
+        };
+        self.samples.insert(0, sample);
         self.samples.truncate(SAMPLES);
     }
 
@@ -380,7 +391,7 @@ impl Group {
 mod tests {
     use super::*;
     use crate::domain::alert::Signal;
-    use crate::domain::terms::{ChannelId, DedupKey, MessageTs};
+    use crate::domain::terms::{ChannelId, MessageTs};
 
     fn second(n: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_000_000 + n)

@@ -12,8 +12,8 @@ use super::group::{Group, Routed, Sample, Tally};
 use super::incident::{Incident, fold};
 use super::runbook::Checklist;
 use super::terms::{
-    Actor, ChannelId, GroupId, IncidentId, MessageTs, Role, ServiceId, SeverityId, SlackUserId,
-    Status, Who,
+    Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, Role, ServiceId, SeverityId,
+    SlackUserId, Status, Who,
 };
 
 /// Two incidents with their records: one that knows everything, and one that knows as little as can be.
@@ -223,6 +223,7 @@ pub fn groups() -> [Group; 2] {
         firing: 2,
         total: 3,
         samples: vec![Sample {
+            key: DedupKey::new("sample"),
             title: "sample".to_owned(),
             is_firing: true,
             is_flapping: true,
@@ -244,6 +245,7 @@ fn alerts_changed(turn: AlertTurn) -> Event {
             firing: 2,
             total: 3,
             samples: vec![Sample {
+                key: DedupKey::new("sample"),
                 title: "sample".to_owned(),
                 is_firing: true,
                 is_flapping: true,

@@ -1,5 +1,6 @@
 //! The HTTP server: who may come in, how large, and where to.
 
+mod alerts;
 mod gate;
 pub mod health;
 pub mod pages;
@@ -74,6 +75,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
     };
     Router::new()
         .merge(slack)
+        .merge(alerts_routes())
         .route("/incidents/{id}/{file}", get(pages::postmortem))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -93,6 +95,25 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
             },
         ))
         .with_state(rooms)
+}
+
+/// The doors of alert senders.
+fn alerts_routes() -> Router<Arc<Rooms>> {
+    Router::new()
+        .route("/alerts/{source}", post(alerts::post).put(alerts::post))
+        .route(
+            "/api/v2/alerts",
+            post(alerts::prometheus::post).get(alerts::prometheus::list),
+        )
+        .route("/api/v2/status", get(alerts::prometheus::status))
+        .route("/api/v2/silences", get(alerts::prometheus::none))
+        .route("/api/v2/alerts/groups", get(alerts::prometheus::none))
+        .route("/api/v2/receivers", get(alerts::prometheus::receivers))
+        .route("/v2/enqueue", post(alerts::pagerduty::enqueue))
+        .route("/v2/change/enqueue", post(alerts::pagerduty::change))
+        .route("/v2/alerts", post(alerts::opsgenie::post))
+        .route("/v2/alerts/{alias}/{act}", post(alerts::opsgenie::post_act))
+        .route("/v2/alerts/requests/{id}", get(alerts::opsgenie::request))
 }
 
 /// An error with a reason that a person can act on.

@@ -73,7 +73,7 @@ pub struct KeptAlert {
     pub id: AlertId,
     /// What is known.
     pub held: HeldAlert,
-    /// What was said when its episode began or ended.
+    /// What was said when its episode began.
     pub alert: Alert,
     /// The request that said it.
     pub body: Option<String>,
@@ -109,11 +109,11 @@ pub struct AlertCommit {
 /// Conditions and groups, each with what is stored of it.
 pub type Held = (Vec<(AlertId, HeldAlert)>, Vec<(GroupId, HeldGroup)>);
 
-/// What was said when an episode began or ended, and the request that said it.
+/// What was said when an episode began, and the request that said it.
 #[derive(Debug, Clone)]
 struct Said {
     alert: Alert,
-    body: Option<String>,
+    body: String,
 }
 
 impl AlertCommit {
@@ -132,14 +132,14 @@ impl AlertCommit {
         self.groups.get(id)
     }
 
-    /// A condition as it stands now, if it was only spoken of again.
+    /// A condition as it stands now, if nothing more was said of it than that.
     pub fn touch(&mut self, id: AlertId, held: HeldAlert) {
         let said = self.alerts.remove(&id).and_then(|(_, said)| said);
         self.alerts.insert(id, (held, said));
     }
 
     /// A condition as it stands now, with what was said of it.
-    pub fn put(&mut self, id: AlertId, held: HeldAlert, alert: Alert, body: Option<String>) {
+    pub fn put(&mut self, id: AlertId, held: HeldAlert, alert: Alert, body: String) {
         self.alerts.insert(id, (held, Some(Said { alert, body })));
     }
 
@@ -227,6 +227,7 @@ impl AlertCommit {
                 None => touched.extend([
                     Cell::text(id.as_str()),
                     version,
+                    Cell::text(held.tracked.status.word()),
                     last_seen,
                     expires,
                     tracked,
@@ -241,7 +242,7 @@ impl AlertCommit {
                     expires,
                     tracked,
                     Cell::text(&serde_json::to_string(alert)?),
-                    Cell::Text(body.clone()),
+                    Cell::text(body),
                 ]),
             }
         }
@@ -345,6 +346,7 @@ const WRITES: [Write; 8] = [
         columns: &[
             ("id", Text),
             ("version", Int),
+            ("status", Text),
             ("last_seen_ms", Int),
             ("expires_at_ms", Int),
             ("tracked", Text),
@@ -497,6 +499,19 @@ impl Store {
             )
             .await
             .context("looking for alerts that have expired")?;
+        rows.into_iter().map(kept).collect()
+    }
+
+    /// The conditions of a source that hold, the newest first.
+    pub async fn active_alerts(&self, source: &str, limit: i64) -> anyhow::Result<Vec<KeptAlert>> {
+        let rows: Vec<KeptRow> = self
+            .database
+            .rows(
+                kept!("WHERE source = $1 AND status <> 'resolved' ORDER BY last_seen_ms DESC, id LIMIT $2"),
+                &[source.into(), limit.into()],
+            )
+            .await
+            .context("looking for the alerts of a source")?;
         rows.into_iter().map(kept).collect()
     }
 

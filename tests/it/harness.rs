@@ -423,7 +423,8 @@ pub async fn get(url: &str, path: &str, token: Option<&str>) -> (u16, String) {
     exchange(request.body(Full::default()).unwrap()).await
 }
 
-async fn exchange(request: Request<Full<Bytes>>) -> (u16, String) {
+/// Sends a request. Gives the status and the answer's text.
+pub async fn exchange(request: Request<Full<Bytes>>) -> (u16, String) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let response = client.request(request).await.unwrap();
     let status = response.status().as_u16();

@@ -23,6 +23,7 @@ mod peers;
 mod reliability;
 mod scenario;
 mod scratch;
+mod senders;
 mod simulator;
 mod socket;
 mod store;

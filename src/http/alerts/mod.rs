@@ -1,0 +1,227 @@
+//! The doors of alert senders: who is believed, what is malformed, and what each is answered.
+//!
+//! Here stands the door of a source by its id; beside it those that senders know from elsewhere and only need pointing
+//! at: `prometheus` (Alertmanager's API), `pagerduty` (Events API v2), `opsgenie` (alert API). They find the source by
+//! the secret that is shown.
+
+pub mod opsgenie;
+pub mod pagerduty;
+pub mod prometheus;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tracing::{error, info};
+
+use super::gate::{length, read, too_large};
+use super::{Rooms, fault};
+use crate::alerts::proof::{Unproved, prove};
+use crate::alerts::{Malformed, Sent, Told};
+use crate::domain::catalog::{AlertSource, SourceKind};
+use crate::domain::terms::DeliveryId;
+use crate::intake::{self, IntakeError, Taken};
+
+/// The largest body that is read: a storm of an Alertmanager in one request.
+const BODY_LIMIT: usize = 4_000_000;
+/// After how many seconds a sender may come again.
+const COME_AGAIN: &str = "5";
+
+/// `POST /alerts/{source}`: what any sender says, once it has shown the secret of the source.
+pub async fn post(
+    State(rooms): State<Arc<Rooms>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let bytes = match admit(&rooms, &headers, body).await {
+        Ok(bytes) => bytes,
+        Err(response) => return *response,
+    };
+    let source = rooms.desk.catalog.alert_source(&id);
+    let proved = source.map_or(Err(Unproved::Missing), |source| {
+        rooms.believes(source, &headers, query.as_deref(), &bytes)
+    });
+    // Whether there is such a source is nobody's business who cannot show its secret.
+    let source = match (source, proved) {
+        (Some(source), Ok(())) => source,
+        (_, proved) => return turned_away(&id, proved.err().unwrap_or(Unproved::Missing)),
+    };
+    let sent = Sent {
+        source,
+        headers: &headers,
+        body: &bytes,
+        now: rooms.clock.now(),
+    };
+    match crate::alerts::read(&sent) {
+        Ok(told) => match take(&rooms, source, told, &headers, &bytes).await {
+            Ok(done) => done.into_response(),
+            Err(response) => *response,
+        },
+        Err(why) => malformed(source, &why),
+    }
+}
+
+/// What was done with a request, for a person who reads the answer.
+struct Done {
+    taken: Taken,
+    alerts: usize,
+    skipped: Vec<Malformed>,
+}
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        let skipped: Vec<&str> = self.skipped.iter().map(|it| it.reason.as_str()).collect();
+        Json(json!({
+            "status": "stored",
+            "alerts": self.alerts,
+            "began": self.taken.began,
+            "ended": self.taken.ended,
+            "repeated": self.taken.repeated,
+            "skipped": skipped,
+        }))
+        .into_response()
+    }
+}
+
+/// Reads a body; whoever comes while too many wait is told to come again, before a byte of it is read.
+async fn admit(rooms: &Rooms, headers: &HeaderMap, body: Body) -> Result<Bytes, Box<Response>> {
+    let length = length(headers);
+    if length.is_some_and(|length| length > BODY_LIMIT) {
+        return Err(Box::new(too_large(BODY_LIMIT)));
+    }
+    if rooms.intake.is_full() {
+        return Err(Box::new(come_again()));
+    }
+    let Some(room) = rooms.alert_gate.room(length).await else {
+        return Err(Box::new(come_again()));
+    };
+    let bytes = read(body, BODY_LIMIT).await?;
+    drop(room);
+    Ok(bytes)
+}
+
+impl Rooms {
+    /// Whether a request shows what the source's senders show.
+    fn believes(
+        &self,
+        source: &AlertSource,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        body: &[u8],
+    ) -> Result<(), Unproved> {
+        let token = query.and_then(token);
+        let secret = self.alert_secrets.get(&source.id);
+        prove(
+            source,
+            secret,
+            headers,
+            token.as_deref(),
+            body,
+            self.clock.now(),
+        )
+    }
+
+    /// The source of a kind whose secret a request shows. Each is tried, so that a wrong secret costs what a right one
+    /// does.
+    fn source_shown(
+        &self,
+        kind: SourceKind,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        body: &[u8],
+    ) -> Option<&AlertSource> {
+        let sources = self.desk.catalog.alert_sources.iter();
+        let mut found = None;
+        for source in sources.filter(|source| source.kind == kind) {
+            let is_believed = self.believes(source, headers, query, body).is_ok();
+            found = found.or(is_believed.then_some(source));
+        }
+        found
+    }
+}
+
+/// Writes down what a source says.
+async fn take(
+    rooms: &Rooms,
+    source: &AlertSource,
+    told: Told,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Done, Box<Response>> {
+    let alerts = told.alerts.len();
+    let kind = source.kind.word();
+    metrics::counter!("firebell_alerts_received_total", "source" => kind).increment(alerts as u64);
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type
+        .and_then(|it| it.to_str().ok())
+        .unwrap_or_default();
+    let request = intake::Request {
+        source: source.id.clone(),
+        alerts: told.alerts,
+        delivery: told
+            .delivery
+            .map(|id| DeliveryId::new(format!("alert/{}/{id}", source.id))),
+        content_type: content_type.chars().take(200).collect(),
+        body: String::from_utf8_lossy(body).into_owned(),
+    };
+    if request.alerts.is_empty() {
+        return Ok(Done {
+            taken: Taken::default(),
+            alerts,
+            skipped: told.skipped,
+        });
+    }
+    match rooms.intake.take(request).await {
+        Ok(taken) => Ok(Done {
+            taken,
+            alerts,
+            skipped: told.skipped,
+        }),
+        Err(IntakeError::Overloaded) => Err(Box::new(come_again())),
+        Err(failure) => {
+            error!(source = source.id, "Could not store alerts: {failure}");
+            Err(Box::new(come_again()))
+        }
+    }
+}
+
+/// Overload is answered 503: every sender comes again then, and some take 429 for a refusal (alert-payloads.md).
+fn come_again() -> Response {
+    metrics::counter!("firebell_alert_requests_shed_total").increment(1);
+    let reason = "Nothing was stored: too much at once, or the database is away. Send it again.";
+    let mut response = fault(StatusCode::SERVICE_UNAVAILABLE, reason);
+    let after = HeaderValue::from_static(COME_AGAIN);
+    response.headers_mut().insert(header::RETRY_AFTER, after);
+    response
+}
+
+fn turned_away(source: &str, why: Unproved) -> Response {
+    let shown: String = source
+        .chars()
+        .filter(|c| c.is_ascii_graphic())
+        .take(64)
+        .collect();
+    info!("Turned alerts for the source {shown} away: {why}");
+    metrics::counter!("firebell_alert_requests_unproved_total").increment(1);
+    fault(StatusCode::UNAUTHORIZED, &why.to_string())
+}
+
+fn malformed(source: &AlertSource, why: &Malformed) -> Response {
+    info!(source = source.id, "Could not read alerts: {why}");
+    metrics::counter!("firebell_alert_requests_malformed_total").increment(1);
+    fault(StatusCode::BAD_REQUEST, &why.reason)
+}
+
+/// The token of a query.
+fn token(query: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs
+        .find(|(name, _)| name == "token")
+        .map(|(_, token)| token.into_owned())
+}

@@ -1,0 +1,369 @@
+//! The doors of alert senders, as senders find them: over HTTP, with their own bodies, secrets and expectations.
+
+use axum::http::Request;
+use firebell::app::App;
+use firebell::clock::Clock;
+use firebell::config;
+use firebell::simulator::Workspace;
+use firebell::store::Store;
+use http_body_util::Full;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::harness::{exchange, parts, workspace};
+
+const TOML: &str = r##"
+    [[alert_sources]]
+    id = "prometheus"
+    kind = "alertmanager"
+    secret_env = "A"
+
+    [[alert_sources]]
+    id = "pager"
+    kind = "pagerduty"
+    secret_env = "B"
+
+    [[alert_sources]]
+    id = "genie"
+    kind = "opsgenie"
+    secret_env = "C"
+
+    [[alert_sources]]
+    id = "scripts"
+    kind = "generic"
+    secret_env = "D"
+
+    [[alert_sources]]
+    id = "unset"
+    kind = "generic"
+    secret_env = "E"
+
+    [[routes]]
+    match = {}
+    then = "suppress"
+"##;
+
+/// A bot that listens, without Slack's part in it.
+struct House {
+    url: String,
+    store: Store,
+    _folder: tempfile::TempDir,
+    _slack: Workspace,
+    stop: watch::Sender<bool>,
+}
+
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.body))
+    }
+}
+
+impl House {
+    async fn new() -> Self {
+        let (catalog, _) = config::parse(TOML, "firebell.toml").unwrap();
+        let clock = Clock::System;
+        let slack = workspace(&clock).await;
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}", folder.path().join("firebell.db").display());
+        let mut parts = parts(&database, catalog, &slack, &clock);
+        for (source, secret) in [
+            ("prometheus", "prometheus-secret"),
+            ("pager", "0123456789abcdef0123456789abcdef"),
+            ("genie", "genie-secret"),
+            ("scripts", "scripts-secret"),
+        ] {
+            let secret = SecretString::from(secret);
+            parts.alert_secrets.insert(source.to_owned(), secret);
+        }
+        let app = App::build(parts).await.unwrap();
+        let store = app.desk().store.clone();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(app.serve(listener, stopped));
+        House {
+            url,
+            store,
+            _folder: folder,
+            _slack: slack,
+            stop,
+        }
+    }
+
+    async fn asks(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::from(body.to_owned())).unwrap();
+        let (status, body) = exchange(request).await;
+        Answer { status, body }
+    }
+
+    async fn posts(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        self.asks("POST", path, headers, &body.to_string()).await
+    }
+
+    async fn active(&self, source: &str) -> Vec<String> {
+        let active = self.store.active_alerts(source, 100).await.unwrap();
+        active.into_iter().map(|kept| kept.alert.title).collect()
+    }
+
+    fn ends(self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+const BEARER: [(&str, &str); 1] = [("authorization", "Bearer scripts-secret")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shows_no_secret_is_turned_away_and_nothing_is_stored() {
+    let house = House::new().await;
+    let alert = json!({ "title": "the disk is full", "key": "disk" });
+    for (path, headers) in [
+        ("/alerts/scripts", vec![]),
+        ("/alerts/scripts", vec![("authorization", "Bearer wrong")]),
+        ("/alerts/scripts?token=wrong", vec![]),
+        (
+            "/alerts/scripts",
+            vec![("authorization", "Bearer prometheus-secret")],
+        ),
+        ("/alerts/unset", vec![("authorization", "Bearer ")]),
+        ("/alerts/unset?token=", vec![]),
+        (
+            "/alerts/nobody",
+            vec![("authorization", "Bearer scripts-secret")],
+        ),
+        (
+            "/api/v2/alerts",
+            vec![("authorization", "Bearer scripts-secret")],
+        ),
+        ("/v2/alerts", vec![("authorization", "GenieKey wrong")]),
+    ] {
+        let answer = house.posts(path, &headers, &alert).await;
+        assert_eq!(answer.status, 401, "{path} {}", answer.body);
+        assert!(!answer.body.contains("secret\""), "{}", answer.body);
+    }
+    // What is wrong with the body is not told to them.
+    let answer = house.asks("POST", "/alerts/scripts", &[], "{").await;
+    assert_eq!(answer.status, 401);
+    assert!(house.active("scripts").await.is_empty());
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_says_what_is_wrong_and_that_it_is_over() {
+    let house = House::new().await;
+    let alert = json!({ "title": "the disk is full", "key": "disk" });
+    for path in ["/alerts/scripts", "/alerts/scripts?token=scripts-secret"] {
+        let answer = house.posts(path, &BEARER, &alert).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    assert_eq!(house.active("scripts").await, ["the disk is full"]);
+    let basic = [("authorization", "Basic YW55Ym9keTpzY3JpcHRzLXNlY3JldA==")];
+    let over = json!({ "title": "the disk is full", "key": "disk", "status": "resolved" });
+    let answer = house.posts("/alerts/scripts", &basic, &over).await;
+    assert_eq!(answer.json()["ended"], 1);
+    assert!(house.active("scripts").await.is_empty());
+    // Kept to be read again: what began it, and what ended it.
+    let bodies = house
+        .store
+        .alert_bodies(jiff::Timestamp::UNIX_EPOCH, "", 9)
+        .await
+        .unwrap();
+    assert_eq!(bodies.len(), 2);
+    assert_eq!(
+        serde_json::from_str::<Value>(&bodies[0].body).unwrap(),
+        alert
+    );
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_refused_with_the_reason_and_changes_nothing() {
+    let house = House::new().await;
+    for body in [
+        "",
+        "{",
+        "null",
+        "17",
+        "{}",
+        "{\"title\": 7}",
+        "\u{0}",
+        "{\"title\": \"\"}",
+    ] {
+        let answer = house.asks("POST", "/alerts/scripts", &BEARER, body).await;
+        assert_eq!(answer.status, 400, "{body:?} {}", answer.body);
+        assert!(answer.json()["error"].as_str().unwrap().len() > 10);
+    }
+    let huge = "x".repeat(4_000_001);
+    let answer = house.asks("POST", "/alerts/scripts", &BEARER, &huge).await;
+    assert_eq!(answer.status, 413);
+    assert!(house.active("scripts").await.is_empty());
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prometheus_is_pointed_here_as_at_an_alertmanager() {
+    let house = House::new().await;
+    let headers = [("authorization", "Bearer prometheus-secret")];
+    let alert = |ends: &str| {
+        json!([{
+            "labels": { "alertname": "HighErrorRate", "service": "checkout", "severity": "critical" },
+            "annotations": { "summary": "5xx above 5 %" },
+            "startsAt": "2026-01-01T00:00:00Z",
+            "endsAt": ends,
+            "generatorURL": "http://prometheus:9090/graph",
+        }])
+    };
+    let answer = house
+        .posts("/api/v2/alerts", &headers, &alert("2099-01-01T00:00:00Z"))
+        .await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    let shown = house
+        .asks("GET", "/api/v2/alerts", &headers, "")
+        .await
+        .json();
+    assert_eq!(shown[0]["labels"]["alertname"], "HighErrorRate");
+    assert_eq!(shown[0]["status"]["state"], "active");
+    assert_eq!(shown[0]["fingerprint"].as_str().unwrap().len(), 16);
+    let answer = house
+        .posts("/api/v2/alerts", &headers, &alert("2026-01-01T00:05:00Z"))
+        .await;
+    assert_eq!(answer.status, 200);
+    let shown = house
+        .asks("GET", "/api/v2/alerts", &headers, "")
+        .await
+        .json();
+    assert_eq!(shown, json!([]));
+    for path in [
+        "/api/v2/status",
+        "/api/v2/silences",
+        "/api/v2/receivers",
+        "/api/v2/alerts/groups",
+    ] {
+        assert_eq!(
+            house.asks("GET", path, &headers, "").await.status,
+            200,
+            "{path}"
+        );
+        assert_eq!(house.asks("GET", path, &[], "").await.status, 401, "{path}");
+    }
+    let answer = house
+        .asks("POST", "/api/v2/alerts", &headers, "{\"alerts\":")
+        .await;
+    assert_eq!(answer.status, 400);
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sends_to_pagerduty_gets_its_answers() {
+    let house = House::new().await;
+    let event = |action: &str, key: Value| {
+        json!({
+            "routing_key": "0123456789abcdef0123456789abcdef",
+            "event_action": action,
+            "dedup_key": key,
+            "payload": { "summary": "DISK at 99 %", "source": "db1", "severity": "critical" },
+        })
+    };
+    let answer = house
+        .posts("/v2/enqueue", &[], &event("trigger", json!("db1/disk")))
+        .await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(
+        answer.json(),
+        json!({ "status": "success", "message": "Event processed", "dedup_key": "db1/disk" })
+    );
+    // Without a key it is given one, by which it can be resolved.
+    let mut keyless = event("trigger", Value::Null);
+    keyless.as_object_mut().unwrap().remove("dedup_key");
+    let answer = house.posts("/v2/enqueue", &[], &keyless).await;
+    let key = answer.json()["dedup_key"].as_str().unwrap().to_owned();
+    assert_eq!(house.active("pager").await.len(), 2);
+    for key in [key.as_str(), "db1/disk", "never-heard-of"] {
+        let resolve = json!({ "routing_key": "0123456789abcdef0123456789abcdef", "event_action": "resolve", "dedup_key": key });
+        assert_eq!(house.posts("/v2/enqueue", &[], &resolve).await.status, 202);
+    }
+    assert!(house.active("pager").await.is_empty());
+    let mut wrong = event("trigger", json!("x"));
+    wrong["payload"] = json!({ "summary": "x" });
+    let answer = house.posts("/v2/enqueue", &[], &wrong).await;
+    assert_eq!(
+        (answer.status, answer.json()["status"].clone()),
+        (400, json!("invalid event"))
+    );
+    assert_eq!(
+        answer.json()["errors"].as_array().unwrap().len(),
+        2,
+        "{}",
+        answer.body
+    );
+    let answer = house.asks("POST", "/v2/enqueue", &[], "{").await;
+    assert_eq!(
+        (answer.status, answer.json()["errors"].clone()),
+        (400, json!(["Invalid JSON"]))
+    );
+    let mut foreign = event("trigger", json!("x"));
+    foreign["routing_key"] = json!("ffffffffffffffffffffffffffffffff");
+    assert_eq!(house.posts("/v2/enqueue", &[], &foreign).await.status, 401);
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sends_to_opsgenie_gets_its_answers() {
+    let house = House::new().await;
+    let headers = [("authorization", "GenieKey genie-secret")];
+    let create = json!({ "message": "Checkout 5xx", "alias": "checkout-5xx", "priority": "P1" });
+    let answer = house.posts("/v2/alerts", &headers, &create).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(answer.json()["result"], "Request will be processed");
+    let id = answer.json()["requestId"].as_str().unwrap().to_owned();
+    let asked = house
+        .asks("GET", &format!("/v2/alerts/requests/{id}"), &headers, "")
+        .await;
+    assert_eq!(asked.json()["data"]["isSuccess"], true);
+    let by = "identifierType=alias";
+    for act in ["notes", "acknowledge"] {
+        let path = format!("/v2/alerts/checkout-5xx/{act}?{by}");
+        let answer = house
+            .posts(&path, &headers, &json!({ "note": "on it", "user": "bo" }))
+            .await;
+        assert_eq!(answer.status, 202, "{act} {}", answer.body);
+    }
+    // What was said of it stays what it was.
+    assert_eq!(house.active("genie").await, ["Checkout 5xx"]);
+    let path = format!("/v2/alerts/checkout-5xx/close?{by}");
+    assert_eq!(house.asks("POST", &path, &headers, "").await.status, 202);
+    assert!(house.active("genie").await.is_empty());
+    for (path, body) in [
+        ("/v2/alerts", "{}"),
+        ("/v2/alerts", "{"),
+        ("/v2/alerts/checkout-5xx/close", "{}"),
+    ] {
+        let answer = house.asks("POST", path, &headers, body).await;
+        assert_eq!(answer.status, 422, "{path} {body} {}", answer.body);
+        assert!(answer.json()["message"].is_string());
+    }
+    assert_eq!(
+        house
+            .asks(
+                "POST",
+                "/v2/alerts/x/escalate?identifierType=alias",
+                &headers,
+                ""
+            )
+            .await
+            .status,
+        404
+    );
+    house.ends();
+}
