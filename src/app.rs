@@ -27,7 +27,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
-use crate::http::{Gate, Rooms, router};
+use crate::http::{Gate, Rooms, Sns, router};
 use crate::intake::Intake;
 use crate::notify::letter;
 use crate::reception::Reception;
@@ -83,6 +83,8 @@ pub struct Parts {
     pub signing_secret: Option<SecretString>,
     /// What the senders of alerts show, by the source's id.
     pub alert_secrets: BTreeMap<String, SecretString>,
+    /// What Amazon SNS is believed by.
+    pub sns: Sns,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
     /// The clock.
@@ -156,6 +158,7 @@ impl App {
                 gate: Gate::default(),
                 intake,
                 alert_gate: Gate::of(ALERTS_SMALL, ALERTS_LARGE),
+                sns: parts.sns,
                 alert_secrets: parts.alert_secrets,
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,

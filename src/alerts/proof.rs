@@ -49,6 +49,9 @@ pub enum Unproved {
     /// It was signed too long ago, or ahead of our clock.
     #[error("the request was signed more than five minutes away from this machine's clock")]
     Stale,
+    /// SNS: it was published too long ago.
+    #[error("the message was published more than a day ago: whoever sends it now has kept it")]
+    Old,
     /// SNS: the topic is none that the source listens to.
     #[error("this source does not listen to the topic: add its ARN to `topics`")]
     Topic,

@@ -88,6 +88,7 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("firebell-demo-{}", uuid::Uuid::now_v7()));
     std::fs::create_dir_all(&folder)?;
     let app = App::build(Parts {
+        sns: Default::default(),
         alert_secrets: Default::default(),
         catalog: Catalog::default(),
         beside: None,

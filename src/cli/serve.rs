@@ -41,6 +41,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         .context("setting up /metrics")?;
     tokio::spawn(keep_figures(metrics.clone()));
     let app = App::build(Parts {
+        sns: Default::default(),
         alert_secrets,
         catalog,
         beside,

@@ -24,6 +24,7 @@ use crate::dispatcher::Dispatcher;
 use crate::intake::Intake;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
+pub use alerts::sns::{Fetch, Fetched, Sns};
 pub use gate::Gate;
 
 /// What the handlers work with.
@@ -41,6 +42,8 @@ pub struct Rooms {
     pub intake: Intake,
     /// Lets in only so many of their bodies at a time.
     pub alert_gate: Gate,
+    /// What Amazon SNS is believed by.
+    pub sns: Sns,
     /// What the senders of alerts show, by the source's id.
     pub alert_secrets: BTreeMap<String, SecretString>,
     /// The clock.

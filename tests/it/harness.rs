@@ -351,6 +351,7 @@ pub async fn build(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock
 pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> Parts {
     let options = Options::default();
     Parts {
+        sns: Default::default(),
         alert_secrets: Default::default(),
         catalog,
         beside: None,

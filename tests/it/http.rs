@@ -352,6 +352,7 @@ async fn serve(parts: Parts) -> Served {
 fn parts(database_url: &str, slack: &Workspace, clock: &Clock) -> Parts {
     let options = Options::default();
     Parts {
+        sns: Default::default(),
         alert_secrets: Default::default(),
         catalog: Catalog::default(),
         beside: None,

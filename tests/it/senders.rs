@@ -1,15 +1,23 @@
 //! The doors of alert senders, as senders find them: over HTTP, with their own bodies, secrets and expectations.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use axum::http::Request;
 use firebell::app::App;
 use firebell::clock::Clock;
 use firebell::config;
+use firebell::http::{Fetch, Fetched, Sns};
 use firebell::simulator::Workspace;
 use firebell::store::Store;
 use http_body_util::Full;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use url::Url;
 
 use crate::harness::{exchange, parts, workspace};
 
@@ -39,6 +47,11 @@ const TOML: &str = r##"
     kind = "generic"
     secret_env = "E"
 
+    [[alert_sources]]
+    id = "cloudwatch"
+    kind = "cloudwatch-sns"
+    topics = ["arn:aws:sns:us-east-1:123456789012:alarms"]
+
     [[routes]]
     match = {}
     then = "suppress"
@@ -64,14 +77,56 @@ impl Answer {
     }
 }
 
+/// Amazon's part of the web: a certificate, the one that vouches for it, and the confirmation of subscriptions.
+#[derive(Debug, Default)]
+struct Amazon {
+    asked: Mutex<Vec<String>>,
+    is_away: AtomicBool,
+}
+
+impl Amazon {
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+impl Fetch for Amazon {
+    fn fetch(&self, url: &Url) -> Fetched {
+        self.asked.lock().unwrap().push(url.to_string());
+        let answer = match url.path() {
+            _ if self.is_away.load(Ordering::Relaxed) => Err("it is away".to_owned()),
+            path if path.ends_with(".pem") => Ok(sample("leaf.pem").into()),
+            path if path.ends_with(".cer") => Ok(sample("issuer.pem").into()),
+            "/" => Ok("<ConfirmSubscriptionResponse/>".into()),
+            path => Err(format!("there is no {path}")),
+        };
+        Box::pin(async { answer })
+    }
+}
+
+fn sample(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/sns");
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn text(name: &str) -> String {
+    String::from_utf8(sample(name)).unwrap()
+}
+
 impl House {
     async fn new() -> Self {
+        Self::with(Clock::System, Arc::default()).await
+    }
+
+    async fn with(clock: Clock, amazon: Arc<Amazon>) -> Self {
         let (catalog, _) = config::parse(TOML, "firebell.toml").unwrap();
-        let clock = Clock::System;
         let slack = workspace(&clock).await;
         let folder = tempfile::tempdir().unwrap();
         let database = format!("sqlite://{}", folder.path().join("firebell.db").display());
         let mut parts = parts(&database, catalog, &slack, &clock);
+        let root = CertificateDer::from_pem_slice(&sample("root.pem")).unwrap();
+        let root = webpki::anchor_from_trusted_cert(&root).unwrap().to_owned();
+        parts.sns = Sns::new(amazon, vec![root]);
         for (source, secret) in [
             ("prometheus", "prometheus-secret"),
             ("pager", "0123456789abcdef0123456789abcdef"),
@@ -190,16 +245,7 @@ async fn a_script_says_what_is_wrong_and_that_it_is_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_refused_with_the_reason_and_changes_nothing() {
     let house = House::new().await;
-    for body in [
-        "",
-        "{",
-        "null",
-        "17",
-        "{}",
-        "{\"title\": 7}",
-        "\u{0}",
-        "{\"title\": \"\"}",
-    ] {
+    for body in ["", "{", "null", "17", "{}", "\u{0}", "{\"title\": \"\"}"] {
         let answer = house.asks("POST", "/alerts/scripts", &BEARER, body).await;
         assert_eq!(answer.status, 400, "{body:?} {}", answer.body);
         assert!(answer.json()["error"].as_str().unwrap().len() > 10);
@@ -365,5 +411,137 @@ async fn what_sends_to_opsgenie_gets_its_answers() {
             .status,
         404
     );
+    house.ends();
+}
+
+/// When the samples of SNS were published.
+fn published() -> Clock {
+    Clock::by_hand("2026-08-20T09:15:00Z".parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sns_is_believed_by_its_signature_and_its_certificate_is_fetched_once() {
+    let amazon = Arc::<Amazon>::default();
+    let house = House::with(published(), amazon.clone()).await;
+    let path = "/alerts/cloudwatch";
+    for (sample, began) in [("notification-v2.json", 1), ("notification-v1.json", 0)] {
+        let answer = house.asks("POST", path, &[], &text(sample)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(answer.json()["began"].as_u64().unwrap() >= began);
+    }
+    let asked = amazon.asked();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked[0].starts_with("https://sns.us-east-1.amazonaws.com/SimpleNotificationService"));
+    assert!(asked[1].contains(".amazontrust.com/"));
+    // The same delivery once more.
+    let answer = house
+        .asks("POST", path, &[], &text("notification-v2.json"))
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()["repeated"].clone()),
+        (200, json!(true))
+    );
+    assert_eq!(amazon.asked(), [""; 0]);
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_fetched_for_a_topic_or_an_address_that_is_not_listed() {
+    let amazon = Arc::<Amazon>::default();
+    let house = House::with(published(), amazon.clone()).await;
+    let path = "/alerts/cloudwatch";
+    let real = text("notification-v2.json");
+    let changed = |field: &str, to: &str| {
+        let mut envelope: Value = serde_json::from_str(&real).unwrap();
+        envelope[field] = json!(to);
+        envelope.to_string()
+    };
+    for body in [
+        changed("TopicArn", "arn:aws:sns:us-east-1:123456789012:other"),
+        changed(
+            "SigningCertURL",
+            "https://evil.example/SimpleNotificationService-1.pem",
+        ),
+        changed(
+            "SigningCertURL",
+            "https://sns.us-east-1.amazonaws.com.evil.example/SimpleNotificationService-1.pem",
+        ),
+        changed(
+            "SigningCertURL",
+            "http://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem",
+        ),
+        changed(
+            "SigningCertURL",
+            "https://sns.us-east-1.amazonaws.com@127.0.0.1/SimpleNotificationService-1.pem",
+        ),
+        changed(
+            "SigningCertURL",
+            "https://169.254.169.254/latest/meta-data/",
+        ),
+    ] {
+        let answer = house.asks("POST", path, &[], &body).await;
+        assert_eq!(answer.status, 401, "{}", answer.body);
+    }
+    assert_eq!(amazon.asked(), [""; 0]);
+    // One who signs nothing, and one who is no envelope.
+    let answer = house
+        .asks("POST", path, &[], &changed("Message", "{}"))
+        .await;
+    assert_eq!(answer.status, 401);
+    let answer = house
+        .asks("POST", path, &[], "{\"AlarmName\": \"x\"}")
+        .await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("raw message delivery"));
+    assert!(house.active("cloudwatch").await.is_empty());
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_to_a_listed_topic_is_confirmed() {
+    let amazon = Arc::<Amazon>::default();
+    let house = House::with(published(), amazon.clone()).await;
+    let path = "/alerts/cloudwatch";
+    let answer = house
+        .asks("POST", path, &[], &text("subscription.json"))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let asked = amazon.asked();
+    assert!(asked[2].contains("Action=ConfirmSubscription"), "{asked:?}");
+    // That somebody has unsubscribed is no reason to subscribe again.
+    let answer = house
+        .asks("POST", path, &[], &text("unsubscribe.json"))
+        .await;
+    assert_eq!((answer.status, amazon.asked().len()), (200, 0));
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_amazon_is_away_sns_is_told_to_come_again_and_asked_for_once() {
+    let amazon = Arc::<Amazon>::default();
+    amazon.is_away.store(true, Ordering::Relaxed);
+    let clock = published();
+    let house = House::with(clock.clone(), amazon.clone()).await;
+    let path = "/alerts/cloudwatch";
+    for _ in 0..5 {
+        let answer = house
+            .asks("POST", path, &[], &text("notification-v2.json"))
+            .await;
+        assert_eq!(answer.status, 503);
+    }
+    assert_eq!(amazon.asked().len(), 1);
+    amazon.is_away.store(false, Ordering::Relaxed);
+    clock.advance(jiff::SignedDuration::from_secs(60));
+    let answer = house
+        .asks("POST", path, &[], &text("notification-v2.json"))
+        .await;
+    assert_eq!(answer.status, 200);
+    // What somebody has kept for long is not taken.
+    clock.advance(jiff::SignedDuration::from_hours(49));
+    let answer = house
+        .asks("POST", path, &[], &text("notification-v1.json"))
+        .await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains("more than a day"), "{}", answer.body);
     house.ends();
 }

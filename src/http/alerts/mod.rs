@@ -2,11 +2,12 @@
 //!
 //! Here stands the door of a source by its id; beside it those that senders know from elsewhere and only need pointing
 //! at: `prometheus` (Alertmanager's API), `pagerduty` (Events API v2), `opsgenie` (alert API). They find the source by
-//! the secret that is shown.
+//! the secret that is shown. `sns` is where Amazon SNS delivers: it shows no secret, it signs.
 
 pub mod opsgenie;
 pub mod pagerduty;
 pub mod prometheus;
+pub mod sns;
 
 use std::sync::Arc;
 
@@ -44,6 +45,15 @@ pub async fn post(
         Err(response) => return *response,
     };
     let source = rooms.desk.catalog.alert_source(&id);
+    if let Some(source) = source.filter(|it| it.kind == SourceKind::CloudwatchSns) {
+        // Its signature is the proof; where there is a secret, both are.
+        if source.secret_env.is_some()
+            && let Err(why) = rooms.believes(source, &headers, query.as_deref(), &bytes)
+        {
+            return turned_away(&id, why);
+        }
+        return sns::receive(&rooms, source, &headers, &bytes).await;
+    }
     let proved = source.map_or(Err(Unproved::Missing), |source| {
         rooms.believes(source, &headers, query.as_deref(), &bytes)
     });
