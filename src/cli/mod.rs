@@ -1,5 +1,6 @@
 //! The command line. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod alerts;
 mod check;
 mod demo;
 mod doctor;
@@ -13,12 +14,13 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
 use crate::config::{LoadError, Settings, load};
 use crate::domain::catalog::Catalog;
 use crate::domain::event::ExportFormat;
-use crate::domain::form::nearest;
+use crate::domain::form::{nearest, parse_duration};
 use crate::store::Store;
 
 /// A self-hosted Slack incident bot.
@@ -80,6 +82,16 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<std::path::PathBuf>,
     },
+    /// What the routes of the configuration make of an alert.
+    Route {
+        #[command(subcommand)]
+        command: Route,
+    },
+    /// The alerts that have come in.
+    Alerts {
+        #[command(subcommand)]
+        command: Alerts,
+    },
     /// Prove that records were not changed.
     Audit {
         #[command(subcommand)]
@@ -94,6 +106,44 @@ enum Command {
         #[arg(long, conflicts_with = "url")]
         socket_mode: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Route {
+    /// Tell which route each alert of a file takes, and why: the body of a request as its sender sends it.
+    Test {
+        /// The file; - for standard input.
+        file: std::path::PathBuf,
+        /// The alert source that it would come to, by its id; not needed where there is only one.
+        #[arg(long)]
+        source: Option<String>,
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Alerts {
+    /// Read the requests of senders again as they came in, with the configuration of today: say what becomes of them.
+    Replay {
+        /// How far back: 24h, 7d.
+        #[arg(long, default_value = "24h", value_parser = duration)]
+        since: SignedDuration,
+        /// Only those of this alert source.
+        #[arg(long)]
+        source: Option<String>,
+        /// Take them in again, as if they came now.
+        #[arg(long)]
+        apply: bool,
+    },
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    parse_duration(text).map_err(|wrong| match wrong.help {
+        Some(help) => format!("{}; {help}", wrong.message),
+        None => wrong.message,
+    })
 }
 
 #[derive(Debug, Subcommand)]
@@ -194,6 +244,17 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                     anchors,
                 },
         } => record::verify(&settings, json, file, &anchors).await,
+        Command::Route {
+            command: Route::Test { file, source, json },
+        } => alerts::test(&settings, file, source, json),
+        Command::Alerts {
+            command:
+                Alerts::Replay {
+                    since,
+                    source,
+                    apply,
+                },
+        } => alerts::replay(&settings, since, source, apply).await,
         Command::Manifest { url, socket_mode } => {
             let url = match (socket_mode, url) {
                 (true, _) => None,

@@ -16,6 +16,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use url::Url;
 
@@ -250,9 +251,15 @@ async fn what_cannot_be_read_is_refused_with_the_reason_and_changes_nothing() {
         assert_eq!(answer.status, 400, "{body:?} {}", answer.body);
         assert!(answer.json()["error"].as_str().unwrap().len() > 10);
     }
-    let huge = "x".repeat(4_000_001);
-    let answer = house.asks("POST", "/alerts/scripts", &BEARER, &huge).await;
-    assert_eq!(answer.status, 413);
+    // Turned away by its length, before a byte of it is read.
+    let mut line = tokio::net::TcpStream::connect(house.url.trim_start_matches("http://"))
+        .await
+        .unwrap();
+    let head = "POST /alerts/scripts HTTP/1.1\r\nhost: x\r\nauthorization: Bearer scripts-secret\r\ncontent-length: 4000001\r\n\r\n";
+    line.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 64];
+    let read = line.read(&mut answer).await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 413"));
     assert!(house.active("scripts").await.is_empty());
     house.ends();
 }
@@ -543,5 +550,122 @@ async fn while_amazon_is_away_sns_is_told_to_come_again_and_asked_for_once() {
         .await;
     assert_eq!(answer.status, 401);
     assert!(answer.body.contains("more than a day"), "{}", answer.body);
+    house.ends();
+}
+
+/// What the program says in a folder with this configuration; and whether it was done.
+fn firebell(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_firebell"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.success(), said)
+}
+
+#[test]
+fn it_is_said_which_route_an_alert_takes_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = r##"
+[[services]]
+id = "checkout"
+name = "Checkout"
+[[alert_sources]]
+id = "prometheus"
+kind = "alertmanager"
+secret_env = "A"
+[[routes]]
+match = { source = "prometheus", severity = "critical" }
+service = "{{ labels.service }}"
+severity = "p1"
+then = "declare"
+group_by = ["service", "alertname"]
+[[routes]]
+match = { severity = "~warning|info" }
+then = "notify"
+channel = "#alerts"
+"##;
+    std::fs::write(folder.path().join("firebell.toml"), toml).unwrap();
+    let labels = |severity: &str| json!({ "alertname": "HighErrorRate", "service": "checkout", "severity": severity });
+    let file = json!([
+        { "labels": labels("critical"), "annotations": { "summary": "5xx above 5 %" } },
+        { "labels": labels("warning") },
+        { "labels": labels("odd") },
+    ]);
+    std::fs::write(folder.path().join("alert.json"), file.to_string()).unwrap();
+    let (done, said) = firebell(folder.path(), &["route", "test", "alert.json"]);
+    assert!(done, "{said}");
+    insta::assert_snapshot!(said, @r#"
+        firing 5xx above 5 %
+          route 1: taken
+          → declare, service checkout, severity p1, grouped by alertname="HighErrorRate" service="checkout"
+        firing HighErrorRate
+          route 1: not taken: severity is "warning", not "critical"
+          route 2: taken
+          → notify in #alerts, severity p3, grouped by name="HighErrorRate" source="prometheus"
+        firing HighErrorRate
+          route 1: not taken: severity is "odd", not "critical"
+          route 2: not taken: severity is "odd", not "~warning|info"
+          no route takes it: it is shown where incidents are announced
+          → notify, grouped by name="HighErrorRate" source="prometheus"
+        "#);
+    let (done, said) = firebell(folder.path(), &["route", "test", "alert.json", "--json"]);
+    let told: Value = serde_json::from_str(&said).unwrap();
+    assert!(
+        done && told[0]["route"] == 1 && told[2]["route"].is_null(),
+        "{said}"
+    );
+    std::fs::write(folder.path().join("alert.json"), "{").unwrap();
+    let (done, said) = firebell(folder.path(), &["route", "test", "alert.json"]);
+    assert!(
+        !done && said.contains("cannot be read as what alertmanager sends"),
+        "{said}"
+    );
+    let (done, said) = firebell(
+        folder.path(),
+        &["route", "test", "alert.json", "--source", "x"],
+    );
+    assert!(
+        !done && said.contains("There is no alert source x, only prometheus"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_in_is_read_again_with_the_configuration_of_today() {
+    let house = House::new().await;
+    let alert = json!({ "title": "the disk is full", "key": "disk" });
+    assert_eq!(
+        house.posts("/alerts/scripts", &BEARER, &alert).await.status,
+        200
+    );
+    let folder = house._folder.path();
+    let toml = TOML.replace("then = \"suppress\"", "then = \"notify\"");
+    std::fs::write(folder.join("firebell.toml"), toml).unwrap();
+    std::fs::write(folder.join(".env"), "DATABASE_URL=sqlite://firebell.db\n").unwrap();
+    let (done, said) = firebell(folder, &["alerts", "replay", "--since", "1h"]);
+    assert!(
+        done && said.contains("scripts: firing the disk is full → notify"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1 requests, 0 of them not understood. Nothing was changed"),
+        "{said}"
+    );
+    let (done, said) = firebell(folder, &["alerts", "replay", "--source", "pager"]);
+    assert!(done && said.contains("0 requests"), "{said}");
+    let count = async || {
+        house.store.active_alerts("scripts", 9).await.unwrap()[0]
+            .held
+            .tracked
+            .count
+    };
+    assert_eq!(count().await, 1);
+    let (done, said) = firebell(folder, &["alerts", "replay", "--apply"]);
+    assert!(done && said.contains("taken in again"), "{said}");
+    assert_eq!(count().await, 2);
     house.ends();
 }

@@ -1,0 +1,261 @@
+//! `firebell route test` and `firebell alerts replay`: what the configuration makes of alerts, before one comes and
+//! after many came.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use axum::http::{HeaderMap, HeaderValue, header};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::alerts::{Malformed, Sent, Told, read};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::alert::{Alert, Signal};
+use crate::domain::catalog::{AlertSource, Catalog};
+use crate::domain::group::Routed;
+use crate::domain::routing::{Look, Routing};
+use crate::intake::{Intake, Request};
+use crate::store::alerts::KeptBody;
+
+/// Kept requests that are read at a time.
+const PAGE: i64 = 200;
+
+/// Tells which route each alert of a file takes, and why: the body of a request as a sender of this source sends it.
+pub(super) fn test(
+    settings: &Settings,
+    file: PathBuf,
+    source: Option<String>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let catalog = super::catalog(settings)?;
+    let source = chosen(&catalog, source)?;
+    let body = match file.as_os_str() == "-" {
+        true => {
+            let mut body = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::stdin(), &mut body)?;
+            body
+        }
+        false => std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?,
+    };
+    let told = match understood(source, "", &body, Timestamp::now()) {
+        Ok(told) => told,
+        Err(why) => bail!(
+            "{} cannot be read as what {} sends: {why}",
+            file.display(),
+            source.kind
+        ),
+    };
+    let routing = Routing::new(&catalog);
+    let mut shown = Vec::new();
+    for alert in told.alerts {
+        let alert = alert.defused();
+        let routed = routing.route(&source.id, &alert);
+        let looks = routing.explain(&source.id, &alert);
+        match json {
+            true => shown.push(as_json(&alert, &routed, &looks)),
+            false => print!("{}", in_words(&alert, &routed, &looks)),
+        }
+    }
+    for why in &told.skipped {
+        eprintln!("An alert was left out: {why}");
+    }
+    if json {
+        println!("{}", serde_json::to_string_pretty(&shown)?);
+    }
+    Ok(match told.skipped.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Reads kept requests again with the configuration of today: shows what becomes of them, or takes them in once more.
+pub(super) async fn replay(
+    settings: &Settings,
+    since: SignedDuration,
+    only: Option<String>,
+    apply: bool,
+) -> anyhow::Result<ExitCode> {
+    let catalog = super::catalog(settings)?;
+    let store = super::open_existing(settings).await?;
+    let routing = Routing::new(&catalog);
+    let intake = apply.then(|| Intake::start(store.clone(), &catalog, Clock::System));
+    let now = Timestamp::now();
+    let since = now
+        .checked_sub(since)
+        .context("so far back there is nothing")?;
+    let (mut after, mut seen, mut lost) = (String::new(), 0, 0);
+    loop {
+        let page = store.alert_bodies(since, &after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after.clone_from(&last.id);
+        for kept in page {
+            if only.as_ref().is_some_and(|only| *only != kept.source) {
+                continue;
+            }
+            seen += 1;
+            let at = kept.received_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+            let Some(source) = catalog.alert_source(&kept.source) else {
+                println!("{at} {}: there is no such source any more", kept.source);
+                lost += 1;
+                continue;
+            };
+            let told = match understood(
+                source,
+                &kept.content_type,
+                kept.body.as_bytes(),
+                kept.received_at,
+            ) {
+                Ok(told) => told,
+                Err(why) => {
+                    println!("{at} {}: {why}", kept.source);
+                    lost += 1;
+                    continue;
+                }
+            };
+            for alert in &told.alerts {
+                let routed = routing.route(&source.id, alert);
+                println!(
+                    "{at} {}: {} {} → {}",
+                    source.id,
+                    word(alert.signal),
+                    alert.title,
+                    outcome(&routed)
+                );
+            }
+            if let Some(intake) = &intake {
+                intake.take(again(kept, told)).await?;
+            }
+        }
+    }
+    println!(
+        "{seen} requests, {lost} of them not understood{}",
+        if apply {
+            "; taken in again"
+        } else {
+            ". Nothing was changed; --apply takes them in again"
+        }
+    );
+    drop(intake);
+    store.close().await;
+    Ok(match lost {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// A kept request as it goes in once more: as another delivery, for it is meant to.
+fn again(kept: KeptBody, told: Told) -> Request {
+    Request {
+        source: kept.source,
+        alerts: told.alerts,
+        delivery: None,
+        content_type: kept.content_type,
+        body: kept.body,
+    }
+}
+
+/// The source that is meant: the one that is named, or the only one.
+fn chosen(catalog: &Catalog, named: Option<String>) -> anyhow::Result<&AlertSource> {
+    let known: Vec<&str> = catalog
+        .alert_sources
+        .iter()
+        .map(|it| it.id.as_str())
+        .collect();
+    match (named, catalog.alert_sources.as_slice()) {
+        (_, []) => bail!("The configuration has no [[alert_sources]]."),
+        (None, [only]) => Ok(only),
+        (None, _) => bail!("Whose is it? --source names one of {}.", known.join(", ")),
+        (Some(id), _) => match catalog.alert_source(&id) {
+            Some(source) => Ok(source),
+            None => bail!("There is no alert source {id}, only {}.", known.join(", ")),
+        },
+    }
+}
+
+fn understood(
+    source: &AlertSource,
+    content_type: &str,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Told, Malformed> {
+    let mut headers = HeaderMap::new();
+    if let Ok(kind) = HeaderValue::from_str(content_type) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    read(&Sent {
+        source,
+        headers: &headers,
+        body,
+        now,
+    })
+}
+
+fn word(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Firing => "firing",
+        Signal::Acknowledged => "acknowledged",
+        Signal::Resolved => "resolved",
+        Signal::Noted => "noted",
+    }
+}
+
+/// What is done with an alert, in a line.
+fn outcome(routed: &Routed) -> String {
+    let mut said = routed.then.word().to_owned();
+    if let Some(channel) = &routed.channel {
+        said.push_str(&format!(" in {channel}"));
+    }
+    if let Some(service) = &routed.service {
+        said.push_str(&format!(", service {service}"));
+    }
+    if let Some(severity) = &routed.severity {
+        said.push_str(&format!(", severity {severity}"));
+    }
+    let values: Vec<String> = routed
+        .values
+        .iter()
+        .map(|(label, value)| format!("{label}=\"{value}\""))
+        .collect();
+    said.push_str(&format!(", grouped by {}", values.join(" ")));
+    said
+}
+
+fn in_words(alert: &Alert, routed: &Routed, looks: &[Look]) -> String {
+    let mut said = format!("{} {}\n", word(alert.signal), alert.title);
+    for look in looks {
+        let missed: Vec<String> = look.missed.iter().map(ToString::to_string).collect();
+        said.push_str(&match missed.is_empty() {
+            true => format!("  route {}: taken\n", look.route),
+            false => format!("  route {}: not taken: {}\n", look.route, missed.join("; ")),
+        });
+    }
+    if looks.last().is_none_or(|look| !look.missed.is_empty()) {
+        said.push_str("  no route takes it: it is shown where incidents are announced\n");
+    }
+    said.push_str(&format!("  → {}\n", outcome(routed)));
+    said
+}
+
+fn as_json(alert: &Alert, routed: &Routed, looks: &[Look]) -> Value {
+    let taken = looks.last().filter(|look| look.missed.is_empty());
+    let missed: Vec<Value> = looks
+        .iter()
+        .filter(|look| !look.missed.is_empty())
+        .map(|look| {
+            let why: Vec<String> = look.missed.iter().map(ToString::to_string).collect();
+            json!({ "route": look.route, "why": why })
+        })
+        .collect();
+    json!({
+        "alert": alert,
+        "route": taken.map(|look| look.route),
+        "not_taken": missed,
+        "then": routed.then,
+        "channel": routed.channel,
+        "service": routed.service,
+        "severity": routed.severity,
+        "group": { "id": routed.group, "by": routed.values },
+    })
+}
