@@ -38,3 +38,9 @@ CREATE TABLE alert_bodies (
 );
 
 CREATE INDEX alert_bodies_by_time ON alert_bodies (received_at_ms);
+
+-- Whoever must speak now and then: when it is missed, unless it speaks before.
+CREATE TABLE heartbeats (
+    id TEXT NOT NULL PRIMARY KEY,
+    due_at_ms BIGINT NOT NULL
+);

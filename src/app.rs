@@ -337,9 +337,12 @@ async fn broken(
     }
 }
 
-/// Ends alerts whose senders have fallen silent.
+/// Misses whoever should have spoken, and ends alerts whose senders have fallen silent.
 async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
+        if let Err(cause) = rooms.intake.miss_the_silent().await {
+            warn!("Could not look for heartbeats: {cause:#}");
+        }
         match rooms.intake.expire().await {
             // There may be more.
             Ok(ended) if ended > 0 => continue,

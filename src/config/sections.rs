@@ -40,6 +40,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
             "[[alert_sources]]",
             alert_source,
         ),
+        heartbeats: each(&mut root, "heartbeats", "[[heartbeats]]", heartbeat),
         routes: each(&mut root, "routes", "[[routes]]", route),
         actions: each(&mut root, "actions", "[[actions]]", action),
         checks: each(&mut root, "checks", "[[checks]]", check),
@@ -557,23 +558,36 @@ fn fields(value: Value<'_>, kind: Option<SourceKind>) -> Option<BTreeMap<AlertFi
     Some(fields)
 }
 
+fn heartbeat(it: &mut Section<'_>) -> Option<Heartbeat> {
+    let heartbeat = Heartbeat {
+        id: it.required("id", word)?,
+        source: it.required("source", reference(Thing::AlertSource))?,
+        every: it.required("every", duration)?,
+        severity: it.optional("severity", word),
+        matches: it.optional("match", matches).unwrap_or_default(),
+    };
+    Some(heartbeat)
+}
+
+/// What an alert must carry, by label.
+fn matches(value: Value<'_>) -> Option<BTreeMap<String, Matcher>> {
+    let table = value.table("match")?;
+    let read = |(key, value): (&str, Value<'_>)| {
+        let matcher = matcher(value)?;
+        if let (Matcher::Equal(id), "source") = (&matcher, key) {
+            let span = value.span();
+            value
+                .reading
+                .name(Thing::AlertSource, id, span, Level::Error);
+        }
+        Some((key.to_owned(), matcher))
+    };
+    Some(table.entries().into_iter().filter_map(read).collect())
+}
+
 fn route(it: &mut Section<'_>) -> Option<Route> {
-    let matches = it.optional("match", |value| {
-        let table = value.table("match")?;
-        let read = |(key, value): (&str, Value<'_>)| {
-            let matcher = matcher(value)?;
-            if let (Matcher::Equal(id), "source") = (&matcher, key) {
-                let span = value.span();
-                value
-                    .reading
-                    .name(Thing::AlertSource, id, span, Level::Error);
-            }
-            Some((key.to_owned(), matcher))
-        };
-        Some(table.entries().into_iter().filter_map(read).collect())
-    });
     let route = Route {
-        matches: matches.unwrap_or_default(),
+        matches: it.optional("match", matches).unwrap_or_default(),
         service: it.optional("service", chosen(Thing::Service, ServiceId::new)),
         severity: it.optional("severity", chosen(Thing::Severity, SeverityId::new)),
         group_by: it.list("group_by", word),

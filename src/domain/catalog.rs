@@ -37,6 +37,8 @@ pub struct Catalog {
     pub notifications: Notifications,
     /// `[[alert_sources]]`
     pub alert_sources: Vec<AlertSource>,
+    /// `[[heartbeats]]`
+    pub heartbeats: Vec<Heartbeat>,
     /// `[[routes]]`: the first that matches decides.
     pub routes: Vec<Route>,
     /// `[[actions]]`
@@ -63,6 +65,7 @@ impl Default for Catalog {
             escalation_policies: Vec::new(),
             notifications: Notifications::default(),
             alert_sources: Vec::new(),
+            heartbeats: Vec::new(),
             routes: Vec::new(),
             actions: Vec::new(),
             checks: Vec::new(),
@@ -561,6 +564,21 @@ impl SourceKind {
             | SourceKind::Sentry => false,
         }
     }
+}
+
+/// A source that must speak now and then: when it does not, that is an alert of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The id of the `[[heartbeats]]` entry.
+    pub id: String,
+    /// The alert source that must speak, by its id.
+    pub source: String,
+    /// How long it may be silent.
+    pub every: SignedDuration,
+    /// The word for how bad its silence is, as a sender would say it.
+    pub severity: Option<String>,
+    /// Which of its alerts is the heartbeat (`Watchdog`); empty: it speaks at `/alerts/{source}/heartbeat`.
+    pub matches: BTreeMap<String, Matcher>,
 }
 
 /// What is done with an alert that matches.

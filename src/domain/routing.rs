@@ -26,9 +26,13 @@ pub struct Routing {
     templates: Environment<'static>,
 }
 
+/// What an alert must carry, ready to be asked.
+#[derive(Debug)]
+pub struct Matches(Vec<(String, Wanted)>);
+
 #[derive(Debug)]
 struct Ready {
-    matches: Vec<(String, Wanted)>,
+    matches: Matches,
     service: Option<Chosen<ServiceId>>,
     severity: Option<Chosen<SeverityId>>,
     then: Then,
@@ -81,11 +85,7 @@ impl Routing {
     /// the same matches nothing.
     pub fn new(catalog: &Catalog) -> Self {
         let routes = catalog.routes.iter().map(|route| Ready {
-            matches: route
-                .matches
-                .iter()
-                .map(|(label, matcher)| (label.clone(), Wanted::new(matcher)))
-                .collect(),
+            matches: Matches::new(&route.matches),
             service: route.service.clone(),
             severity: route.severity.clone(),
             then: route.then,
@@ -110,10 +110,8 @@ impl Routing {
     /// Where an alert belongs. The first route that matches decides; without one it is told where incidents are
     /// announced.
     pub fn route(&self, source: &str, alert: &Alert) -> Routed {
-        let found = self.routes.iter().find(|route| {
-            let mut matches = route.matches.iter();
-            matches.all(|(label, wanted)| wanted.is(value(source, alert, label)))
-        });
+        let mut routes = self.routes.iter();
+        let found = routes.find(|route| route.matches.are_met(source, alert));
         let service = found.and_then(|route| self.service(route, source, alert));
         let severity = found.and_then(|route| self.severity(route, source, alert));
         let then = found.map_or(Then::Notify, |route| route.then);
@@ -145,7 +143,7 @@ impl Routing {
     pub fn explain(&self, source: &str, alert: &Alert) -> Vec<Look> {
         let mut looks = Vec::new();
         for (route, ready) in (1..).zip(&self.routes) {
-            let missed = ready.matches.iter().filter_map(|(label, wanted)| {
+            let missed = ready.matches.0.iter().filter_map(|(label, wanted)| {
                 let is = value(source, alert, label);
                 (!wanted.is(is)).then(|| Missed {
                     label: label.clone(),
@@ -218,6 +216,24 @@ impl Routing {
         };
         let rendered = self.templates.render_str(template, said);
         rendered.unwrap_or_default().trim().to_owned()
+    }
+}
+
+impl Matches {
+    /// What a table of the configuration asks for.
+    pub fn new(matches: &BTreeMap<String, Matcher>) -> Self {
+        let matches = matches.iter();
+        Self(
+            matches
+                .map(|(label, matcher)| (label.clone(), Wanted::new(matcher)))
+                .collect(),
+        )
+    }
+
+    /// Whether an alert of a source carries all of it.
+    pub fn are_met(&self, source: &str, alert: &Alert) -> bool {
+        let mut matches = self.0.iter();
+        matches.all(|(label, wanted)| wanted.is(value(source, alert, label)))
     }
 }
 

@@ -104,6 +104,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
 fn alerts_routes() -> Router<Arc<Rooms>> {
     Router::new()
         .route("/alerts/{source}", post(alerts::post).put(alerts::post))
+        .route("/alerts/{source}/heartbeat", post(alerts::heartbeat))
         .route(
             "/api/v2/alerts",
             post(alerts::prometheus::post).get(alerts::prometheus::list),

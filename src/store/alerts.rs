@@ -571,6 +571,37 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
+    /// Remembers when a heartbeat is missed, unless it speaks before.
+    pub async fn beat(&self, id: &str, due: Timestamp) -> anyhow::Result<()> {
+        let sql = "INSERT INTO heartbeats (id, due_at_ms) VALUES ($1, $2) \
+                   ON CONFLICT (id) DO UPDATE SET due_at_ms = excluded.due_at_ms";
+        let args = [id.into(), ms(due).into()];
+        let beaten = self.database.execute(sql, &args).await;
+        beaten.context("noting a heartbeat").map(drop)
+    }
+
+    /// The same for one that was never heard of; one that was stays as it is.
+    pub async fn expect_heartbeat(&self, id: &str, due: Timestamp) -> anyhow::Result<()> {
+        let sql =
+            "INSERT INTO heartbeats (id, due_at_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        let args = [id.into(), ms(due).into()];
+        let expected = self.database.execute(sql, &args).await;
+        expected.context("expecting a heartbeat").map(drop)
+    }
+
+    /// When each heartbeat is missed.
+    pub async fn heartbeats(&self) -> anyhow::Result<Vec<(String, Timestamp)>> {
+        let rows: Vec<(String, i64)> = self
+            .database
+            .rows("SELECT id, due_at_ms FROM heartbeats", &[])
+            .await
+            .context("looking for heartbeats")?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, due)| (id, moment(due)))
+            .collect())
+    }
+
     /// Forgets requests that came in before then, and conditions that have been over since before then.
     pub async fn forget_alerts(&self, bodies: Timestamp, over: Timestamp) -> anyhow::Result<u64> {
         let forgotten = self

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use firebell::clock::Clock;
 use firebell::config;
-use firebell::domain::alert::{Alert, AlertStatus, Links, Signal};
+use firebell::domain::alert::{Alert, AlertStatus, Links, Signal, Tracked};
 use firebell::domain::catalog::Catalog;
 use firebell::domain::effect::{Effect, Lane};
 use firebell::domain::group::{Group, GroupReport};
@@ -30,6 +30,23 @@ fn beginning() -> Timestamp {
 
 fn catalog() -> Catalog {
     let toml = r#"
+        [[alert_sources]]
+        id = "prometheus"
+        kind = "alertmanager"
+        secret_env = "A"
+
+        [[heartbeats]]
+        id = "backup"
+        source = "prometheus"
+        every = "5m"
+        severity = "critical"
+
+        [[heartbeats]]
+        id = "watchdog"
+        source = "prometheus"
+        every = "5m"
+        match = { alertname = "Watchdog" }
+
         [[routes]]
         match = { team = "pay" }
         then = "declare"
@@ -86,6 +103,12 @@ fn ends(key: &str) -> Request {
 impl Replica {
     async fn takes(&self, request: Request) -> Taken {
         self.intake.take(request).await.expect("it is taken")
+    }
+
+    /// What is known of the silence of a heartbeat.
+    async fn missed(&self, heartbeat: &str) -> Option<Tracked> {
+        let held = self.held(&format!("heartbeat/{heartbeat}")).await;
+        held.map(|held| held.tracked)
     }
 
     async fn held(&self, key: &str) -> Option<HeldAlert> {
@@ -263,6 +286,60 @@ on_both_engines! {
         let answers = join_all([one.intake.take(odd()), one.intake.take(fires("a"))]).await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert!(one.held("a").await.is_some());
+    }
+
+    async fn whoever_must_speak_and_does_not_is_missed_until_it_speaks(scratch) {
+        let one = replica(scratch).await;
+        let five = SignedDuration::from_mins(5);
+        // Never heard of: it has its time from the first look on.
+        one.intake.miss_the_silent().await.unwrap();
+        one.clock.advance(SignedDuration::from_mins(4));
+        one.intake.miss_the_silent().await.unwrap();
+        assert!(one.missed("backup").await.is_none());
+        assert_eq!(one.intake.heartbeat("prometheus", None).await.unwrap(), 1);
+        one.clock.advance(five - SignedDuration::from_secs(1));
+        one.intake.miss_the_silent().await.unwrap();
+        assert!(one.missed("backup").await.is_none());
+        one.clock.advance(SignedDuration::from_secs(1));
+        for _ in 0..3 {
+            one.intake.miss_the_silent().await.unwrap();
+        }
+        let missed = one.missed("backup").await.unwrap();
+        assert_eq!((missed.status, missed.count), (AlertStatus::Firing, 1));
+        // Another replica sees the same, and says it once.
+        let other = replica(scratch).await;
+        other.clock.advance(SignedDuration::from_mins(9));
+        other.intake.miss_the_silent().await.unwrap();
+        assert_eq!(one.missed("backup").await.unwrap().count, 1);
+        assert_eq!(one.intake.heartbeat("prometheus", Some("backup")).await.unwrap(), 1);
+        one.intake.miss_the_silent().await.unwrap();
+        assert_eq!(one.missed("backup").await.unwrap().status, AlertStatus::Resolved);
+        one.clock.advance(five);
+        one.intake.miss_the_silent().await.unwrap();
+        assert_eq!(one.missed("backup").await.unwrap().episode, 2);
+        assert_eq!(one.intake.heartbeat("prometheus", Some("nobody")).await.unwrap(), 0);
+    }
+
+    async fn a_watchdog_is_no_alert_and_its_silence_is_one(scratch) {
+        let one = replica(scratch).await;
+        let watchdog = |signal| request(vec![
+            Alert { labels: BTreeMap::from([("alertname".to_owned(), "Watchdog".to_owned())]), ..alert("w", signal) },
+            alert("a", Signal::Firing),
+        ]);
+        one.intake.miss_the_silent().await.unwrap();
+        for _ in 0..5 {
+            one.clock.advance(SignedDuration::from_mins(4));
+            one.takes(watchdog(Signal::Firing)).await;
+            one.intake.miss_the_silent().await.unwrap();
+        }
+        assert!(one.missed("watchdog").await.is_none());
+        assert!(one.held("w").await.is_none(), "it stands nowhere");
+        assert_eq!(one.held("a").await.unwrap().tracked.count, 5, "and what came with it does");
+        // That it ends is silence.
+        one.takes(watchdog(Signal::Resolved)).await;
+        one.clock.advance(SignedDuration::from_mins(5));
+        one.intake.miss_the_silent().await.unwrap();
+        assert!(one.missed("watchdog").await.is_some());
     }
 
     async fn old_requests_and_old_alerts_are_forgotten(scratch) {

@@ -43,6 +43,11 @@ const TOML: &str = r##"
     kind = "generic"
     secret_env = "D"
 
+    [[heartbeats]]
+    id = "nightly-backup"
+    source = "scripts"
+    every = "25h"
+
     [[alert_sources]]
     id = "unset"
     kind = "generic"
@@ -240,6 +245,45 @@ async fn a_script_says_what_is_wrong_and_that_it_is_over() {
         serde_json::from_str::<Value>(&bodies[0].body).unwrap(),
         alert
     );
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_says_that_it_lives() {
+    let house = House::new().await;
+    let path = "/alerts/scripts/heartbeat";
+    let answer = house.asks("POST", path, &BEARER, "").await;
+    assert_eq!(
+        (answer.status, answer.json()["heartbeats"].clone()),
+        (200, json!(1))
+    );
+    let named = house
+        .asks(
+            "POST",
+            &format!("{path}?name=nightly-backup&token=scripts-secret"),
+            &[],
+            "",
+        )
+        .await;
+    assert_eq!(named.status, 200);
+    assert_eq!(house.asks("POST", path, &[], "").await.status, 401);
+    assert_eq!(
+        house
+            .asks("POST", &format!("{path}?name=x"), &BEARER, "")
+            .await
+            .status,
+        404
+    );
+    let bearer = [("authorization", "Bearer prometheus-secret")];
+    assert_eq!(
+        house
+            .asks("POST", "/alerts/prometheus/heartbeat", &bearer, "")
+            .await
+            .status,
+        404
+    );
+    let due = house.store.heartbeats().await.unwrap();
+    assert_eq!(due.len(), 1);
     house.ends();
 }
 

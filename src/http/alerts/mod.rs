@@ -77,6 +77,34 @@ pub async fn post(
     }
 }
 
+/// `POST /alerts/{source}/heartbeat`: the source lives. `?name=` says which of its heartbeats it is, if it has several.
+pub async fn heartbeat(
+    State(rooms): State<Arc<Rooms>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let source = rooms.desk.catalog.alert_source(&id);
+    let proved = source.map_or(Err(Unproved::Missing), |source| {
+        rooms.believes(source, &headers, query.as_deref(), b"")
+    });
+    if let Err(why) = proved {
+        return turned_away(&id, why);
+    }
+    let name = query.as_deref().and_then(|query| asked(query, "name"));
+    match rooms.intake.heartbeat(&id, name.as_deref()).await {
+        Ok(0) => {
+            let reason = "No such heartbeat is expected: a [[heartbeats]] entry with this source, and no `match`, makes one.";
+            fault(StatusCode::NOT_FOUND, reason)
+        }
+        Ok(heard) => Json(json!({ "status": "heard", "heartbeats": heard })).into_response(),
+        Err(failure) => {
+            error!(source = id, "Could not note a heartbeat: {failure}");
+            come_again()
+        }
+    }
+}
+
 /// What was done with a request, for a person who reads the answer.
 struct Done {
     taken: Taken,
@@ -125,7 +153,7 @@ impl Rooms {
         query: Option<&str>,
         body: &[u8],
     ) -> Result<(), Unproved> {
-        let token = query.and_then(token);
+        let token = query.and_then(|query| asked(query, "token"));
         let secret = self.alert_secrets.get(&source.id);
         prove(
             source,
@@ -228,10 +256,10 @@ fn malformed(source: &AlertSource, why: &Malformed) -> Response {
     fault(StatusCode::BAD_REQUEST, &why.reason)
 }
 
-/// The token of a query.
-fn token(query: &str) -> Option<String> {
+/// What a query says of something.
+fn asked(query: &str, wanted: &str) -> Option<String> {
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs
-        .find(|(name, _)| name == "token")
-        .map(|(_, token)| token.into_owned())
+        .find(|(name, _)| name == wanted)
+        .map(|(_, value)| value.into_owned())
 }
