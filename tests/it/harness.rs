@@ -426,11 +426,16 @@ pub async fn get(url: &str, path: &str, token: Option<&str>) -> (u16, String) {
 
 /// Sends a request. Gives the status and the answer's text.
 pub async fn exchange(request: Request<Full<Bytes>>) -> (u16, String) {
+    try_exchange(request).await.expect("an answer")
+}
+
+/// The same; none if there is no answer.
+pub async fn try_exchange(request: Request<Full<Bytes>>) -> Option<(u16, String)> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let response = client.request(request).await.unwrap();
+    let response = client.request(request).await.ok()?;
     let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8_lossy(&body).into_owned())
+    let body = response.into_body().collect().await.ok()?.to_bytes();
+    Some((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// A message without the hash of its anchor, which changes with the order in which Slack's answers came in.

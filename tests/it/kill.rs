@@ -2,17 +2,19 @@
 //!
 //! Real processes and real time: leases run out after thirteen seconds, so the cases run side by side.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use firebell::domain::effect::Lane;
 use firebell::simulator::{Fault, MessageView, Options, RequestUrls, Workspace};
 use firebell::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::harness::{send, signed};
+use crate::harness::{send, signed, try_exchange};
 
 /// Processes at a time: each is a bot that starts.
 const AT_ONCE: usize = 6;
@@ -44,7 +46,9 @@ impl Process {
             folder.path().join("firebell.toml"),
             "[slack]\nbridge = \"https://zoom.us/j/1\"\n\
              [[severities]]\nid = \"p1\"\nname = \"P1\"\ninvite = [\"person:bo\"]\n\
-             [[people]]\nid = \"bo\"\nname = \"Bo\"\nemail = \"bo@example.com\"\n",
+             [[people]]\nid = \"bo\"\nname = \"Bo\"\nemail = \"bo@example.com\"\n\
+             [[alert_sources]]\nid = \"scripts\"\nkind = \"generic\"\nsecret_env = \"ALERTS\"\n\
+             [[routes]]\nmatch = { source = \"scripts\" }\nthen = \"declare\"\n",
         )
         .unwrap();
         let address = free_address();
@@ -126,11 +130,9 @@ impl Process {
         let begun = Instant::now();
         loop {
             let waiting = store.waiting(jiff::Timestamp::now()).await.unwrap();
-            let chat = store
-                .next_due(firebell::domain::effect::Lane::Chat)
-                .await
-                .unwrap();
-            if waiting.due == 0 && chat.is_none() {
+            let chat = store.next_due(Lane::Chat).await.unwrap();
+            let alerts = store.next_due(Lane::Alerts).await.unwrap();
+            if waiting.due == 0 && chat.is_none() && alerts.is_none() {
                 assert_eq!(waiting.buried, 0, "{case}");
                 store.close().await;
                 return;
@@ -209,6 +211,7 @@ fn run(folder: &Path, address: &str, slack: &Workspace) -> Child {
         .env("SLACK_API_URL", slack.api_url())
         .env("SLACK_BOT_TOKEN", options.bot_token)
         .env("SLACK_SIGNING_SECRET", options.signing_secret)
+        .env("ALERTS", "secret")
         .stdin(Stdio::null())
         .stderr(log.try_clone().unwrap())
         .stdout(log)
@@ -298,6 +301,68 @@ async fn each_dies(cases: impl IntoIterator<Item = When>) {
             spawn(&mut running, case);
         }
     }
+}
+
+/// Sends alerts of one rule, each of another condition, until the bot is gone. Gives the keys that were answered 200.
+async fn storms(url: String, sender: usize) -> Vec<String> {
+    let mut answered = Vec::new();
+    for n in 0.. {
+        let key = format!("{sender}-{n}");
+        let body =
+            format!("{{\"title\":\"5xx on {key}\",\"key\":\"{key}\",\"name\":\"HighErrorRate\"}}");
+        let request = axum::http::Request::post(format!("{url}/alerts/scripts?token=secret"));
+        let request = request.body(http_body_util::Full::from(body)).unwrap();
+        match try_exchange(request).await {
+            Some((200, _)) => answered.push(key),
+            Some((503, _)) => {}
+            Some(other) => panic!("{other:?}"),
+            None => return answered,
+        }
+    }
+    answered
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_in_a_storm_of_alerts_loses_none_that_was_answered() {
+    let mut bot = Process::start().await;
+    let senders: Vec<_> = (0..8)
+        .map(|n| tokio::spawn(storms(bot.url.clone(), n)))
+        .collect();
+    let store = Store::open(&bot.database).await.unwrap();
+    let begun = Instant::now();
+    while store.active_alerts("scripts", 1_000).await.unwrap().len() < 200 {
+        assert!(begun.elapsed() < PATIENCE, "the alerts do not come in");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bot.is_killed();
+    let mut answered = Vec::new();
+    for sender in senders {
+        answered.extend(sender.await.unwrap());
+    }
+    let stored = store.active_alerts("scripts", 1_000_000).await.unwrap();
+    let stored: BTreeSet<&str> = stored.iter().map(|kept| kept.alert.key.as_str()).collect();
+    let lost: Vec<_> = answered
+        .iter()
+        .filter(|key| !stored.contains(key.as_str()))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} are lost",
+        lost.len(),
+        answered.len()
+    );
+    assert!(answered.len() > 100, "{} were answered", answered.len());
+    // And what they ordered is done, once.
+    bot.is_started_again().await;
+    bot.comes_to_rest("a storm").await;
+    let ids = store.all_ids().await.unwrap();
+    assert_eq!(ids.len(), 1, "one incident");
+    let incident = store.incident(&ids[0]).await.unwrap().unwrap();
+    assert_eq!(incident.firing(), Some(stored.len() as u64));
+    let rooms = bot.slack.channels();
+    let rooms = rooms.iter().filter(|it| it.name.starts_with("incident-"));
+    assert_eq!(rooms.count(), 1, "one war room");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
