@@ -35,7 +35,9 @@ pub(super) fn written(text: &str) -> Option<Timestamp> {
     if let Ok(seconds) = text.parse::<f64>() {
         return fraction(seconds);
     }
-    let instant = text.parse::<Timestamp>().ok().or_else(|| {
+    // An offset and a Z behind it, as PagerDuty's Python client means to write since its version 7.2.
+    let twice = || text.strip_suffix('Z')?.parse::<Timestamp>().ok();
+    let instant = text.parse::<Timestamp>().ok().or_else(twice).or_else(|| {
         // Without an offset it is taken for UTC.
         let local: civil::DateTime = text.parse().ok()?;
         Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
@@ -91,6 +93,10 @@ mod tests {
             ),
             (json!("2026-08-20T11:14:05+02:00"), "2026-08-20T09:14:05Z"),
             (json!("2026-08-20T05:14:05-0400"), "2026-08-20T09:14:05Z"),
+            (
+                json!("2026-08-20T09:14:05.123456+00:00Z"),
+                "2026-08-20T09:14:05.123456Z",
+            ),
             (json!("2026-08-20 09:14:05"), "2026-08-20T09:14:05Z"),
             (json!("2026-08-20 09:14:05 UTC"), "2026-08-20T09:14:05Z"),
             (json!("2026-08-20"), "2026-08-20T00:00:00Z"),

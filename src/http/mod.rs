@@ -89,6 +89,13 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
                 "There is nothing here. README.md lists the routes.",
             )
         })
+        // Clients of the alert APIs read an answer as JSON before they look at its status.
+        .method_not_allowed_fallback(async || {
+            fault(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This path takes other methods: see the header Allow.",
+            )
+        })
         .layer(CatchPanicLayer::custom(
             |_: Box<dyn std::any::Any + Send>| {
                 fault(
@@ -110,8 +117,11 @@ fn alerts_routes() -> Router<Arc<Rooms>> {
             post(alerts::prometheus::post).get(alerts::prometheus::list),
         )
         .route("/api/v2/status", get(alerts::prometheus::status))
-        .route("/api/v2/silences", get(alerts::prometheus::none))
-        .route("/api/v2/alerts/groups", get(alerts::prometheus::none))
+        .route(
+            "/api/v2/silences",
+            get(alerts::prometheus::silences).post(alerts::prometheus::silence),
+        )
+        .route("/api/v2/alerts/groups", get(alerts::prometheus::groups))
         .route("/api/v2/receivers", get(alerts::prometheus::receivers))
         .route("/v2/enqueue", post(alerts::pagerduty::enqueue))
         .route("/v2/change/enqueue", post(alerts::pagerduty::change))

@@ -64,21 +64,21 @@ const TOML: &str = r##"
 "##;
 
 /// A bot that listens, without Slack's part in it.
-struct House {
-    url: String,
-    store: Store,
+pub struct House {
+    pub url: String,
+    pub store: Store,
     _folder: tempfile::TempDir,
     _slack: Workspace,
     stop: watch::Sender<bool>,
 }
 
-struct Answer {
-    status: u16,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.body))
     }
 }
@@ -120,7 +120,7 @@ fn text(name: &str) -> String {
 }
 
 impl House {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::with(Clock::System, Arc::default()).await
     }
 
@@ -157,7 +157,13 @@ impl House {
         }
     }
 
-    async fn asks(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn asks(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url));
@@ -173,12 +179,12 @@ impl House {
         self.asks("POST", path, headers, &body.to_string()).await
     }
 
-    async fn active(&self, source: &str) -> Vec<String> {
+    pub async fn active(&self, source: &str) -> Vec<String> {
         let active = self.store.active_alerts(source, 100).await.unwrap();
         active.into_iter().map(|kept| kept.alert.title).collect()
     }
 
-    fn ends(self) {
+    pub fn ends(self) {
         let _ = self.stop.send(true);
     }
 }
@@ -354,10 +360,22 @@ async fn a_prometheus_is_pointed_here_as_at_an_alertmanager() {
         );
         assert_eq!(house.asks("GET", path, &[], "").await.status, 401, "{path}");
     }
-    let answer = house
-        .asks("POST", "/api/v2/alerts", &headers, "{\"alerts\":")
-        .await;
-    assert_eq!(answer.status, 400);
+    // What is refused is refused in a JSON text: amtool shows nothing else.
+    let list = "/api/v2/alerts";
+    for (method, path, body) in [
+        ("POST", list, "{\"alerts\":"),
+        ("POST", list, "[{\"labels\":{}}]"),
+        ("POST", "/api/v2/silences", "{}"),
+        ("GET", "/api/v2/alerts?filter=%3D", ""),
+        ("GET", "/api/v2/alerts/groups?receiver=(", ""),
+    ] {
+        let answer = house.asks(method, path, &headers, body).await;
+        assert_eq!(answer.status, 400, "{path} {}", answer.body);
+        assert!(answer.json().is_string(), "{path} {}", answer.body);
+    }
+    let answer = house.asks("DELETE", list, &headers, "").await;
+    assert_eq!(answer.status, 405);
+    assert!(answer.json()["error"].as_str().unwrap().contains("Allow"));
     house.ends();
 }
 

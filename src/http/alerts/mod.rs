@@ -4,6 +4,7 @@
 //! at: `prometheus` (Alertmanager's API), `pagerduty` (Events API v2), `opsgenie` (alert API). They find the source by
 //! the secret that is shown. `sns` is where Amazon SNS delivers: it shows no secret, it signs.
 
+mod filter;
 pub mod opsgenie;
 pub mod pagerduty;
 pub mod prometheus;
@@ -251,9 +252,13 @@ fn turned_away(source: &str, why: Unproved) -> Response {
 }
 
 fn malformed(source: &AlertSource, why: &Malformed) -> Response {
+    count_malformed(source, why);
+    fault(StatusCode::BAD_REQUEST, &why.reason)
+}
+
+fn count_malformed(source: &AlertSource, why: &Malformed) {
     info!(source = source.id, "Could not read alerts: {why}");
     metrics::counter!("firebell_alert_requests_malformed_total").increment(1);
-    fault(StatusCode::BAD_REQUEST, &why.reason)
 }
 
 /// What a query says of something.

@@ -2,6 +2,7 @@
 //!
 //! Sources: alertmanager `api/v2/openapi.yaml`; prometheus `notifier`; `amtool` of Alertmanager 0.25.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +14,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tracing::error;
 
-use super::{admit, malformed, take, turned_away};
+use super::filter::{Filter, RECEIVER};
+use super::{admit, count_malformed, take, turned_away};
 use crate::alerts::proof::Unproved;
 use crate::alerts::{Sent, alertmanager};
 use crate::domain::catalog::{AlertSource, SourceKind};
@@ -24,6 +26,9 @@ use crate::store::alerts::KeptAlert;
 const SHOWN: i64 = 1_000;
 /// When an alert without an end of its own is said to end: Alertmanager's `resolve_timeout`.
 const RESOLVE_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
+
+/// The configuration of an Alertmanager that does the same: `amtool config` reads it.
+const CONFIG: &str = "route:\n  receiver: firebell\nreceivers:\n- name: firebell\n";
 
 /// `POST /api/v2/alerts`: 200 and an empty body, as an Alertmanager answers.
 pub async fn post(
@@ -47,7 +52,10 @@ pub async fn post(
     };
     let told = match alertmanager::read_posted(&sent) {
         Ok(told) => told,
-        Err(why) => return malformed(source, &why),
+        Err(why) => {
+            count_malformed(source, &why);
+            return refused(&why.reason);
+        }
     };
     match take(&rooms, source, told, &headers, &bytes).await {
         Ok(_) => StatusCode::OK.into_response(),
@@ -67,7 +75,7 @@ pub async fn status(
     let version = env!("CARGO_PKG_VERSION");
     Json(json!({
         "cluster": { "name": "firebell", "peers": [], "status": "disabled" },
-        "config": { "original": "" },
+        "config": { "original": CONFIG },
         "uptime": rooms.clock.now().to_string(),
         "versionInfo": {
             "version": format!("firebell-{version}"),
@@ -77,35 +85,89 @@ pub async fn status(
     .into_response()
 }
 
-/// `GET /api/v2/alerts`: those of this source that fire.
+/// `GET /api/v2/alerts`: those of this source that fire and are asked for.
 pub async fn list(
     State(rooms): State<Arc<Rooms>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let Some(source) = shown(&rooms, &headers, query.as_deref()) else {
-        return turned_away("alertmanager", Unproved::Wrong);
-    };
-    match rooms.desk.store.active_alerts(&source.id, SHOWN).await {
+    match asked_for(&rooms, query.as_deref(), &headers).await {
         Ok(active) => Json(active.iter().map(gettable).collect::<Vec<_>>()).into_response(),
+        Err(response) => *response,
+    }
+}
+
+/// `GET /api/v2/alerts/groups`: the same by their names, as they are grouped when no route says otherwise.
+pub async fn groups(
+    State(rooms): State<Arc<Rooms>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let active = match asked_for(&rooms, query.as_deref(), &headers).await {
+        Ok(active) => active,
+        Err(response) => return *response,
+    };
+    let mut groups: BTreeMap<Option<&str>, Vec<Value>> = BTreeMap::new();
+    for kept in &active {
+        let name = kept.alert.labels.get("alertname");
+        let group = groups.entry(name.map(String::as_str)).or_default();
+        group.push(gettable(kept));
+    }
+    let group = |(name, alerts): (Option<&str>, Vec<Value>)| {
+        let labels = name.map_or(json!({}), |name| json!({ "alertname": name }));
+        json!({ "labels": labels, "receiver": { "name": RECEIVER }, "alerts": alerts })
+    };
+    Json(groups.into_iter().map(group).collect::<Vec<_>>()).into_response()
+}
+
+/// The alerts that a query asks for, in Alertmanager's order: by their fingerprints.
+async fn asked_for(
+    rooms: &Rooms,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Vec<KeptAlert>, Box<Response>> {
+    let Some(source) = shown(rooms, headers, query) else {
+        return Err(Box::new(turned_away("alertmanager", Unproved::Wrong)));
+    };
+    let filter = Filter::of(query).map_err(|why| Box::new(refused(&why)))?;
+    match rooms.desk.store.active_alerts(&source.id, SHOWN).await {
+        Ok(mut active) => {
+            active.retain(|kept| filter.shows(&kept.alert.labels));
+            active.sort_by(|one, other| one.alert.key.as_str().cmp(other.alert.key.as_str()));
+            Ok(active)
+        }
         Err(cause) => {
             error!("Could not list alerts: {cause:#}");
-            fault(
+            Err(Box::new(fault(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The database does not answer.",
-            )
+            )))
         }
     }
 }
 
-/// `GET /api/v2/silences` and `/api/v2/alerts/groups`: there are none here; `[[routes]]` and the cards silence.
-pub async fn none(
+/// `GET /api/v2/silences`: there are none here; `[[routes]]` and the cards silence.
+pub async fn silences(
     State(rooms): State<Arc<Rooms>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     match shown(&rooms, &headers, query.as_deref()) {
         Some(_) => Json(json!([])).into_response(),
+        None => turned_away("alertmanager", Unproved::Wrong),
+    }
+}
+
+/// `POST /api/v2/silences`: none is taken, and whoever asks is told what silences here.
+pub async fn silence(
+    State(rooms): State<Arc<Rooms>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match shown(&rooms, &headers, query.as_deref()) {
+        Some(_) => refused(
+            "Firebell keeps no silences: a route of firebell.toml suppresses, then = \"suppress\".",
+        ),
         None => turned_away("alertmanager", Unproved::Wrong),
     }
 }
@@ -117,7 +179,7 @@ pub async fn receivers(
     headers: HeaderMap,
 ) -> Response {
     match shown(&rooms, &headers, query.as_deref()) {
-        Some(_) => Json(json!([{ "name": "firebell" }])).into_response(),
+        Some(_) => Json(json!([{ "name": RECEIVER }])).into_response(),
         None => turned_away("alertmanager", Unproved::Wrong),
     }
 }
@@ -131,21 +193,37 @@ fn shown<'r>(
     rooms.source_shown(SourceKind::Alertmanager, headers, query, b"")
 }
 
+/// A refusal as Alertmanager words it: `amtool` shows what is a JSON text, and of anything else only that it cannot read
+/// it.
+fn refused(reason: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(reason)).into_response()
+}
+
 /// An alert as Alertmanager shows it: `gettableAlert`.
 fn gettable(kept: &KeptAlert) -> Value {
     let (alert, tracked) = (&kept.alert, &kept.held.tracked);
     let ends = tracked
         .expires_at
         .unwrap_or(tracked.last_seen + RESOLVE_TIMEOUT);
-    let mut annotations = json!({ "summary": alert.title });
-    if let Some(description) = &alert.description {
-        annotations["description"] = json!(description);
-    }
+    let links = &alert.links;
+    let annotations: BTreeMap<_, _> = [
+        // Without a summary the name is the title.
+        (
+            "summary",
+            Some(&alert.title).filter(|it| **it != alert.name),
+        ),
+        ("description", alert.description.as_ref()),
+        ("runbook_url", links.runbook.as_ref()),
+        ("dashboard_url", links.dashboard.as_ref()),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect();
     json!({
         "annotations": annotations,
         "endsAt": ends.to_string(),
         "fingerprint": alert.key,
-        "receivers": [{ "name": "firebell" }],
+        "receivers": [{ "name": RECEIVER }],
         "startsAt": tracked.started_at.to_string(),
         "status": { "inhibitedBy": [], "silencedBy": [], "state": "active" },
         "updatedAt": tracked.last_seen.to_string(),
