@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod browser;
 mod cli;
+mod clients;
 mod declare;
 mod doctor;
 mod endurance;

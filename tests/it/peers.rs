@@ -9,17 +9,22 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs one peer against a fresh workspace; what it prints is the failure's text.
+/// Runs one peer against a fresh workspace.
 async fn holds(program: PathBuf, script: &str) {
+    let slack = Workspace::start(Options::default()).await.unwrap();
+    told(program, script, &[&slack.origin()]).await;
+}
+
+/// Runs one peer and gives what it printed; that is also the failure's text.
+pub async fn told(program: PathBuf, script: &str, arguments: &[&str]) -> String {
     assert!(
         program.exists(),
         "{} is not there: run `make test`, which installs the peers under target/peers",
         program.display()
     );
-    let slack = Workspace::start(Options::default()).await.unwrap();
     let mut peer = Command::new(program);
     peer.arg(root().join("tests/peers").join(script))
-        .arg(slack.origin())
+        .args(arguments)
         .env("FIREBELL_PEERS", root().join("target/peers/node"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let output = tokio::task::spawn_blocking(move || peer.output())
@@ -35,9 +40,11 @@ async fn holds(program: PathBuf, script: &str) {
         output.status.success(),
         "{script} found a mismatch:\n{said}{wrong}"
     );
+    said.into_owned()
 }
 
-fn python() -> PathBuf {
+/// Python, with the peers installed.
+pub fn python() -> PathBuf {
     root().join("target/peers/venv/bin/python")
 }
 
