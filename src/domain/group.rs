@@ -264,6 +264,13 @@ impl Group {
         self.samples.truncate(SAMPLES);
     }
 
+    /// When something may be said of it: now, or when nobody wants to be spared it any more. An incident is opened
+    /// whoever sleeps.
+    fn silent_until(&self, now: Timestamp) -> Timestamp {
+        let snoozed = self.snoozed_until.filter(|_| self.then == Then::Notify);
+        snoozed.map_or(now, |until| until.max(now))
+    }
+
     /// What is ordered when a round begins.
     fn introduces(&mut self, now: Timestamp) -> Vec<Order> {
         let effect = match self.then {
@@ -271,9 +278,10 @@ impl Group {
             Then::Notify => Effect::PostAlertCard,
             Then::Suppress => return Vec::new(),
         };
-        self.told_from = now;
-        self.told_at = now;
-        vec![Order::Do { effect, due: now }]
+        let due = self.silent_until(now);
+        self.told_from = due;
+        self.told_at = due;
+        vec![Order::Do { effect, due }]
     }
 
     /// What is ordered when its counts have changed, unless it is ordered already: what is said is what is known then.
@@ -289,6 +297,7 @@ impl Group {
         // What has lasted for long is told less often: ten times as long, a tenth as often.
         let lasted = now.duration_since(self.told_from) / 10;
         let due = now.max(self.told_at + lasted.clamp(TOLD_EVERY, TOLD_AT_LEAST));
+        let due = self.silent_until(due);
         self.told_at = due;
         vec![Order::Do { effect, due }]
     }
@@ -358,8 +367,10 @@ impl Group {
                 self.tells(now)
             }
             GroupReport::Snoozed { until } => {
+                // That it is silent is shown at once; whatever changes then, at the end.
+                let orders = self.tells(now);
                 self.snoozed_until = Some(*until);
-                self.tells(now)
+                orders
             }
             GroupReport::Attached { incident } if self.incident.as_ref() != Some(incident) => {
                 self.then = Then::Declare;
@@ -622,6 +633,25 @@ mod tests {
         assert_eq!(
             it.hears(90, "b", Change::Began, false),
             ["TellIncidentOfAlerts at 90"]
+        );
+    }
+
+    #[test]
+    fn what_is_snoozed_is_told_once_when_that_is_over() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &card());
+        let until = second(3_600);
+        let snoozed = GroupReport::Snoozed { until };
+        assert_eq!(it.learns(60, &snoozed), ["RefreshAlertCard at 60"]);
+        assert_eq!(
+            it.hears(90, "b", Change::Began, false),
+            ["RefreshAlertCard at 3600"]
+        );
+        assert_eq!(it.hears(95, "c", Change::Began, false), [""; 0]);
+        assert_eq!(
+            it.hears(3_700, "d", Change::Began, false),
+            ["RefreshAlertCard at 3700"]
         );
     }
 

@@ -14,9 +14,6 @@ use super::terms::{GroupId, ServiceId, SeverityId};
 
 /// What a template of a route may cost, in steps of its engine: a runaway loop ends here.
 const FUEL: u64 = 10_000;
-/// What is not in the labels of an alert and can be matched and grouped by all the same.
-const BUILT_IN: [&str; 4] = ["source", "name", "severity", "title"];
-
 /// The routes of a configuration, ready to be asked.
 #[derive(Debug)]
 pub struct Routing {
@@ -259,7 +256,6 @@ fn value<'a>(source: &'a str, alert: &'a Alert, label: &str) -> Option<&'a str> 
         "title" => Some(alert.title.as_str()),
         _ => None,
     };
-    debug_assert!(beside.is_none() || BUILT_IN.contains(&label));
     alert.labels.get(label).map(String::as_str).or(beside)
 }
 
