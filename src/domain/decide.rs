@@ -1,7 +1,8 @@
 //! What follows from a command: events, or a refusal in words for a person. A table of wish × status.
 
+mod refusal;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,7 +16,8 @@ use super::event::{
 use super::group::Tally;
 use super::incident::{Incident, Room};
 use super::oncall::Override;
-use super::terms::{Actor, GroupId, IncidentId, Role, SeverityId, Status, Who};
+use super::terms::{Actor, GroupId, Role, SeverityId, Status, Who};
+pub use refusal::Refusal;
 
 /// All that the core may look at besides the incident itself.
 #[derive(Debug, Clone, Copy)]
@@ -643,191 +645,6 @@ fn invitees(severity: &Severity, world: World<'_>) -> Vec<Invitee> {
     }
     invite
 }
-
-/// Why something is not done, and what to do next: written to a tired person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The command needs an incident and was given none.
-    NoIncident,
-    /// The identity is taken.
-    AlreadyDeclared {
-        /// Which.
-        id: IncidentId,
-    },
-    /// An incident needs a name.
-    NoTitle,
-    /// Nobody declares what has not begun.
-    StillToCome {
-        /// When it was said to begin.
-        at: Timestamp,
-    },
-    /// A role, or work that is left, was given to the bot itself.
-    NotForBots,
-    /// The configuration has no severity at all.
-    NoSeverities,
-    /// The configuration does not know the severity.
-    NoSuchSeverity {
-        /// What was asked for.
-        wanted: SeverityId,
-        /// What there is.
-        known: Vec<SeverityId>,
-    },
-    /// The incident is resolved or closed.
-    Over {
-        /// Which.
-        id: IncidentId,
-        /// Resolved or closed.
-        status: Status,
-    },
-    /// The incident is not resolved yet.
-    StillOpen {
-        /// Which.
-        id: IncidentId,
-        /// Where it stands.
-        status: Status,
-        /// What was wished: "closed".
-        wish: &'static str,
-    },
-    /// There is nothing to add to its end: it was opened again.
-    OpenAgain {
-        /// Which.
-        id: IncidentId,
-    },
-    /// Somebody has it already.
-    AlreadyAcknowledged {
-        /// Which.
-        id: IncidentId,
-        /// Who.
-        by: Who,
-    },
-    /// Only a person can do this.
-    OnlyPeople,
-    /// It stands there already.
-    AlreadyAt {
-        /// Which.
-        id: IncidentId,
-        /// Where.
-        status: Status,
-    },
-    /// Resolved and closed are said by their own commands.
-    StatusByCommand {
-        /// Which of the two.
-        to: Status,
-    },
-    /// It has that severity already.
-    AlreadyOfSeverity {
-        /// Which.
-        id: IncidentId,
-        /// The severity's name.
-        severity: String,
-    },
-    /// They hold that role already.
-    AlreadyInRole {
-        /// Which incident.
-        id: IncidentId,
-        /// Which role.
-        role: Role,
-        /// Who.
-        who: Who,
-    },
-    /// There is no follow-up of that number.
-    NoSuchFollowUp {
-        /// Which incident.
-        id: IncidentId,
-        /// The number asked for.
-        number: u32,
-        /// How many there are.
-        count: usize,
-    },
-    /// The follow-up is ticked off already.
-    FollowUpDone {
-        /// Its number.
-        number: u32,
-    },
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::NoIncident => f.write_str(
-                "There is no such incident. `/incident list` shows the open ones; `/incident declare` begins one.",
-            ),
-            Refusal::AlreadyDeclared { id } => write!(f, "{id} exists already. `/incident status` shows it."),
-            Refusal::NoTitle => f.write_str(
-                "An incident needs a title: what is wrong, in a few words. For example `/incident declare p1 checkout is down`.",
-            ),
-            Refusal::StillToCome { at } => write!(
-                f,
-                "It cannot have begun at {}: that is still to come. Give the time at which it began, or leave it out.",
-                at.strftime("%Y-%m-%d %H:%M UTC")
-            ),
-            Refusal::NotForBots => f.write_str(
-                "A bot cannot take that on. Name a person, as in `/incident lead @ana`.",
-            ),
-            Refusal::NoSeverities => f.write_str(
-                "The configuration has no severities, so nothing can be declared. Add a [[severities]] entry to firebell.toml; `firebell check` proves it.",
-            ),
-            Refusal::NoSuchSeverity { wanted, known } => {
-                write!(f, "There is no severity “{wanted}”. Use one of ")?;
-                for (i, id) in known.iter().enumerate() {
-                    write!(f, "{}`{id}`", if i == 0 { "" } else { ", " })?;
-                }
-                f.write_str(".")
-            }
-            Refusal::Over { id, status: Status::Closed } => write!(
-                f,
-                "{id} is closed, and its record is complete. If the trouble is back, declare a new incident: `/incident declare`.",
-            ),
-            Refusal::Over { id, .. } => write!(
-                f,
-                "{id} is resolved. If it is not over: `/incident reopen`. If the post-mortem is done: `/incident close`.",
-            ),
-            Refusal::StillOpen { id, status, wish } => write!(
-                f,
-                "{id} is still open ({}), so it cannot be {wish}. First: `/incident resolve`.",
-                status.word().to_lowercase(),
-            ),
-            Refusal::OpenAgain { id } => write!(
-                f,
-                "{id} was opened again meanwhile, so nothing was saved. When it is over, resolve it anew.",
-            ),
-            Refusal::AlreadyAcknowledged { id, by } => write!(
-                f,
-                "{id} is already acknowledged by @{}. To take over: `/incident lead me`.",
-                by.name,
-            ),
-            Refusal::OnlyPeople => f.write_str("Only a person can do that."),
-            Refusal::AlreadyAt { id, status } => write!(
-                f,
-                "{id} is already {}. To say how things stand: `/incident update …`.",
-                status.word().to_lowercase(),
-            ),
-            Refusal::StatusByCommand { to: Status::Closed } => {
-                f.write_str("An incident is closed by `/incident close`, once it is resolved and its post-mortem is done.")
-            }
-            Refusal::StatusByCommand { .. } => {
-                f.write_str("An incident is resolved by `/incident resolve [root cause…]`.")
-            }
-            Refusal::AlreadyOfSeverity { id, severity } => {
-                write!(f, "{id} already has the severity {severity}.")
-            }
-            Refusal::AlreadyInRole { id, role, who } => {
-                write!(f, "@{} is already {role} of {id}.", who.name)
-            }
-            Refusal::NoSuchFollowUp { id, number, count: 0 } => write!(
-                f,
-                "{id} has no follow-up {number}: it has none yet. To add one: `/incident followup <text…>`.",
-            ),
-            Refusal::NoSuchFollowUp { id, number, count } => write!(
-                f,
-                "{id} has no follow-up {number}, only 1 to {count}. `/incident status` shows them.",
-            ),
-            Refusal::FollowUpDone { number } => write!(f, "Follow-up {number} is done already."),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
 
 #[cfg(test)]
 mod tests;
