@@ -391,8 +391,7 @@ impl Desk {
         };
         let outcome = match self.handle(envelope).await {
             Ok(outcome) => outcome,
-            Err(EngineError::Overloaded) => return Ok(Answer::Overloaded),
-            Err(error) => return Ok(Answer::Refused(words(&self.called_here(&told(&error))))),
+            Err(error) => return Ok(self.not_done(&error, None)),
         };
         let incident = outcome.incident.id.clone();
         let report = GroupReport::Attached { incident };
@@ -543,11 +542,20 @@ impl Desk {
             Ok(outcome) => {
                 Answer::Done(answer(&confirmation(&outcome, &self.catalog.slack.command)))
             }
-            Err(error @ (EngineError::Refused(_) | EngineError::Damaged(_))) => {
-                Answer::Refused(words(&self.called_here(&told_of(&error, named.as_ref()))))
+            Err(error) => self.not_done(&error, named.as_ref()),
+        }
+    }
+
+    /// What is answered to a wish that came to nothing, or of which that is not known.
+    fn not_done(&self, error: &EngineError, named: Option<&IncidentId>) -> Answer {
+        match error {
+            EngineError::Refused(_) | EngineError::Damaged(_) => {
+                Answer::Refused(words(&self.called_here(&told_of(error, named))))
             }
-            Err(EngineError::Overloaded) => Answer::Overloaded,
-            Err(error) => Answer::Broken(self.called_here(&told(&error))),
+            EngineError::Overloaded => Answer::Overloaded,
+            EngineError::LeaseLost | EngineError::Store(_) | EngineError::Unclear(_) => {
+                Answer::Broken(self.called_here(&told(error)))
+            }
         }
     }
 }

@@ -152,7 +152,7 @@ fn again(kept: KeptBody, told: Told) -> Request {
         alerts: told.alerts,
         delivery: None,
         content_type: kept.content_type,
-        body: kept.body,
+        body: kept.body.into(),
     }
 }
 

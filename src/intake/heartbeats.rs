@@ -129,7 +129,7 @@ impl Intake {
             };
             let request = Request {
                 source: heartbeat.source.clone(),
-                body: serde_json::to_string(&said)?,
+                body: serde_json::to_vec(&said)?.into(),
                 alerts: vec![said],
                 delivery: None,
                 content_type: String::new(),

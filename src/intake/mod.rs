@@ -13,6 +13,7 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -50,7 +51,7 @@ pub struct Request {
     /// The type that it claims.
     pub content_type: String,
     /// What it said, in its own words.
-    pub body: String,
+    pub body: Bytes,
 }
 
 /// What a request did.

@@ -46,8 +46,7 @@ pub(super) struct Writer {
     store: Store,
     routing: Routing,
     clock: Clock,
-    /// What is known, as of its last commit here; it may be older than the store's if another replica wrote. `None`: the
-    /// store knows nothing of it.
+    /// What is known, as of its last commit here; it may be older than the store's if another replica wrote.
     alerts: HashMap<AlertId, HeldAlert>,
     groups: HashMap<GroupId, HeldGroup>,
 }
@@ -338,7 +337,7 @@ impl Writer {
                 source: request.source.clone(),
                 received_at: now,
                 content_type: request.content_type.clone(),
-                body: request.body.clone(),
+                body: String::from_utf8_lossy(&request.body).into_owned(),
             });
         }
         if let Some(delivery) = &request.delivery {

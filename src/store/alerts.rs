@@ -7,9 +7,9 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::commit::delivery_key;
+use super::commit::{DELIVERIES, delivery_key};
 use super::database::{Sql, without_nul};
-use super::outbox::Lease;
+use super::outbox::{CANCELS, FINISHES, Lease, ORDERS, finish_row, order_row};
 use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, CommitError, Verb, Write};
 use super::{Store, moment, ms};
@@ -190,11 +190,7 @@ impl AlertCommit {
 
     /// Takes an order off the outbox in the same breath.
     pub fn finish(&mut self, lease: &Lease) {
-        self.finished.extend([
-            Cell::text(&lease.id),
-            Cell::text(&lease.owner),
-            Cell::int(lease.attempts),
-        ]);
+        self.finished.extend(finish_row(lease));
     }
 
     /// Whether it orders something of a lane until then.
@@ -263,18 +259,13 @@ impl AlertCommit {
         }
         let mut orders = Vec::new();
         for (group, position, effect, ordered_at, due) in &self.orders {
-            orders.extend([
-                Cell::Text(Some(format!("{group}/{position}"))),
-                Cell::text(group.as_str()),
-                Cell::text(effect.lane().word()),
-                Cell::Text(effect.queue().map(str::to_owned)),
-                Cell::int(*position),
-                Cell::Text(effect.key().map(str::to_owned)),
-                Cell::Text(Some(serde_json::to_string(effect)?)),
-                Cell::int(ms(*ordered_at)),
-                Cell::int(ms(*due)),
-                Cell::int(0),
-            ]);
+            orders.extend(order_row(
+                group.as_str(),
+                *position,
+                effect,
+                *ordered_at,
+                *due,
+            )?);
         }
         Ok(vec![
             self.finished.clone(),
@@ -309,21 +300,8 @@ pub(super) static ALERT_WRITES: Batch = Batch {
 };
 
 const WRITES: [Write; 8] = [
-    Write {
-        verb: Verb::Finish,
-        table: "outbox",
-        columns: &[("id", Text), ("lease_owner", Text), ("attempts", Int)],
-    },
-    Write {
-        verb: Verb::Insert,
-        table: "deliveries",
-        columns: &[
-            ("id", Text),
-            ("incident_id", Text),
-            ("seq", Int),
-            ("expires_at_ms", Int),
-        ],
-    },
+    FINISHES,
+    DELIVERIES,
     Write {
         verb: Verb::Advance,
         table: "alerts",
@@ -374,27 +352,8 @@ const WRITES: [Write; 8] = [
             ("body", Text),
         ],
     },
-    Write {
-        verb: Verb::DeleteWaiting,
-        table: "outbox",
-        columns: &[("incident_id", Text), ("key", Text)],
-    },
-    Write {
-        verb: Verb::Insert,
-        table: "outbox",
-        columns: &[
-            ("id", Text),
-            ("incident_id", Text),
-            ("lane", Text),
-            ("queue", Text),
-            ("position", Int),
-            ("key", Text),
-            ("effect", Text),
-            ("ordered_at_ms", Int),
-            ("due_at_ms", Int),
-            ("attempts", Int),
-        ],
-    },
+    CANCELS,
+    ORDERS,
 ];
 
 /// Rows of a table by many ids, which come as one JSON array.

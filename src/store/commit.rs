@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::chain::Link;
 use super::incidents::Held;
-use super::outbox::Lease;
+use super::outbox::{CANCELS, FINISHES, Lease, ORDERS, finish_row, order_row};
 pub use super::write::CommitError;
 use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, Verb, Write};
@@ -144,11 +144,7 @@ impl Commit {
 
     /// Takes an order off the outbox in the same breath: it is done, and what it brought back is in this commit.
     pub fn finish(&mut self, lease: &Lease) {
-        self.finished.extend([
-            Cell::text(&lease.id),
-            Cell::text(&lease.owner),
-            Cell::int(lease.attempts),
-        ]);
+        self.finished.extend(finish_row(lease));
     }
 
     fn cancel(&mut self, incident: &IncidentId, key: &'static str) {
@@ -184,18 +180,13 @@ impl Commit {
         }
         let mut orders = Vec::new();
         for order in &self.orders {
-            orders.extend([
-                Cell::Text(Some(format!("{}/{}", order.incident, order.position))),
-                Cell::text(order.incident.as_str()),
-                Cell::text(order.effect.lane().word()),
-                Cell::Text(order.effect.queue().map(str::to_owned)),
-                Cell::int(order.position),
-                Cell::Text(order.effect.key().map(str::to_owned)),
-                Cell::Text(Some(serde_json::to_string(&order.effect)?)),
-                Cell::int(ms(order.ordered_at)),
-                Cell::int(ms(order.due)),
-                Cell::int(0),
-            ]);
+            orders.extend(order_row(
+                order.incident.as_str(),
+                order.position,
+                &order.effect,
+                order.ordered_at,
+                order.due,
+            )?);
         }
         Ok(vec![
             self.finished.clone(),
@@ -278,24 +269,22 @@ pub(super) static COMMIT_WRITES: Batch = Batch {
     statements: Mutex::new(BTreeMap::new()),
 };
 
+/// Deliveries that were made.
+pub(super) const DELIVERIES: Write = Write {
+    verb: Verb::Insert,
+    table: "deliveries",
+    columns: &[
+        ("id", Text),
+        ("incident_id", Text),
+        ("seq", Int),
+        ("expires_at_ms", Int),
+    ],
+};
+
 /// All that a commit writes, in this order.
 const WRITES: [Write; 6] = [
-    // The lease is the fence: whoever lost it changes nothing.
-    Write {
-        verb: Verb::Finish,
-        table: "outbox",
-        columns: &[("id", Text), ("lease_owner", Text), ("attempts", Int)],
-    },
-    Write {
-        verb: Verb::Insert,
-        table: "deliveries",
-        columns: &[
-            ("id", Text),
-            ("incident_id", Text),
-            ("seq", Int),
-            ("expires_at_ms", Int),
-        ],
-    },
+    FINISHES,
+    DELIVERIES,
     // That an incident of this id is there already is no conflict here: if it is another one, it has a first event too.
     Write {
         verb: Verb::Put,
@@ -328,25 +317,6 @@ const WRITES: [Write; 6] = [
             ("hash", Text),
         ],
     },
-    Write {
-        verb: Verb::DeleteWaiting,
-        table: "outbox",
-        columns: &[("incident_id", Text), ("key", Text)],
-    },
-    Write {
-        verb: Verb::Insert,
-        table: "outbox",
-        columns: &[
-            ("id", Text),
-            ("incident_id", Text),
-            ("lane", Text),
-            ("queue", Text),
-            ("position", Int),
-            ("key", Text),
-            ("effect", Text),
-            ("ordered_at_ms", Int),
-            ("due_at_ms", Int),
-            ("attempts", Int),
-        ],
-    },
+    CANCELS,
+    ORDERS,
 ];

@@ -5,6 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::error;
 
 use super::database::Sql;
+use super::write::Kind::{Int, Text};
+use super::write::{Cell, Verb, Write};
 use super::{Store, moment, ms};
 use crate::domain::effect::{Effect, Lane};
 use crate::domain::terms::IncidentId;
@@ -86,6 +88,69 @@ const CLAIM: Sql = Sql {
     sqlite: claim!(""),
     postgres: claim!(" FOR UPDATE SKIP LOCKED"),
 };
+
+/// Orders that are done. The lease is the fence: whoever lost it changes nothing.
+pub(super) const FINISHES: Write = Write {
+    verb: Verb::Finish,
+    table: "outbox",
+    columns: &[("id", Text), ("lease_owner", Text), ("attempts", Int)],
+};
+
+/// Orders that are forgotten if they have not begun.
+pub(super) const CANCELS: Write = Write {
+    verb: Verb::DeleteWaiting,
+    table: "outbox",
+    columns: &[("incident_id", Text), ("key", Text)],
+};
+
+/// New orders.
+pub(super) const ORDERS: Write = Write {
+    verb: Verb::Insert,
+    table: "outbox",
+    columns: &[
+        ("id", Text),
+        ("incident_id", Text),
+        ("lane", Text),
+        ("queue", Text),
+        ("position", Int),
+        ("key", Text),
+        ("effect", Text),
+        ("ordered_at_ms", Int),
+        ("due_at_ms", Int),
+        ("attempts", Int),
+    ],
+};
+
+/// A row of [`FINISHES`].
+pub(super) fn finish_row(lease: &Lease) -> [Cell; 3] {
+    [
+        Cell::text(&lease.id),
+        Cell::text(&lease.owner),
+        Cell::int(lease.attempts),
+    ]
+}
+
+/// A row of [`ORDERS`]; `by`: the incident, or the group of alerts, that orders it.
+pub(super) fn order_row(
+    by: &str,
+    position: i64,
+    effect: &Effect,
+    ordered_at: Timestamp,
+    due: Timestamp,
+) -> Result<[Cell; 10], serde_json::Error> {
+    Ok([
+        Cell::Text(Some(format!("{by}/{position}"))),
+        Cell::text(by),
+        Cell::text(effect.lane().word()),
+        Cell::Text(effect.queue().map(str::to_owned)),
+        Cell::int(position),
+        Cell::Text(effect.key().map(str::to_owned)),
+        Cell::Text(Some(serde_json::to_string(effect)?)),
+        Cell::int(ms(ordered_at)),
+        Cell::int(ms(due)),
+        Cell::int(0),
+    ])
+}
 
 impl Store {
     /// Takes the lease on up to `limit` orders of a lane that are due, until `lease_until`.

@@ -172,7 +172,7 @@ pub(super) enum Verb {
 }
 
 impl Write {
-    /// How many rows these cells are, each as JSON's array of arrays.
+    /// The rows as JSON's array of arrays.
     fn json(&self, cells: &[Cell]) -> Result<String, serde_json::Error> {
         let rows: Vec<&[Cell]> = cells.chunks(self.columns.len()).collect();
         serde_json::to_string(&rows)

@@ -85,7 +85,7 @@ fn alert(key: &str, signal: Signal) -> Alert {
 fn request(alerts: Vec<Alert>) -> Request {
     Request {
         source: "prometheus".into(),
-        body: serde_json::to_string(&alerts).unwrap(),
+        body: serde_json::to_vec(&alerts).unwrap().into(),
         alerts,
         delivery: None,
         content_type: "application/json".into(),

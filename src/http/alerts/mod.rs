@@ -191,7 +191,7 @@ async fn take(
     source: &AlertSource,
     told: Told,
     headers: &HeaderMap,
-    body: &[u8],
+    body: &Bytes,
 ) -> Result<Done, Box<Response>> {
     let alerts = told.alerts.len();
     let kind = source.kind.word();
@@ -207,7 +207,7 @@ async fn take(
             .delivery
             .map(|id| DeliveryId::new(format!("alert/{}/{id}", source.id))),
         content_type: content_type.chars().take(200).collect(),
-        body: String::from_utf8_lossy(body).into_owned(),
+        body: body.clone(),
     };
     if request.alerts.is_empty() {
         return Ok(Done {
