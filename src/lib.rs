@@ -6,6 +6,7 @@
 //!  Slack ──┐                                                             ┌─► Slack
 //!          ├─► parse ─► ENGINE ─► store: events + outbox ─► dispatcher ──┤
 //!  CLI ────┘             ▲  │  (one transaction)                         └─► clocks
+//!  alerts ─► INTAKE ─────┤  │  (stored first; what they order comes back through the same door)
 //!                        │  └─ decide · fold · effects_of                      │
 //!                        └────── what came of an order, as a command ◄─────────┘
 //! ```
@@ -52,7 +53,6 @@
 //! 1. `http::gate::admit`: turned away at once if too many wait; the signature is proved over the raw bytes
 //!    (`slack::signature`). `http::slack::command` reads the form (`slack::inbound`). By Socket Mode it comes as an
 //!    envelope instead (`slack::socket` → `socket`), and goes on from here in the same way.
-//!    By Socket Mode: `slack::socket` reads an envelope, `socket` hands it on.
 //! 2. `reception::Reception::command` → `desk::Desk::ask` → `slack::parse::parse`: the table of subcommands makes it a
 //!    `Declaration`.
 //! 3. `engine::Engine::handle`: waits for the writer, who gives out the number of the day, asks
@@ -71,16 +71,18 @@
 //!
 //! # The walk of an alert
 //!
-//! 1. `intake::Intake::take`: a request that was proved and read waits for the writer of alerts, with whatever else came.
-//! 2. `domain::routing`: the first `[[routes]]` entry that matches says what is done with it, and its group.
-//! 3. `domain::alert::fold`: what the signal does to what is known: an episode begins or ends, or it is counted.
+//! 1. `http::alerts`: the source is found by its id or by the secret that is shown; `alerts::proof` (or `alerts::sns`)
+//!    proves who sends, one file of `alerts` reads what.
+//! 2. `intake::Intake::take`: the request waits for the writer of alerts, with whatever else came.
+//! 3. `domain::routing`: the first `[[routes]]` entry that matches says what is done with it, and its group.
+//! 4. `domain::alert::fold`: what the signal does to what is known: an episode begins or ends, or it is counted.
 //!    `domain::group`: what that means for its group, and what must be told: at most once a second, however many come.
-//! 4. `store::alerts`: conditions, groups, the request as it came in and the orders, in one transaction; each row proves
+//! 5. `store::alerts`: conditions, groups, the request as it came in and the orders, in one transaction; each row proves
 //!    the version that was decided on. Only then is the sender answered.
-//! 5. `dispatcher::alerts`: `DeclareForAlerts` goes through the engine like anybody's declaration, once for each round of
+//! 6. `dispatcher::alerts`: `DeclareForAlerts` goes through the engine like anybody's declaration, once for each round of
 //!    the group; what comes after is told to the incident (`NoteAlerts` → `AlertsChanged`), whose card is edited. Or the
 //!    group has a card of its own (`slack::alert_card`), whose buttons make an incident of it.
-//! 6. What begins after the incident is over is refused there, and begins the next round.
+//! 7. What begins after the incident is over is refused there, and begins the next round.
 //!
 //! # Where a change lands
 //!
