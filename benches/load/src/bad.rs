@@ -77,7 +77,7 @@ fn cases(target: &Target) -> Vec<Case> {
 
 async fn attempt(target: &Target, case: &Case) -> Result<Value> {
     let begun = Instant::now();
-    let mut wire = Wire::connect(target.address).await?;
+    let mut wire = Wire::connect(target.place.address).await?;
     wire.send(case.head.as_bytes()).await?;
     let sent = tokio::select! {
         sent = send_slowly(&wire, case) => sent,

@@ -1,18 +1,20 @@
 //! Builds the HTTP requests that Slack would send: slash commands, signed anew each time.
 
 use std::fmt::Write;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::drive::{Requests, Turn};
+use crate::marker::Mark;
+use crate::place::Place;
+
 /// One bot under test: where it listens and how requests to it are signed.
 pub struct Target {
-    pub address: SocketAddr,
-    host: String,
-    path: String,
+    pub place: Place,
     key: Hmac<Sha256>,
     response_url: String,
     run: u64,
@@ -20,39 +22,24 @@ pub struct Target {
 
 impl Target {
     pub fn new(url: &str, secret: &str, response_url: &str) -> Result<Self> {
-        let rest = url
-            .strip_prefix("http://")
-            .with_context(|| format!("{url} does not begin with http://"))?;
-        let (host, path) = rest.split_once('/').with_context(|| format!("{url} has no path"))?;
-        let address = host
-            .to_socket_addrs()
-            .ok()
-            .and_then(|mut all| all.next())
-            .with_context(|| format!("{host} is no host:port"))?;
         Ok(Self {
-            address,
-            host: host.to_owned(),
-            path: format!("/{path}"),
+            place: Place::new(url)?,
             key: Hmac::new_from_slice(secret.as_bytes())?,
             response_url: percent_encode(response_url),
             run: SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64,
         })
     }
 
-    /// The n-th slash command of this run, ready to be written to a socket.
-    pub fn slash(&self, n: u64) -> Vec<u8> {
-        let body = self.form(n);
-        let timestamp = unix_seconds();
-        let head = self.head(body.len(), Some((timestamp, &self.sign(timestamp, body.as_bytes()))));
-        [head.into_bytes(), body.into_bytes()].concat()
-    }
-
     /// The form of `/incident declare p1 checkout is down {n}`; trigger_id is unique over runs too.
     pub fn form(&self, n: u64) -> String {
+        self.form_saying(n, &n.to_string())
+    }
+
+    fn form_saying(&self, n: u64, which: &str) -> String {
         format!(
             "token=gIkuvaNzQIHg97ATvDxqgjtO&team_id=T0BENCH01&team_domain=firebell-bench&channel_id=C0BENCH01\
              &channel_name=operations&user_id=U0BENCH01&user_name=ana&command=%2Fincident\
-             &text=declare+p1+checkout+is+down+{n}&api_app_id=A0BENCH01&is_enterprise_install=false\
+             &text=declare+p1+checkout+is+down+{which}&api_app_id=A0BENCH01&is_enterprise_install=false\
              &response_url={}%2Fcommands%2FT0BENCH01%2F{n}%2F96rGlfmibIGlgcZRskXaIFfN\
              &trigger_id={n}.47445629121.{:016x}{n:016x}",
             self.response_url, self.run
@@ -80,7 +67,7 @@ impl Target {
         let mut head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Slackbot 1.0 (+https://api.slack.com/robots)\r\n\
              Accept: application/json,*/*\r\nContent-Type: application/x-www-form-urlencoded\r\n{framing}\r\n",
-            self.path, self.host
+            self.place.path, self.place.host
         );
         if let Some((timestamp, signature)) = signed {
             write!(
@@ -91,6 +78,34 @@ impl Target {
         }
         head.push_str("\r\n");
         head
+    }
+}
+
+/// Slash commands, one after the other.
+pub struct Commands {
+    pub target: Target,
+    /// Whether each carries the moment when it was due.
+    pub marked: bool,
+}
+
+impl Requests for Commands {
+    fn address(&self) -> SocketAddr {
+        self.target.place.address
+    }
+
+    fn request(&self, turn: Turn) -> Vec<u8> {
+        let number = turn.number;
+        let mark = turn.due_us.filter(|_| self.marked).map(|due_us| Mark {
+            kind: 's',
+            number,
+            due_us,
+        });
+        let which = mark.map_or_else(|| number.to_string(), Mark::text);
+        let body = self.target.form_saying(number, &which);
+        let timestamp = unix_seconds();
+        let signature = self.target.sign(timestamp, body.as_bytes());
+        let head = self.target.head(body.len(), Some((timestamp, &signature)));
+        [head.into_bytes(), body.into_bytes()].concat()
     }
 }
 

@@ -1,4 +1,5 @@
-//! A Slack Web API that answers every method with a plausible ok, after a delay, and counts the calls at `/_stats`.
+//! A Slack Web API that answers every method with a plausible ok, after a delay, and takes webhooks. `/_stats` tells the
+//! calls, and what was delivered when.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
+use crate::deliveries::Deliveries;
+use crate::marker::unix_us;
 use crate::slack::unix_seconds;
 use crate::wire::{Message, Wire};
 
@@ -19,6 +22,7 @@ struct Stub {
     delay: Duration,
     made: Cell<u64>,
     calls: RefCell<BTreeMap<String, u64>>,
+    deliveries: RefCell<Deliveries>,
 }
 
 pub async fn serve(listen: &str, delay: Duration) -> Result<()> {
@@ -32,6 +36,7 @@ pub async fn serve(listen: &str, delay: Duration) -> Result<()> {
         delay,
         made: Cell::new(0),
         calls: RefCell::default(),
+        deliveries: RefCell::default(),
     });
     LocalSet::new().run_until(stub.accept(listener)).await
 }
@@ -61,15 +66,32 @@ impl Stub {
 
     async fn respond(&self, request: &Message) -> String {
         if request.path() == "/_stats" {
-            return json!(*self.calls.borrow()).to_string();
+            return json!({"calls": *self.calls.borrow(), "delivered": self.deliveries.borrow_mut().report()})
+                .to_string();
         }
-        let method = request.path().strip_prefix("/api/").unwrap_or("outside /api");
-        *self.calls.borrow_mut().entry(method.to_owned()).or_default() += 1;
-        sleep(self.delay).await;
-        match request.path().strip_prefix("/api/") {
-            Some(method) => self.answer(method, &arguments(&request.body)).to_string(),
-            // A response_url or an upload.
-            None => "ok".to_owned(),
+        let method = request.path().strip_prefix("/api/");
+        *self
+            .calls
+            .borrow_mut()
+            .entry(method.unwrap_or("outside /api").to_owned())
+            .or_default() += 1;
+        let arguments = method.map(|_| arguments(&request.body));
+        match (method, &arguments) {
+            (Some("chat.postMessage"), Some(arguments)) => {
+                let channel = arguments.get("channel").and_then(Value::as_str).unwrap_or_default();
+                self.deliveries.borrow_mut().posted(channel, &request.body, unix_us());
+            }
+            (None, _) => self.deliveries.borrow_mut().delivered(&request.body, unix_us()),
+            _ => {}
+        }
+        // Even the shortest sleep takes a millisecond.
+        if !self.delay.is_zero() {
+            sleep(self.delay).await;
+        }
+        match (method, arguments) {
+            (Some(method), Some(arguments)) => self.answer(method, &arguments).to_string(),
+            // A response_url, an upload, or a webhook.
+            _ => "ok".to_owned(),
         }
     }
 

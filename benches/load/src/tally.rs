@@ -10,11 +10,16 @@ pub struct Tally {
     pub statuses: BTreeMap<u16, u64>,
     pub unanswered: BTreeMap<&'static str, u64>,
     pub reconnects: u64,
+    /// Which requests were answered 2xx.
+    pub numbers: Vec<u64>,
     micros: BTreeMap<&'static str, Vec<u32>>,
 }
 
 impl Tally {
-    pub fn answered(&mut self, status: u16, latency: Duration) {
+    pub fn answered(&mut self, number: u64, status: u16, latency: Duration) {
+        if class(status) == "2xx" {
+            self.numbers.push(number);
+        }
         *self.statuses.entry(status).or_default() += 1;
         let micros = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
         self.micros.entry(class(status)).or_default().push(micros);
@@ -57,7 +62,8 @@ fn class(status: u16) -> &'static str {
     }
 }
 
-fn summary(micros: &mut [u32]) -> Value {
+/// The quantiles of some latencies in microseconds, of which there is one at least.
+pub fn summary(micros: &mut [u32]) -> Value {
     micros.sort_unstable();
     let within_1s = micros.partition_point(|latency| *latency <= 1_000_000);
     json!({
@@ -84,8 +90,8 @@ mod tests {
     fn refusals_do_not_flatter_the_acknowledged() {
         let mut tally = Tally::default();
         for ms in 1..=100 {
-            tally.answered(200, Duration::from_millis(ms * 20));
-            tally.answered(503, Duration::from_millis(1));
+            tally.answered(ms, 200, Duration::from_millis(ms * 20));
+            tally.answered(ms, 503, Duration::from_millis(1));
         }
         let latencies = tally.latencies();
         assert_eq!(tally.acknowledged(), 100);

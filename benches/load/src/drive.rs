@@ -1,6 +1,7 @@
-//! Sends signed slash commands, as fast as answers come (closed loop) or when they are due (open loop), and reports.
+//! Sends requests, as fast as answers come (closed loop) or when they are due (open loop), and reports.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,16 +10,38 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::marker::unix_us;
 use crate::processes::{Group, Reading};
-use crate::slack::Target;
 use crate::tally::Tally;
 use crate::wire::Wire;
 
+/// How late the timer may be: it counts in milliseconds.
+const TIMER_GRAIN: Duration = Duration::from_millis(2);
+
+/// What is sent.
+pub trait Requests {
+    fn address(&self) -> SocketAddr;
+
+    /// The request of a turn, ready to be written to a socket.
+    fn request(&self, turn: Turn) -> Vec<u8>;
+}
+
+/// One request's turn.
+#[derive(Clone, Copy)]
+pub struct Turn {
+    /// Counted from 0, the warm-up's first.
+    pub number: u64,
+    /// When it was due, in microseconds since 1970; none in the warm-up.
+    pub due_us: Option<u64>,
+}
+
 pub struct Plan {
-    pub target: Target,
+    pub requests: Box<dyn Requests>,
     pub pace: Pace,
     pub connections: usize,
-    pub warmup: Duration,
+    pub warmup: Option<Pace>,
+    /// Whether the report names those that were acknowledged.
+    pub lists_acknowledged: bool,
     pub timeout: Duration,
     pub groups: Vec<Group>,
 }
@@ -40,6 +63,8 @@ struct Phase {
     plan: Rc<Plan>,
     pace: Pace,
     begun: Instant,
+    begun_us: u64,
+    is_warmup: bool,
     first: u64,
     taken: Cell<u64>,
     tally: RefCell<Tally>,
@@ -54,24 +79,21 @@ struct Outcome {
 pub async fn run(plan: Plan) -> Result<Value> {
     let plan = Rc::new(plan);
     let mut warmup = Tally::default();
-    if !plan.warmup.is_zero() {
-        let pace = Pace::Closed {
-            seconds: plan.warmup,
-            count: u64::MAX,
-        };
-        warmup = phase(&plan, pace, plan.connections.min(16), 0).await?.tally;
+    if let Some(pace) = plan.warmup {
+        warmup = phase(&plan, pace, plan.connections.min(16), None).await?.tally;
     }
     let before = Reading::take(&plan.groups)?;
-    let outcome = phase(&plan, plan.pace, plan.connections, warmup.sent()).await?;
+    let outcome = phase(&plan, plan.pace, plan.connections, Some(warmup.sent())).await?;
     let usage = before.until_now(&plan.groups, outcome.tally.answers())?;
     Ok(report(&plan, outcome, &warmup, usage))
 }
 
-async fn phase(plan: &Rc<Plan>, pace: Pace, connections: usize, first: u64) -> Result<Outcome> {
+/// Sends from `first` on; none: to warm up.
+async fn phase(plan: &Rc<Plan>, pace: Pace, connections: usize, first: Option<u64>) -> Result<Outcome> {
     let mut wires = Vec::with_capacity(connections);
     for _ in 0..connections {
         wires.push(
-            Wire::connect(plan.target.address)
+            Wire::connect(plan.requests.address())
                 .await
                 .context("the bot does not accept connections")?,
         );
@@ -80,7 +102,9 @@ async fn phase(plan: &Rc<Plan>, pace: Pace, connections: usize, first: u64) -> R
         plan: plan.clone(),
         pace,
         begun: Instant::now(),
-        first,
+        begun_us: unix_us(),
+        is_warmup: first.is_none(),
+        first: first.unwrap_or_default(),
         taken: Cell::new(0),
         tally: RefCell::default(),
     });
@@ -105,17 +129,25 @@ impl Phase {
     async fn drive(self: Rc<Self>, wire: Wire) {
         let mut wire = Some(wire);
         while let Some((number, due)) = self.next() {
-            sleep_until(due).await;
-            let answer = timeout(self.plan.timeout, self.exchange(&mut wire, number)).await;
+            let due = until(due).await;
+            let answer = timeout(self.plan.timeout, self.exchange(&mut wire, self.turn(number, due))).await;
             let mut tally = self.tally.borrow_mut();
             match answer {
-                Ok(Ok(status)) => tally.answered(status, due.elapsed()),
+                Ok(Ok(status)) => tally.answered(number, status, due.elapsed()),
                 Ok(Err(why)) => tally.without_answer(why),
                 Err(_) => tally.without_answer("timeout"),
             }
             if !matches!(answer, Ok(Ok(_))) {
                 wire = None;
             }
+        }
+    }
+
+    fn turn(&self, number: u64, due: Instant) -> Turn {
+        let since = due.duration_since(self.begun).as_micros() as u64;
+        Turn {
+            number,
+            due_us: (!self.is_warmup).then_some(self.begun_us + since),
         }
     }
 
@@ -146,17 +178,17 @@ impl Phase {
         self.planned() - self.taken.get()
     }
 
-    async fn exchange(&self, wire: &mut Option<Wire>, number: u64) -> Result<u16, &'static str> {
+    async fn exchange(&self, wire: &mut Option<Wire>, turn: Turn) -> Result<u16, &'static str> {
         if !wire.as_ref().is_some_and(Wire::is_open) {
             *wire = Some(
-                Wire::connect(self.plan.target.address)
+                Wire::connect(self.plan.requests.address())
                     .await
                     .map_err(|_| "connection refused")?,
             );
             self.tally.borrow_mut().reconnects += 1;
         }
         let open = wire.as_mut().ok_or("connection refused")?;
-        open.send(&self.plan.target.slash(number))
+        open.send(&self.plan.requests.request(turn))
             .await
             .map_err(|_| "closed while sending")?;
         let answer = open
@@ -169,6 +201,16 @@ impl Phase {
         }
         answer.status().map_err(|_| "broken answer")
     }
+}
+
+/// Waits until a request is due, and says since when it is. Without a wait where there is none: even the shortest takes
+/// the timer a millisecond. By how much the timer is late is not held against the bot, up to its grain.
+async fn until(due: Instant) -> Instant {
+    if due <= Instant::now() {
+        return due;
+    }
+    sleep_until(due).await;
+    Instant::now().min(due + TIMER_GRAIN)
 }
 
 fn report(plan: &Plan, mut outcome: Outcome, warmup: &Tally, usage: Value) -> Value {
@@ -193,6 +235,7 @@ fn report(plan: &Plan, mut outcome: Outcome, warmup: &Tally, usage: Value) -> Va
             "sent": outcome.tally.sent() + warmup.sent(),
             "acknowledged": outcome.tally.acknowledged() + warmup.acknowledged(),
         },
+        "acknowledged": plan.lists_acknowledged.then_some(&outcome.tally.numbers),
         "usage": usage,
     })
 }

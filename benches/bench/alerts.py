@@ -1,0 +1,187 @@
+"""The bars of alerts, beside Prometheus's Alertmanager: ours are on disk before they are answered, its are in memory.
+
+Every bar is measured in two ways: every alert is told by itself, or all are told together. In both, both do the same
+work: each takes the alerts in, puts them into groups, and tells its groups to the same stub, once a second at the most:
+Firebell by a card in Slack, which is edited then, Alertmanager by a webhook.
+"""
+
+import dataclasses
+import functools
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .bots import Bench, Bot, Kind, Load
+from .figures import Round, Row, compared, rounds
+from .reports import cpu_us, goodput, latency
+from .stores import Store, count, noise_known
+from .tools import BenchError, Report, say
+
+SECRET = "bench-of-alerts"
+# Until it can be said there that Slack's pace need not be kept, everything is measured with it.
+UNPACED = """
+[slack]
+messages_per_minute = 1000000
+"""
+OURS = """
+[[alert_sources]]
+id = "prometheus"
+kind = "alertmanager"
+secret_env = "ALERTS_SECRET"
+
+[[routes]]
+match = { alertname = "CheckoutSlow" }
+then = "notify"
+channel = "#alerts"
+group_by = ["GROUP_BY"]
+"""
+# What a webhook says of a group is cut to five alerts, as on our cards: else it would send all of them each second.
+ALERTMANAGER = """
+route:
+  receiver: stub
+  group_by: ['GROUP_BY']
+  group_wait: 0s
+  group_interval: 1s
+  repeat_interval: 4h
+receivers:
+  - name: stub
+    webhook_configs:
+      - url: http://$slack/webhook
+        max_alerts: 5
+"""
+KEYS = 1_000
+WARMUP_ALERTS = 1_000
+# The length of a measurement is in seconds; what makes ever new alerts is bounded by their number instead, for the memory
+# of Alertmanager: so many in six seconds.
+DISTINCT = 40_000
+BATCHES = 2_000
+BATCH = 50
+NOMINAL_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How alerts are told."""
+
+    name: str
+    ours: str
+    alertmanagers: str
+
+
+APART = Grouping("each by itself", "customer", "...")
+TOGETHER = Grouping("all together", "alertname", "alertname")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is posted."""
+
+    name: str
+    batch: int
+    options: tuple[object, ...]
+    # A figure that is held against Alertmanager's, and the limit of the ratio.
+    bars: dict[str, str]
+    keys: int | None = None
+
+
+FIGURES = {
+    "per second": goodput,
+    "CPU us": cpu_us,
+    "p99 ms": lambda report: latency(report, "p99_ms"),
+}
+
+
+def shapes(bench: Bench) -> list[Shape]:
+    def bounded(number: int) -> int:
+        return round(number * bench.seconds / NOMINAL_SECONDS)
+
+    distinct = ("--connections", 16, "--count", bounded(DISTINCT), "--warmup-count", WARMUP_ALERTS)
+    repeated = ("--connections", 16, "--seconds", bench.seconds, "--keys", KEYS, "--warmup-count", KEYS)
+    batches = ("--connections", 4, "--count", bounded(BATCHES), "--batch", BATCH, "--warmup-count", 20)
+    patience = ("--seconds", 60)
+    return [
+        Shape("distinct", 1, distinct + patience, {"per second": ">= 0.5", "CPU us": "<= 1.0"}),
+        Shape("repeated", 1, repeated, {"per second": ">= 0.6", "p99 ms": "<= 0.6"}, KEYS),
+        Shape(f"{BATCH} in a body", BATCH, batches + patience, {"per second": ">= 0.75", "p99 ms": "<= 0.5"}),
+    ]
+
+
+def intake(bench: Bench, store: Store) -> list[Row]:
+    """How many alerts are taken in, and at what price."""
+    rows = []
+    for shape in shapes(bench):
+        for grouping in (APART, TOGETHER):
+            ours, peer = firebell(bench, grouping), alertmanager(bench, grouping)
+
+            def measure(backwards: bool) -> Round:
+                results: Round = {}
+                for kind in (ours, peer) if backwards else (peer, ours):
+                    with bench.fresh_bot(kind, store) as load:
+                        results[kind.name] = post(load, f"alerts, {shape.name}, {grouping.name}", shape)
+                return results
+
+            kept, noisy = rounds(bench, measure, noise_known(store))
+            bar = f"alerts, {store.name}, {shape.name}, {grouping.name}"
+            for figure, wanted in shape.bars.items():
+                rows.append(compared(f"{bar}: {figure}", kept, peer, ours, FIGURES[figure], wanted, noisy))
+    return rows
+
+
+def firebell(bench: Bench, grouping: Grouping, paced: bool = False) -> Kind:
+    pace = "" if paced else unpaced(bench.ours.command[0])
+    return dataclasses.replace(
+        bench.ours,
+        config=pace + OURS.replace("GROUP_BY", grouping.ours),
+        environment=bench.ours.environment | {"ALERTS_SECRET": SECRET},
+    )
+
+
+def alertmanager(bench: Bench, grouping: Grouping) -> Kind:
+    command = [
+        str(bench.alertmanager / "alertmanager"),
+        "--config.file=$config",
+        "--storage.path=$home/alertmanager",
+        "--web.listen-address=127.0.0.1:$port",
+        "--cluster.listen-address=",
+        "--log.level=error",
+    ]
+    config = ALERTMANAGER.replace("GROUP_BY", grouping.alertmanagers)
+    return Kind("Alertmanager", command, config=config, health="/-/ready", folder=bench.alertmanager)
+
+
+@functools.cache
+def unpaced(program: str) -> str:
+    """What switches Slack's pace off, if this Firebell knows that."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "firebell.toml"
+        config.write_text(UNPACED)
+        checked = subprocess.run(
+            [program, "check"], env={"FIREBELL_CONFIG": str(config)}, capture_output=True
+        )
+    if checked.returncode != 0:
+        say("this Firebell cannot leave Slack's pace: measured with it")
+        return ""
+    return UNPACED
+
+
+def target(bot: Bot) -> list[str]:
+    url = ["--url", f"http://127.0.0.1:{bot.port}/api/v2/alerts"]
+    return [*url, "--bearer", SECRET] if bot.kind.environment else url
+
+
+def post(load: Load, what: str, shape: Shape) -> Report:
+    """Posts alerts, checks that each one that was acknowledged is stored, and reports."""
+    report = load.run("alerts", what, *target(load.bot), *shape.options)
+    if load.bot.kind.name == load.bench.ours.name:
+        check(load, report, shape)
+    return report
+
+
+def check(load: Load, report: Report, shape: Shape) -> None:
+    acknowledged = report["with_warmup"]["acknowledged"] * shape.batch
+    wanted = shape.keys or acknowledged
+    stored = count(load.bot.store, load.bot.database, "alerts")
+    # What was not answered may be stored all the same.
+    if stored < wanted or (stored > wanted and not report["unanswered"]):
+        raise BenchError(f"of {wanted} alerts that were acknowledged {stored} are stored")
