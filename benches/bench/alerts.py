@@ -7,16 +7,23 @@ Firebell by a card in Slack, which is edited then, Alertmanager by a webhook.
 
 import dataclasses
 import functools
+import json
+import os
+import re
+import signal
 import subprocess
 import tempfile
+import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from .bots import Bench, Bot, Kind, Load
-from .figures import Round, Row, compared, rounds
+from .figures import NOISE_LIMIT, Round, Row, compared, limit_row, number, ratio_row, rounds
 from .reports import cpu_us, goodput, latency
 from .stores import Store, count, noise_known
-from .tools import BenchError, Report, say
+from .tools import BenchError, Report, empty_folder, say
 
 SECRET = "bench-of-alerts"
 # Until it can be said there that Slack's pace need not be kept, everything is measured with it.
@@ -58,6 +65,9 @@ DISTINCT = 40_000
 BATCHES = 2_000
 BATCH = 50
 NOMINAL_SECONDS = 6.0
+FIRING = 100_000
+# After the last alert, until memory is read.
+SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ def intake(bench: Bench, store: Store) -> list[Row]:
     rows = []
     for shape in shapes(bench):
         for grouping in (APART, TOGETHER):
-            ours, peer = firebell(bench, grouping), alertmanager(bench, grouping)
+            ours, peer = both(bench, grouping)
 
             def measure(backwards: bool) -> Round:
                 results: Round = {}
@@ -126,6 +136,10 @@ def intake(bench: Bench, store: Store) -> list[Row]:
             for figure, wanted in shape.bars.items():
                 rows.append(compared(f"{bar}: {figure}", kept, peer, ours, FIGURES[figure], wanted, noisy))
     return rows
+
+
+def both(bench: Bench, grouping: Grouping) -> tuple[Kind, Kind]:
+    return firebell(bench, grouping), alertmanager(bench, grouping)
 
 
 def firebell(bench: Bench, grouping: Grouping, paced: bool = False) -> Kind:
@@ -153,12 +167,10 @@ def alertmanager(bench: Bench, grouping: Grouping) -> Kind:
 @functools.cache
 def unpaced(program: str) -> str:
     """What switches Slack's pace off, if this Firebell knows that."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "firebell.toml"
+    with tempfile.TemporaryDirectory() as home:
+        config = Path(home) / "firebell.toml"
         config.write_text(UNPACED)
-        checked = subprocess.run(
-            [program, "check"], env={"FIREBELL_CONFIG": str(config)}, capture_output=True
-        )
+        checked = subprocess.run([program, "check"], env={"FIREBELL_CONFIG": str(config)}, capture_output=True)
     if checked.returncode != 0:
         say("this Firebell cannot leave Slack's pace: measured with it")
         return ""
@@ -176,6 +188,102 @@ def post(load: Load, what: str, shape: Shape) -> Report:
     if load.bot.kind.name == load.bench.ours.name:
         check(load, report, shape)
     return report
+
+
+def kill(bench: Bench) -> list[Row]:
+    """`kill -9` in mid-load: what was acknowledged must be there after a restart."""
+    rows = []
+    for store in (bench.postgres, bench.sqlite):
+        own, theirs = (killed(bench, kind, store) for kind in both(bench, APART))
+        bar = f"alerts, {store.name}, kill -9 in mid-load"
+        rows.append(Row(f"{bar}: acknowledged", str(own[0]), str(theirs[0]), "-", "-", None))
+        rows.append(Row(f"{bar}: of them lost", str(own[1]), str(theirs[1]), "-", "= 0", own[1] == 0))
+    return rows
+
+
+def killed(bench: Bench, kind: Kind, store: Store) -> tuple[int, int]:
+    """How many alerts were acknowledged before the kill, and how many of them are not there after a restart."""
+    seconds = bench.seconds / 2
+    options = ("--connections", 16, "--seconds", 2 * seconds, "--list-acknowledged")
+    with store.fresh() as database, bench.slack() as slack, empty_folder() as home:
+        with bench.bot(kind, store, database, slack[0], home) as bot:
+            load = Load(bench, bot, *slack)
+            end = load.begin("alerts", "alerts, kill -9 in mid-load", *target(bot), *options)
+            time.sleep(seconds)
+            os.kill(bot.pid, signal.SIGKILL)
+            acknowledged = set(end().pop("acknowledged"))
+        with bench.bot(kind, store, database, slack[0], home) as bot:
+            kept = known(bench, bot)
+    return len(acknowledged), len(acknowledged - kept)
+
+
+def known(bench: Bench, bot: Bot) -> set[int]:
+    """The numbers of the alerts that a bot has."""
+    if bot.kind.name == bench.ours.name:
+        told = bot.store.column(bot.database, "SELECT alert FROM alerts")
+    else:
+        with urllib.request.urlopen(f"http://127.0.0.1:{bot.port}/api/v2/alerts") as answer:
+            told = [json.dumps(alert) for alert in json.load(answer)]
+    numbers = (re.search(r"customer-(\d+)", alert) for alert in told)
+    return {int(number[1]) for number in numbers if number}
+
+
+def memory(bench: Bench, store: Store) -> list[Row]:
+    """What 100,000 alerts that fire take, and how long a restart with them."""
+    rows = []
+    for grouping in (TOGETHER, APART):
+        ours, peer = both(bench, grouping)
+        own: list[Report] = []
+        theirs: list[Report] = []
+        for _ in range(bench.pairs):
+            theirs.append(filled(bench, peer, store))
+            own.append(filled(bench, ours, store))
+        bar = f"{FIRING:,} alerts in {store.name}, {grouping.name}"
+        noisy = noise_known(store) and max(report["other_cores"] for report in own + theirs) > NOISE_LIMIT
+
+        def each(reports: list[Report], figure: str) -> list[float]:
+            return [report[figure] for report in reports]
+
+        rss = each(own, "rss_mb"), each(theirs, "rss_mb")
+        rows.append(limit_row(f"{bar}: RSS MB", *rss, "<= 60", noisy))
+        rows.append(ratio_row(f"{bar}: RSS MB / Alertmanager's", *rss, "<= 0.25", noisy))
+        rows.append(
+            limit_row(
+                f"{bar}: PSS MB after a restart", each(own, "restarted_pss_mb"), each(theirs, "pss_mb"), "<= 60", noisy
+            )
+        )
+        started = median(each(own, "restarted_ms"))
+        rows.append(Row(f"{bar}: restart, ms to /healthz", number(started), "-", "-", "-", None, noisy))
+    return rows
+
+
+def filled(bench: Bench, kind: Kind, store: Store) -> Report:
+    """The memory of a bot that has just taken in as many alerts, and of one that was started with them."""
+    options = (
+        "--connections",
+        4,
+        "--batch",
+        BATCH,
+        "--count",
+        FIRING // BATCH,
+        "--seconds",
+        600,
+        "--holds-seconds",
+        86_400,
+    )
+    shape = Shape("fill", BATCH, options, {})
+    with store.fresh() as database, bench.slack() as slack, empty_folder() as home:
+        with bench.bot(kind, store, database, slack[0], home) as bot:
+            load = Load(bench, bot, *slack)
+            post(load, f"{FIRING:,} alerts", shape)
+            report = load.watch(SETTLE_SECONDS)
+        figures: Report = report["processes"]["app"] | {"other_cores": report["other_cores"]}
+        if kind.name == bench.ours.name:
+            with bench.bot(kind, store, database, slack[0], home) as bot:
+                again = Load(bench, bot, *slack).watch(SETTLE_SECONDS)["processes"]["app"]
+                figures |= {"restarted_ms": bot.started_ms, "restarted_pss_mb": again["pss_mb"]}
+    bench.runs.append({"what": f"{FIRING:,} alerts", "bot": kind.name, "store": store.name, **figures})
+    return figures
 
 
 def check(load: Load, report: Report, shape: Shape) -> None:

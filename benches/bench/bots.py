@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import subprocess
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from string import Template
 from . import peers
 from .reports import summary
 from .stores import Store, count
-from .tools import BenchError, Report, free_port, healthy, run_tool, say, scratch, stopping, wait_for
+from .tools import BenchError, Report, empty_folder, free_port, healthy, run_tool, say, stopping, wait_for
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 TOKEN = "xoxb-firebell-bench"
@@ -102,8 +101,7 @@ class Bench:
         """Starts a bot and waits until it is well; without a home it gets an empty one."""
         with contextlib.ExitStack() as stack:
             if home is None:
-                made = tempfile.TemporaryDirectory(prefix="firebell-bench-", dir=scratch())
-                home = Path(stack.enter_context(made))
+                home = stack.enter_context(empty_folder())
             port, log, config = free_port(), home / "log", home / "config"
             known = {"port": port, "slack": slack, "home": home, "config": config}
             config.write_text(Template(kind.config).substitute(known))

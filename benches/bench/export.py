@@ -4,18 +4,16 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shlex
 import sqlite3
 import subprocess
 import time
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from .bots import Bench
 from .figures import Row, holds, number
-from .tools import BenchError, run_tool
+from .tools import BenchError, peak_mb, run_tool
 
 STORED_ENTRIES = 100_000
 # Little beside the record itself: an export is written while it is read.
@@ -103,14 +101,12 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float
 
     The peak is read while it runs: that of wait4 would hold our own memory from before the exec.
     """
-    peak_kb = 0
+    peak = 0.0
     begun = time.perf_counter()
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            if found := re.search(r"VmHWM:\s+(\d+)", status):
-                peak_kb = max(peak_kb, int(found[1]))
+            peak = max(peak, peak_mb(process.pid))
             time.sleep(0.002)
     if process.returncode != 0:
         raise BenchError(f"{shlex.join(command)} failed")
-    return time.perf_counter() - begun, peak_kb / 1024
+    return time.perf_counter() - begun, peak

@@ -9,13 +9,12 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import tempfile
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from .tools import BenchError, free_port, run_tool, scratch, stopping, wait_for
+from .tools import BenchError, empty_folder, free_port, run_tool, stopping, wait_for
 
 
 class Store(Protocol):
@@ -35,8 +34,8 @@ class Sqlite:
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator[str]:
-        with tempfile.TemporaryDirectory(prefix="firebell-bench-", dir=scratch()) as folder:
-            yield f"sqlite://{folder}/bench.db"
+        with empty_folder() as home:
+            yield f"sqlite://{home}/bench.db"
 
     def column(self, url: str, sql: str) -> list[str]:
         path = url.removeprefix("sqlite://")
@@ -99,17 +98,17 @@ def private_postgres() -> Iterator[Postgres]:
     programs = postgres_programs()
     # initdb and postgres refuse to run as root.
     user = "postgres" if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="firebell-bench-pg-", dir=scratch()) as folder:
+    with empty_folder() as home:
         if user:
             account = pwd.getpwnam(user)
-            os.chown(folder, account.pw_uid, account.pw_gid)
-        data, port = Path(folder) / "data", free_port()
-        become = functools.partial(run_tool, cwd=folder, user=user)
+            os.chown(home, account.pw_uid, account.pw_gid)
+        data, port = home / "data", free_port()
+        become = functools.partial(run_tool, cwd=home, user=user)
         become([programs / "initdb", "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--no-sync"])
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": port,
-            "unix_socket_directories": folder,
+            "unix_socket_directories": home,
             "shared_buffers": "256MB",
             "fsync": "on",
             "synchronous_commit": "on",
@@ -118,9 +117,9 @@ def private_postgres() -> Iterator[Postgres]:
         }
         command = [str(programs / "postgres"), "-D", str(data)]
         command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        log = Path(folder) / "log"
+        log = home / "log"
         with log.open("w") as output, stopping(
-            subprocess.Popen(command, cwd=folder, user=user, stdout=output, stderr=output), signal.SIGINT
+            subprocess.Popen(command, cwd=home, user=user, stdout=output, stderr=output), signal.SIGINT
         ) as process:
             wait_for(lambda: ready(programs, port), process, log, "PostgreSQL")
             url = f"postgres://bench@127.0.0.1:{port}/postgres"

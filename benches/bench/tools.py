@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -42,6 +44,13 @@ def scratch() -> str:
     return os.environ.get("BENCH_TMP", "/var/tmp")
 
 
+@contextlib.contextmanager
+def empty_folder() -> Iterator[Path]:
+    """An empty folder on a disk, for a while."""
+    with tempfile.TemporaryDirectory(prefix="firebell-bench-", dir=scratch()) as path:
+        yield Path(path)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -67,6 +76,12 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[Any], log: Pat
         if process.poll() is not None or time.monotonic() > deadline:
             raise BenchError(f"{name} does not come up (exit status {process.poll()}):\n{log.read_text()[-2000:]}")
         time.sleep(0.001)
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has had so far; nothing, if it has ended."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def healthy(port: int, path: str) -> bool:
