@@ -115,7 +115,10 @@ impl App {
         let engine = Engine::start(store.clone(), catalog.clone(), parts.clock.clone());
         let intake = Intake::start(store.clone(), &catalog, parts.clock.clone());
         let slack = match &parts.slack {
-            Some((url, token)) => Some(Arc::new(Slack::new(url, token, parts.clock.clone())?)),
+            Some((url, token)) => {
+                let slack = Slack::new(url, token, parts.clock.clone())?;
+                Some(Arc::new(slack.at_pace(catalog.slack.messages_per_minute)))
+            }
             None => None,
         };
         let socket = match (&parts.slack, &parts.app_token) {

@@ -109,6 +109,9 @@ fn slack(root: &mut Section<'_>) -> Slack {
         command: it
             .optional("command", slash_command)
             .unwrap_or(default.command),
+        messages_per_minute: it
+            .optional("messages_per_minute", rate)
+            .unwrap_or(default.messages_per_minute),
     };
     it.close();
     slack

@@ -78,23 +78,23 @@ fn an_empty_file_gives_the_default() {
 fn the_example_has_no_error_and_warns_of_those_who_are_only_named() {
     insta::assert_snapshot!(told(EXAMPLE), @r#"
     warning: nobody has the role `engineering-manager`
-      --> firebell.toml:32:51
+      --> firebell.toml:33:51
        |
-    32 | invite = ["schedule:primary", "role:devops-lead", "role:engineering-manager"]
+    33 | invite = ["schedule:primary", "role:devops-lead", "role:engineering-manager"]
        |                                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^
        = help: give it to somebody under [[people]]: roles = ["engineering-manager"]
 
     warning: there is no person `bob`
-      --> firebell.toml:85:35
+      --> firebell.toml:86:35
        |
-    85 |   participants = ["person:alice", "person:bob"]
+    86 |   participants = ["person:alice", "person:bob"]
        |                                   ^^^^^^^^^^^^ add it under [[people]]
 
     warning: nobody has the role `cto`
-      --> firebell.toml:99:30
-       |
-    99 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
-       |                              ^^^^^^^^^^ give it to somebody under [[people]]: roles = ["cto"]
+       --> firebell.toml:100:30
+        |
+    100 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
+        |                              ^^^^^^^^^^ give it to somebody under [[people]]: roles = ["cto"]
 
     3 warnings
     "#);
@@ -117,6 +117,7 @@ fn the_example_says_whose_incidents_these_are_and_what_they_are_called() {
             announce: "#incident-response".into(),
             bridge: Some("https://zoom.us/j/5550100".into()),
             command: "/incident".into(),
+            messages_per_minute: 60,
         }
     );
     let Incidents {

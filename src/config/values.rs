@@ -80,6 +80,19 @@ pub fn count(value: Value<'_>) -> Option<u32> {
     }
 }
 
+/// How often a minute something is done: from 1 to a million.
+pub fn rate(value: Value<'_>) -> Option<u32> {
+    let number = integer(value)?;
+    let rate = u32::try_from(number)
+        .ok()
+        .filter(|rate| (1..=1_000_000).contains(rate));
+    if rate.is_none() {
+        let message = format!("`{}` must be from 1 to 1000000, not {number}", value.key);
+        value.wrong(message, "write how often a minute; 60 is once a second");
+    }
+    rate
+}
+
 /// The length of a clock: `15m`.
 pub fn duration(value: Value<'_>) -> Option<SignedDuration> {
     value.parse(form::parse_duration)

@@ -231,6 +231,9 @@ pub struct Slack {
     pub bridge: Option<String>,
     /// The slash command: `/incident`.
     pub command: String,
+    /// How many messages a minute are posted in one channel at the most. Slack takes one a second, and short bursts
+    /// (slack-contract.md section 6.1).
+    pub messages_per_minute: u32,
 }
 
 impl Default for Slack {
@@ -239,6 +242,7 @@ impl Default for Slack {
             announce: "#incidents".to_owned(),
             bridge: None,
             command: "/incident".to_owned(),
+            messages_per_minute: 60,
         }
     }
 }

@@ -98,6 +98,14 @@ impl Slack {
         })
     }
 
+    /// The same client, which posts so many messages a minute in one channel at the most.
+    pub fn at_pace(self, messages_per_minute: u32) -> Self {
+        Self {
+            limiter: Mutex::new(Limiter::with_messages(messages_per_minute)),
+            ..self
+        }
+    }
+
     /// Who we are; asked once.
     pub async fn identity(&self, now: Timestamp) -> Result<&Identity, Failure> {
         self.identity
@@ -260,6 +268,21 @@ impl Slack {
                 .block(method, self.clock.now() + left_alone(*after));
         }
         answer
+    }
+
+    /// When the turn of a war room comes that is to be opened, if it has to wait: so nobody looks further into that
+    /// before. `ticket` is that of the call.
+    pub fn opening_waits(&self, ticket: &str) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let method = &methods::CONVERSATIONS_CREATE;
+        self.limiter().waits(method, None, ticket, now)
+    }
+
+    /// The same of a message to a channel.
+    pub fn posting_waits(&self, channel: &str, ticket: &str) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let method = &methods::CHAT_POST_MESSAGE;
+        self.limiter().waits(method, Some(channel), ticket, now)
     }
 
     pub(super) fn limiter(&self) -> MutexGuard<'_, Limiter> {
