@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use minijinja::Environment;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -31,8 +31,9 @@ use crate::intake::Intake;
 use crate::slack::client::{Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
 use crate::store::Store;
+use crate::store::handover::{Handed, Taker};
 use crate::store::outbox::{Claimed, Lease};
-use task::{Done, Task, store_trouble};
+use task::{Done, Task, store_trouble, waits};
 
 /// How long an order is ours: longer than the longest call (10 s), so that no call outlives the right to make it, and
 /// little more, so that after a crash nothing waits long. Renewed while the order is being done.
@@ -44,6 +45,8 @@ const HORIZON: SignedDuration = SignedDuration::from_mins(15);
 /// Orders of one lane that are done at the same time. Slack takes about one message a second in each channel, so this
 /// is about how many war rooms are served side by side.
 const AT_ONCE: usize = 8;
+/// Orders of one lane that are taken over at the same time, as they are written.
+const SEATS: usize = 32;
 /// A clock that goes back by less is only being corrected.
 const STEP_MS: i64 = 2_000;
 /// The longest rest of a lane: another replica's orders are not rung in, they are looked for.
@@ -115,6 +118,8 @@ pub struct Dispatcher {
     owner: String,
     trouble: Mutex<Option<String>>,
     paced: AtomicBool,
+    /// Orders whose turn has not come, and when it will: they go back together, in one write.
+    not_begun: Mutex<Vec<(Lease, Timestamp)>>,
     /// What keeps incidents from being announced.
     announce_trouble: Mutex<Option<String>>,
     given_up: Mutex<GivenUp>,
@@ -173,6 +178,7 @@ impl Dispatcher {
             owner,
             trouble: Mutex::default(),
             paced: AtomicBool::new(false),
+            not_begun: Mutex::default(),
             announce_trouble: Mutex::default(),
             given_up: Mutex::default(),
             through_ms: AtomicI64::new(i64::MIN),
@@ -207,6 +213,7 @@ impl Dispatcher {
         match self.claim(lane, 1).await?.pop() {
             Some(claimed) => {
                 self.perform(claimed).await;
+                self.put_back().await;
                 Ok(Step::Did)
             }
             None => Ok(Step::Idle),
@@ -214,10 +221,65 @@ impl Dispatcher {
     }
 
     /// Works on a lane until told to stop; then finishes what it has begun.
-    pub async fn run(self: Arc<Self>, lane: Lane, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self: Arc<Self>, lane: Lane, stop: watch::Receiver<bool>) {
+        let handed = self.store.handover().open(lane, self.taker());
+        tokio::join!(
+            self.look_after(lane, stop.clone()),
+            self.take_over(lane, handed, stop)
+        );
+        self.put_back().await;
+    }
+
+    /// As whom it takes orders over, and when their turns come.
+    fn taker(&self) -> Taker {
+        let (slack, catalog, clock) =
+            (self.slack.clone(), self.catalog.clone(), self.clock.clone());
+        let turns = move |effect: &Effect, order: &str, channel: Option<&str>| {
+            let turn = waits(slack.as_ref()?, &catalog, effect, order, channel)?;
+            Some(turn.min(clock.now() + HORIZON))
+        };
+        Taker {
+            owner: self.owner.clone(),
+            lease: LEASE,
+            seats: SEATS,
+            turns: Box::new(turns),
+        }
+    }
+
+    /// Does the orders that are handed over as they are written. After the stop none comes any more.
+    async fn take_over(
+        self: &Arc<Self>,
+        lane: Lane,
+        mut orders: mpsc::UnboundedReceiver<Handed>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                handed = orders.recv() => {
+                    let Some(Handed { claimed, seat }) = handed else { break };
+                    let dispatcher = self.clone();
+                    tasks.spawn(async move {
+                        dispatcher.perform(claimed).await;
+                        drop(seat);
+                    });
+                }
+                Some(_) = tasks.join_next() => {}
+                _ = stop.wait_for(|stop| *stop), if !orders.is_closed() => {
+                    self.store.handover().close(lane);
+                    orders.close();
+                }
+            }
+        }
+        tasks.join_all().await;
+    }
+
+    /// Looks for orders that are due.
+    async fn look_after(self: &Arc<Self>, lane: Lane, mut stop: watch::Receiver<bool>) {
         let mut orders = self.store.bells().heard(lane);
         let mut tasks = JoinSet::new();
         while !*stop.borrow() {
+            self.put_back().await;
             let free = AT_ONCE - tasks.len();
             let (claimed, rest) = match self.look(lane, free).await {
                 Ok(looked) => looked,
@@ -246,6 +308,17 @@ impl Dispatcher {
             while tasks.try_join_next().is_some() {}
         }
         tasks.join_all().await;
+    }
+
+    /// Gives the orders back whose turn has not come. What cannot be given back comes back when its lease runs out.
+    async fn put_back(&self) {
+        let orders = std::mem::take(&mut *locked(&self.not_begun));
+        if orders.is_empty() {
+            return;
+        }
+        if let Err(cause) = self.store.put_back(&orders).await {
+            warn!("Could not put {} orders back: {cause:#}", orders.len());
+        }
     }
 
     /// Claims what is due, and says how long to rest if there is nothing. Looks before it claims: a look writes
@@ -370,9 +443,9 @@ impl Dispatcher {
             }
             Err(Failure::Later { at }) => {
                 self.paced.store(true, Ordering::Relaxed);
-                self.store
-                    .put_back(lease, at.max(now).min(now + HORIZON))
-                    .await?;
+                let until = at.max(now).min(now + HORIZON);
+                locked(&self.not_begun).push((lease.clone(), until));
+                self.store.bells().ring(effect.lane());
             }
             Err(Failure::Retry { why, .. }) if self.is_worn_out(claimed, now).await => {
                 let why = format!("{why} (tried {} times)", lease.attempts);
@@ -605,6 +678,15 @@ impl Dispatcher {
             let came = self.do_for_alerts(claimed, tenure).await?;
             return Ok(came.map_or(Done::Quietly, Done::ForGroup));
         }
+        let Some(slack) = &self.slack else {
+            return Err(Failure::Later {
+                at: self.clock.now() + PAUSE_MAX,
+            });
+        };
+        let order = &claimed.lease.id;
+        if let Some(at) = waits(slack, &self.catalog, &claimed.effect, order, None) {
+            return Err(Failure::Later { at });
+        }
         let incident = self
             .store
             .incident(&claimed.incident)
@@ -612,11 +694,6 @@ impl Dispatcher {
             .map_err(|cause| store_trouble(&cause))?;
         let Some(incident) = incident else {
             return Ok(Done::Quietly);
-        };
-        let Some(slack) = &self.slack else {
-            return Err(Failure::Later {
-                at: self.clock.now() + PAUSE_MAX,
-            });
         };
         let task = Task {
             dispatcher: self,

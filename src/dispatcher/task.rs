@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Dispatcher;
+use crate::domain::catalog::Catalog;
 use crate::domain::command::Report;
 use crate::domain::effect::{Audience, Effect};
 use crate::domain::event::{
@@ -41,6 +42,29 @@ pub(super) struct Task<'a> {
     pub(super) incident: &'a Incident,
     pub(super) claimed: &'a Claimed,
     pub(super) call: Call<'a>,
+}
+
+/// When the turn of an order comes whose first call has to wait, where that is known without looking further: in a storm
+/// most orders would be looked at only to learn that. `channel`: where it goes, if not where incidents are announced.
+pub(super) fn waits(
+    slack: &Slack,
+    catalog: &Catalog,
+    effect: &Effect,
+    order: &str,
+    channel: Option<&str>,
+) -> Option<Timestamp> {
+    match effect {
+        Effect::OpenWarRoom { .. } => slack.opening_waits(&ticket_of_name(order, 0)),
+        Effect::Announce | Effect::PostAlertCard => {
+            slack.posting_waits(channel.unwrap_or(&catalog.slack.announce), order)
+        }
+        _ => None,
+    }
+}
+
+/// Each name that is tried for a war room has a turn of its own.
+fn ticket_of_name(order: &str, n: usize) -> String {
+    format!("{order}/{n}")
 }
 
 impl Task<'_> {
@@ -191,7 +215,7 @@ impl Task<'_> {
             return Ok(opened(channel));
         }
         for (n, name) in names.iter().enumerate() {
-            let ticket = format!("{}/{n}", self.call.ticket);
+            let ticket = ticket_of_name(self.call.ticket, n);
             let call = Call {
                 ticket: &ticket,
                 ..self.call

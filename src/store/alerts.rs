@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::commit::{DELIVERIES, delivery_key};
 use super::database::{Sql, without_nul};
-use super::outbox::{CANCELS, FINISHES, Lease, ORDERS, finish_row, order_row};
+use super::handover::Handing;
+use super::outbox::{CANCELS, FINISHES, Lease, NewOrder, ORDERS, finish_row};
 use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, CommitError, Verb, Write};
 use super::{Store, moment, ms};
@@ -211,7 +212,7 @@ impl AlertCommit {
     }
 
     /// The rows, in the order of [`WRITES`].
-    fn rows(&self) -> Result<Vec<Vec<Cell>>, serde_json::Error> {
+    fn rows(&self, handing: &mut Handing<'_>) -> Result<Vec<Vec<Cell>>, serde_json::Error> {
         let mut put = Vec::new();
         let mut touched = Vec::new();
         for (id, (held, said)) in &self.alerts {
@@ -259,13 +260,16 @@ impl AlertCommit {
         }
         let mut orders = Vec::new();
         for (group, position, effect, ordered_at, due) in &self.orders {
-            orders.extend(order_row(
-                group.as_str(),
-                *position,
+            let order = NewOrder {
+                by: group.as_str(),
+                position: *position,
+                is_first: *position < 2 * PLACES_PER_CHANGE,
                 effect,
-                *ordered_at,
-                *due,
-            )?);
+                channel: self.group(group).and_then(|it| it.group.channel.as_deref()),
+                ordered_at: *ordered_at,
+                due: *due,
+            };
+            orders.extend(order.row(handing)?);
         }
         Ok(vec![
             self.finished.clone(),
@@ -393,9 +397,11 @@ impl Store {
         commit: &AlertCommit,
         until: Instant,
     ) -> Result<(), CommitError> {
-        self.database
-            .write(&ALERT_WRITES, commit.rows()?, until)
-            .await
+        let mut handing = self.handover.begin();
+        let rows = commit.rows(&mut handing)?;
+        self.database.write(&ALERT_WRITES, rows, until).await?;
+        handing.pass_on();
+        Ok(())
     }
 
     /// What is known of these conditions.

@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::chain::Link;
+use super::handover::Handing;
 use super::incidents::Held;
-use super::outbox::{CANCELS, FINISHES, Lease, ORDERS, finish_row, order_row};
+use super::outbox::{self, CANCELS, FINISHES, Lease, ORDERS, finish_row};
 pub use super::write::CommitError;
 use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, Verb, Write};
@@ -156,7 +157,7 @@ impl Commit {
     }
 
     /// The rows, in the order of [`WRITES`].
-    fn rows(&self) -> Result<Vec<Vec<Cell>>, serde_json::Error> {
+    fn rows(&self, handing: &mut Handing<'_>) -> Result<Vec<Vec<Cell>>, serde_json::Error> {
         let mut states = Vec::new();
         for (id, held) in &self.states {
             let incident = &*held.incident;
@@ -180,13 +181,17 @@ impl Commit {
         }
         let mut orders = Vec::new();
         for order in &self.orders {
-            orders.extend(order_row(
-                order.incident.as_str(),
-                order.position,
-                &order.effect,
-                order.ordered_at,
-                order.due,
-            )?);
+            let order = outbox::NewOrder {
+                by: order.incident.as_str(),
+                position: order.position,
+                // Those of its declaration.
+                is_first: order.position < 2 * PLACES_PER_EVENT,
+                effect: &order.effect,
+                channel: None,
+                ordered_at: order.ordered_at,
+                due: order.due,
+            };
+            orders.extend(order.row(handing)?);
         }
         Ok(vec![
             self.finished.clone(),
@@ -234,8 +239,11 @@ impl Store {
 
     /// The same, by then: what has not begun to be written until then is not written.
     pub async fn commit_by(&self, commit: &Commit, until: Instant) -> Result<(), CommitError> {
-        let rows = commit.rows()?;
-        self.database.write(&COMMIT_WRITES, rows, until).await
+        let mut handing = self.handover.begin();
+        let rows = commit.rows(&mut handing)?;
+        self.database.write(&COMMIT_WRITES, rows, until).await?;
+        handing.pass_on();
+        Ok(())
     }
 
     /// Whether a commit whose end is not known was written: it was, all of it, if its first event stands there. Asked

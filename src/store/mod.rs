@@ -7,6 +7,7 @@ pub mod commit;
 mod connections;
 mod database;
 pub mod examine;
+pub mod handover;
 pub mod incidents;
 pub mod outbox;
 pub mod write;
@@ -14,6 +15,7 @@ pub mod write;
 use anyhow::Context;
 use bells::Bells;
 use database::Database;
+use handover::Handover;
 use jiff::{SignedDuration, Timestamp};
 
 /// The store. Copies share their connections.
@@ -21,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Store {
     database: Database,
     bells: Bells,
+    handover: Handover,
 }
 
 impl Store {
@@ -29,6 +32,7 @@ impl Store {
         Ok(Self {
             database: Database::open(url).await?,
             bells: Bells::default(),
+            handover: Handover::default(),
         })
     }
 
@@ -46,6 +50,11 @@ impl Store {
     /// The bells of its outbox.
     pub fn bells(&self) -> &Bells {
         &self.bells
+    }
+
+    /// Where orders are handed over as they are written.
+    pub fn handover(&self) -> &Handover {
+        &self.handover
     }
 
     /// Lets go of the database, finishing what is being written, unless that takes too long.

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::error;
 
 use super::database::Sql;
+use super::handover::{Handing, Offered};
 use super::write::Kind::{Int, Text};
 use super::write::{Cell, Verb, Write};
 use super::{Store, moment, ms};
@@ -89,6 +90,29 @@ const CLAIM: Sql = Sql {
     postgres: claim!(" FOR UPDATE SKIP LOCKED"),
 };
 
+/// Gives many orders back in one statement; the rows are JSON's array of arrays: id, owner, attempts, when it is due.
+macro_rules! put_back {
+    ($rows:literal, $ids:literal) => {
+        concat!(
+            "UPDATE outbox SET lease_owner = NULL, attempts = attempts - 1, ",
+            "due_at_ms = CAST(rows.value ->> 3 AS BIGINT) FROM ",
+            $rows,
+            " AS rows WHERE outbox.id = rows.value ->> 0 AND lease_owner = rows.value ->> 1 ",
+            "AND attempts = CAST(rows.value ->> 2 AS BIGINT)",
+            $ids
+        )
+    };
+}
+
+const PUT_BACK: Sql = Sql {
+    sqlite: put_back!("json_each($1)", ""),
+    postgres: put_back!(
+        "json_array_elements(CAST($1 AS json))",
+        // Once more as an array: so they are looked up in the index, whatever the statistics say.
+        " AND outbox.id = ANY(ARRAY(SELECT value ->> 0 FROM json_array_elements(CAST($1 AS json))))"
+    ),
+};
+
 /// Orders that are done. The lease is the fence: whoever lost it changes nothing.
 pub(super) const FINISHES: Write = Write {
     verb: Verb::Finish,
@@ -118,6 +142,7 @@ pub(super) const ORDERS: Write = Write {
         ("ordered_at_ms", Int),
         ("due_at_ms", Int),
         ("attempts", Int),
+        ("lease_owner", Text),
     ],
 };
 
@@ -130,26 +155,50 @@ pub(super) fn finish_row(lease: &Lease) -> [Cell; 3] {
     ]
 }
 
-/// A row of [`ORDERS`]; `by`: the incident, or the group of alerts, that orders it.
-pub(super) fn order_row(
-    by: &str,
-    position: i64,
-    effect: &Effect,
-    ordered_at: Timestamp,
-    due: Timestamp,
-) -> Result<[Cell; 10], serde_json::Error> {
-    Ok([
-        Cell::Text(Some(format!("{by}/{position}"))),
-        Cell::text(by),
-        Cell::text(effect.lane().word()),
-        Cell::Text(effect.queue().map(str::to_owned)),
-        Cell::int(position),
-        Cell::Text(effect.key().map(str::to_owned)),
-        Cell::Text(Some(serde_json::to_string(effect)?)),
-        Cell::int(ms(ordered_at)),
-        Cell::int(ms(due)),
-        Cell::int(0),
-    ])
+/// An order on its way into the outbox.
+#[derive(Debug)]
+pub(super) struct NewOrder<'a> {
+    /// The incident, or the group of alerts, that orders it.
+    pub(super) by: &'a str,
+    /// Its place in its queue.
+    pub(super) position: i64,
+    /// Whether nothing was ever ordered in the same name before, but in this commit.
+    pub(super) is_first: bool,
+    /// What to do.
+    pub(super) effect: &'a Effect,
+    /// The channel that it goes to, if that is not the one of the announcements.
+    pub(super) channel: Option<&'a str>,
+    pub(super) ordered_at: Timestamp,
+    /// Not before then.
+    pub(super) due: Timestamp,
+}
+
+impl NewOrder<'_> {
+    pub(super) fn id(&self) -> String {
+        format!("{}/{}", self.by, self.position)
+    }
+
+    /// A row of [`ORDERS`]: it waits to be claimed, or for its turn, or is handed over.
+    pub(super) fn row(&self, handing: &mut Handing<'_>) -> Result<[Cell; 11], serde_json::Error> {
+        let (owner, due, attempts) = match handing.offer(self) {
+            Offered::Taken(lease, until) => (Some(lease.owner), until, lease.attempts),
+            Offered::HasATurn(turn) => (None, turn, 0),
+            Offered::Waits => (None, self.due, 0),
+        };
+        Ok([
+            Cell::Text(Some(self.id())),
+            Cell::text(self.by),
+            Cell::text(self.effect.lane().word()),
+            Cell::Text(self.effect.queue().map(str::to_owned)),
+            Cell::int(self.position),
+            Cell::Text(self.effect.key().map(str::to_owned)),
+            Cell::Text(Some(serde_json::to_string(self.effect)?)),
+            Cell::int(ms(self.ordered_at)),
+            Cell::int(ms(due)),
+            Cell::int(attempts),
+            Cell::Text(owner),
+        ])
+    }
 }
 
 impl Store {
@@ -291,15 +340,16 @@ impl Store {
         .await
     }
 
-    /// Gives an order back that was not even begun: this was no attempt.
-    pub async fn put_back(&self, lease: &Lease, until: Timestamp) -> anyhow::Result<bool> {
-        self.with_lease(
-            "UPDATE outbox SET lease_owner = NULL, due_at_ms = $4, attempts = attempts - 1 \
-             WHERE id = $1 AND lease_owner = $2 AND attempts = $3",
-            lease,
-            &[ms(until).into()],
-        )
-        .await
+    /// Gives orders back that were not even begun, each until then: this was no attempt. Says how many were still ours.
+    pub async fn put_back(&self, orders: &[(Lease, Timestamp)]) -> anyhow::Result<u64> {
+        let rows = orders
+            .iter()
+            .map(|(lease, until)| (&lease.id, &lease.owner, lease.attempts, ms(*until)));
+        let rows = serde_json::to_string(&rows.collect::<Vec<_>>())?;
+        self.database
+            .execute(PUT_BACK, &[rows.as_str().into()])
+            .await
+            .with_context(|| format!("giving {} orders back", orders.len()))
     }
 
     /// Gives an order up; it stays for the operator to see.

@@ -14,6 +14,7 @@ use firebell::domain::terms::{
 };
 use firebell::store::Store;
 use firebell::store::commit::{Commit, CommitError};
+use firebell::store::handover::Taker;
 use firebell::store::incidents::{Held, Which};
 use firebell::store::outbox::{Claimed, Lease};
 use jiff::{SignedDuration, Timestamp};
@@ -169,6 +170,19 @@ async fn check(store: &Store) {
             store.audit(&id).await.expect("an audit"),
             Vec::<String>::new()
         );
+    }
+}
+
+/// Somebody who takes orders over, with leases of a minute.
+fn taker(
+    seats: usize,
+    turn: impl Fn(&Effect) -> Option<Timestamp> + Send + Sync + 'static,
+) -> Taker {
+    Taker {
+        owner: "w".to_owned(),
+        lease: SignedDuration::from_mins(1),
+        seats,
+        turns: Box::new(move |effect, _, _| turn(effect)),
     }
 }
 
@@ -526,7 +540,7 @@ on_both_engines! {
 
         assert!(!store.finish(&old).await.unwrap());
         assert!(!store.postpone(&old, minute(99), "x").await.unwrap());
-        assert!(!store.put_back(&old, minute(99)).await.unwrap());
+        assert_eq!(store.put_back(&[(old.clone(), minute(99))]).await.unwrap(), 0);
         assert!(!store.bury(&old, minute(16), "x").await.unwrap());
         assert!(!store.renew(&old, minute(99)).await.unwrap());
         let mut commit = Commit::default();
@@ -649,12 +663,81 @@ on_both_engines! {
 
     async fn what_was_put_back_was_no_attempt(scratch) {
         let store = scratch.store().await;
+        for n in 1..=3 {
+            declared(&store, n).await;
+        }
+        let claimed = claim(&store, Lane::Clocks, "w", 15, 3).await;
+        let [one, two, three] = [0, 1, 2].map(|n| claimed[n].lease.clone());
+        store.finish(&three).await.unwrap();
+        let back = [(one.clone(), minute(16)), (two, minute(17)), (three, minute(16))];
+        assert_eq!(store.put_back(&back).await.unwrap(), 2, "one was done meanwhile");
+        assert!(!store.finish(&one).await.unwrap(), "it was given back");
+        assert!(claim(&store, Lane::Clocks, "w", 15, 9).await.is_empty());
+        let first = claim(&store, Lane::Clocks, "w", 16, 9).await;
+        assert_eq!(first.iter().map(|it| &it.lease.id).collect::<Vec<_>>(), [&one.id]);
+        assert_eq!(first[0].lease.attempts, 1);
+        let later = claim(&store, Lane::Clocks, "w", 17, 9).await;
+        assert_eq!(later.len(), 2, "the other, and the first, whose lease is over");
+    }
+
+    async fn the_first_orders_are_handed_over_as_they_are_written(scratch) {
+        let store = scratch.store().await;
+        let mut handed = store.handover().open(Lane::Chat, taker(3, |_| None));
+        let held = declared(&store, 1).await;
+        let [room, announcement] = [handed.try_recv().unwrap(), handed.try_recv().unwrap()];
+        assert!(matches!(room.claimed.effect, Effect::OpenWarRoom { .. }));
+        assert_eq!(announcement.claimed.effect, Effect::Announce);
+        assert_eq!((room.claimed.lease.attempts, room.claimed.until), (1, minute(1)));
+        assert!(claim(&store, Lane::Chat, "other", 0, 9).await.is_empty(), "they have a lease");
+
+        // What comes later may stand behind something: it waits in the outbox.
+        written(&store, &held, note("looking")).await;
+        // One seat is left, and the first of a new incident takes it.
+        declared(&store, 2).await;
+        assert!(matches!(handed.try_recv().unwrap().claimed.effect, Effect::OpenWarRoom { .. }));
+        assert!(handed.try_recv().is_err());
+        let left = claim(&store, Lane::Chat, "other", 0, 9).await;
+        assert_eq!(effects(&left), [&Effect::Announce]);
+
+        // Whoever is done makes room for another; whoever has crashed leaves a lease that runs out.
+        assert!(store.finish(&room.claimed.lease).await.unwrap());
+        drop(room);
+        declared(&store, 3).await;
+        assert_eq!(handed.try_recv().unwrap().claimed.incident, id(3));
+        let again = claim(&store, Lane::Chat, "other", 1, 9).await;
+        let announced = again.iter().find(|it| it.lease.id == announcement.claimed.lease.id);
+        assert_eq!(announced.unwrap().lease.attempts, 2);
+        assert!(!store.finish(&announcement.claimed.lease).await.unwrap(), "it was lost");
+
+        // Nobody takes anything over any more.
+        while handed.try_recv().is_ok() {}
+        store.handover().close(Lane::Chat);
+        declared(&store, 4).await;
+        assert!(handed.try_recv().is_err());
+    }
+
+    async fn what_has_to_wait_for_its_turn_is_written_down_for_then(scratch) {
+        let store = scratch.store().await;
+        let turn = |effect: &Effect| (*effect == Effect::Announce).then(|| minute(3));
+        let mut handed = store.handover().open(Lane::Chat, taker(9, turn));
         declared(&store, 1).await;
-        let lease = claim(&store, Lane::Clocks, "w", 15, 1).await.remove(0).lease;
-        assert!(store.put_back(&lease, minute(16)).await.unwrap());
-        assert!(!store.finish(&lease).await.unwrap(), "it was given back");
-        assert!(claim(&store, Lane::Clocks, "w", 15, 1).await.is_empty());
-        assert_eq!(claim(&store, Lane::Clocks, "w", 16, 1).await[0].lease.attempts, 1);
+        assert!(matches!(handed.try_recv().unwrap().claimed.effect, Effect::OpenWarRoom { .. }));
+        assert!(handed.try_recv().is_err());
+        let waiting = store.waiting(minute(2)).await.unwrap();
+        assert_eq!(waiting.due, 1, "the room, which is being opened");
+        let claimed = store.claim(Lane::Chat, "w", minute(3), minute(9), 9).await.unwrap();
+        assert!(claimed.iter().any(|it| it.effect == Effect::Announce && it.lease.attempts == 1));
+    }
+
+    async fn what_is_not_written_is_not_handed_over(scratch) {
+        let store = scratch.store().await;
+        let mut handed = store.handover().open(Lane::Chat, taker(9, |_| None));
+        declared(&store, 1).await;
+        while handed.try_recv().is_ok() {}
+        let mut commit = Commit::default();
+        draft_declaration(&mut commit, 1);
+        assert!(matches!(store.commit(&commit).await, Err(CommitError::Conflict)));
+        assert!(handed.try_recv().is_err());
     }
 
     async fn what_was_buried_is_never_done_and_holds_nobody_up(scratch) {
