@@ -51,12 +51,12 @@ impl Alert {
         let labels = self.labels.values_mut();
         let texts = [&mut self.name, &mut self.title];
         for text in texts.into_iter().chain(&mut self.description).chain(labels) {
+            if !text.contains('@') {
+                continue;
+            }
             // A word joiner, which nobody sees.
-            for first in ['U', 'W'] {
-                let mention = ['@', first];
-                if text.contains(&String::from_iter(mention)) {
-                    *text = text.replace(&String::from_iter(mention), &format!("@\u{2060}{first}"));
-                }
+            for (mention, defused) in [("@U", "@\u{2060}U"), ("@W", "@\u{2060}W")] {
+                *text = text.replace(mention, defused);
             }
         }
         self

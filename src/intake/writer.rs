@@ -405,7 +405,8 @@ impl Writer {
         if matches!(change, Change::Counted | Change::Late) {
             return;
         }
-        let held = self.held_group(group, commit);
+        let held = commit.take_group(group);
+        let held = held.or_else(|| self.groups.get(group).cloned());
         let mut held = held.unwrap_or_else(|| HeldGroup {
             version: 0,
             group: Group::new(&signal.routed, signal.id.source(), now),

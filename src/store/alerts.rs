@@ -133,6 +133,11 @@ impl AlertCommit {
         self.groups.get(id)
     }
 
+    /// The same, for whoever changes it and puts it back.
+    pub fn take_group(&mut self, id: &GroupId) -> Option<HeldGroup> {
+        self.groups.remove(id)
+    }
+
     /// A condition as it stands now, if nothing more was said of it than that.
     pub fn touch(&mut self, id: AlertId, held: HeldAlert) {
         let said = self.alerts.remove(&id).and_then(|(_, said)| said);

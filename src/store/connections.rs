@@ -47,6 +47,11 @@ pub(super) struct Limits {
     pub(super) lock_ms: u32,
 }
 
+/// Everything that is asked often has its index. Without this, a statement that was first planned while its table was
+/// empty reads all of the table for as long as the connection lasts, however large it has become. What does read a whole
+/// table then looks very dear to the planner, and is no case for the compiler all the same.
+const PLANS: &str = "SET enable_seqscan = off; SET jit = off";
+
 /// For questions, and for changes that nobody waits for.
 const PATIENT: Limits = Limits {
     statement_ms: 10_000,
@@ -136,10 +141,11 @@ impl Connections {
         }
         in_time(Instant::now() + ACQUIRE, async {
             let mut connection = PgConnection::connect_with(&self.options).await?;
-            let limits =
-                format!("SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}");
+            let settings = format!(
+                "SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; {PLANS}"
+            );
             connection
-                .execute(sqlx::raw_sql(AssertSqlSafe(limits)))
+                .execute(sqlx::raw_sql(AssertSqlSafe(settings)))
                 .await?;
             Ok(connection)
         })

@@ -255,12 +255,12 @@ impl Write {
                  AND {table}.version = rows.version - 1 RETURNING 1",
                 self.sets(|n| format!("rows.{}", self.columns[n].0))
             ),
-            // `OFFSET 0` holds PostgreSQL to looking each row up by its index: joined freely, it reads the whole table
-            // while its statistics still say that the table is small. That the rows wait is said twice: of a row that
-            // somebody claims just now, PostgreSQL looks at the outer condition again, and not at the inner one.
+            // `OFFSET 0` and the array hold PostgreSQL to looking each row up by its index: joined freely, it reads the
+            // whole table while its statistics still say that the table is small. That the rows wait is said twice: of a
+            // row that somebody claims just now, PostgreSQL looks at the outer condition again, and not at the inner one.
             Verb::DeleteWaiting => format!(
-                "DELETE FROM {table} WHERE id IN (SELECT found.id FROM {rows} CROSS JOIN LATERAL \
-                 (SELECT o.id FROM {table} AS o WHERE ({}) = ({values}) AND {WAITS} OFFSET 0) AS found) AND {WAITS}",
+                "DELETE FROM {table} WHERE id = ANY(ARRAY(SELECT found.id FROM {rows} CROSS JOIN LATERAL \
+                 (SELECT o.id FROM {table} AS o WHERE ({}) = ({values}) AND {WAITS} OFFSET 0) AS found)) AND {WAITS}",
                 self.names("o."),
             ),
             Verb::Finish => format!(
@@ -313,8 +313,9 @@ impl Write {
     }
 }
 
-/// An order that nobody is doing and nobody gave up.
-const WAITS: &str = "lease_owner IS NULL AND buried_at_ms IS NULL";
+/// An order that nobody is doing and nobody gave up; in such words that no planner takes the index of what is due for it,
+/// which would have to be read from end to end.
+const WAITS: &str = "lease_owner IS NULL AND COALESCE(buried_at_ms, 0) = 0";
 
 impl Batch {
     /// What makes SQLite's view, a column of which takes the rows of a write, and the trigger that puts them where they
