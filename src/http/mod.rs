@@ -24,6 +24,7 @@ use crate::dispatcher::Dispatcher;
 use crate::intake::Intake;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
+pub use alerts::Filter;
 pub use alerts::sns::{Fetch, Fetched, Sns};
 pub use gate::Gate;
 

@@ -125,7 +125,27 @@ impl House {
     }
 
     async fn with(clock: Clock, amazon: Arc<Amazon>) -> Self {
-        let (catalog, _) = config::parse(TOML, "firebell.toml").unwrap();
+        let secrets = [
+            ("prometheus", "prometheus-secret"),
+            ("pager", "0123456789abcdef0123456789abcdef"),
+            ("genie", "genie-secret"),
+            ("scripts", "scripts-secret"),
+        ];
+        Self::furnished(TOML, &secrets, clock, amazon).await
+    }
+
+    /// A house of one's own: its configuration, and the secret of each source.
+    pub async fn configured(toml: &str, secrets: &[(&str, &str)]) -> Self {
+        Self::furnished(toml, secrets, Clock::System, Arc::default()).await
+    }
+
+    async fn furnished(
+        toml: &str,
+        secrets: &[(&str, &str)],
+        clock: Clock,
+        amazon: Arc<Amazon>,
+    ) -> Self {
+        let (catalog, _) = config::parse(toml, "firebell.toml").unwrap();
         let slack = workspace(&clock).await;
         let folder = tempfile::tempdir().unwrap();
         let database = format!("sqlite://{}", folder.path().join("firebell.db").display());
@@ -133,14 +153,9 @@ impl House {
         let root = CertificateDer::from_pem_slice(&sample("root.pem")).unwrap();
         let root = webpki::anchor_from_trusted_cert(&root).unwrap().to_owned();
         parts.sns = Sns::new(amazon, vec![root]);
-        for (source, secret) in [
-            ("prometheus", "prometheus-secret"),
-            ("pager", "0123456789abcdef0123456789abcdef"),
-            ("genie", "genie-secret"),
-            ("scripts", "scripts-secret"),
-        ] {
-            let secret = SecretString::from(secret);
-            parts.alert_secrets.insert(source.to_owned(), secret);
+        for (source, secret) in secrets {
+            let secret = SecretString::from(*secret);
+            parts.alert_secrets.insert((*source).to_owned(), secret);
         }
         let app = App::build(parts).await.unwrap();
         let store = app.desk().store.clone();
@@ -301,6 +316,11 @@ async fn what_cannot_be_read_is_refused_with_the_reason_and_changes_nothing() {
         assert_eq!(answer.status, 400, "{body:?} {}", answer.body);
         assert!(answer.json()["error"].as_str().unwrap().len() > 10);
     }
+    // As much as nobody has to say, in a body that is not large.
+    let many = format!("[{}]", [r#"{"title":"a"}"#; 20_001].join(","));
+    let answer = house.asks("POST", "/alerts/scripts", &BEARER, &many).await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert!(answer.body.contains("20000 alerts"), "{}", answer.body);
     // Turned away by its length, before a byte of it is read.
     let mut line = tokio::net::TcpStream::connect(house.url.trim_start_matches("http://"))
         .await

@@ -20,6 +20,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::{error, info};
 
+pub use filter::Filter;
+
 use super::gate::{length, read, too_large};
 use super::{Rooms, fault};
 use crate::alerts::proof::{Unproved, prove};
