@@ -14,7 +14,7 @@ use firebell::alerts::{
 use firebell::domain::alert::{Alert, Links, Signal};
 use firebell::domain::catalog::{AlertField, AlertSource, Catalog, SourceKind};
 use firebell::domain::terms::{SlackUserId, Who};
-use firebell::http::Filter;
+use firebell::http::{Filter, Search};
 use firebell::slack::inbound::{EventRequest, Interaction, SlashCommand};
 use firebell::slack::{interaction, modal, parse, signature};
 use jiff::Timestamp;
@@ -42,7 +42,7 @@ pub enum Read {
 }
 
 /// Every parser of what strangers send.
-pub const TARGETS: [Target; 25] = [
+pub const TARGETS: [Target; 26] = [
     of("alertmanager", |it| source(SourceKind::Alertmanager, it)),
     of("alertmanager-api", posted),
     of("alertmanager-filter", filter),
@@ -63,6 +63,7 @@ pub const TARGETS: [Target; 25] = [
         sent(SourceKind::Opsgenie, it, opsgenie::create)
     }),
     of("opsgenie-act", opsgenie_act),
+    of("opsgenie-search", opsgenie_search),
     of("sentry", |it| source(SourceKind::Sentry, it)),
     of("cloudevents", |it| source(SourceKind::Cloudevents, it)),
     of("generic", |it| source(SourceKind::Generic, it)),
@@ -126,6 +127,7 @@ fn alert_source(kind: SourceKind) -> AlertSource {
         kind,
         secret_env: None,
         topics: vec!["arn:aws:sns:us-east-1:123456789012:alarms".into()],
+        require_v2: false,
         fields: [].into(),
     }
 }
@@ -164,9 +166,23 @@ fn opsgenie_act(input: &[u8]) -> Read {
     let alias = String::from_utf8_lossy(alias);
     let source = alert_source(SourceKind::Opsgenie);
     let act = |request| told(&source, body, |sent| opsgenie::act(sent, &alias, request));
-    act(Request::Acknowledge);
-    act(Request::Close);
+    for word in Request::words().split(", ") {
+        act(Request::of(word).expect("a word of its own"));
+    }
     act(Request::Note)
+}
+
+fn opsgenie_search(input: &[u8]) -> Read {
+    let text = String::from_utf8_lossy(input);
+    let search = Search::of(&text);
+    assert_eq!(search, Search::of(&text));
+    match search {
+        Ok(_) => Read::Understood,
+        Err(why) => {
+            assert!(!repeats(why, input));
+            Read::Refused
+        }
+    }
 }
 
 /// Reads a request twice: it is the same, within its limits, or refused as it must be.
@@ -385,8 +401,7 @@ fn sns_envelope(input: &[u8]) -> Read {
             return Read::Refused;
         }
     };
-    let topics = alert_source(SourceKind::CloudwatchSns).topics;
-    let address = certificate_url(&envelope, &topics);
+    let address = certificate_url(&envelope, &alert_source(SourceKind::CloudwatchSns));
     for url in [address.ok(), confirm_url(&envelope).ok().flatten()] {
         assert!(url.is_none_or(|url| is_amazons(&url, ".amazonaws.com")));
     }

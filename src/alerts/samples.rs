@@ -17,6 +17,7 @@ pub fn source(kind: SourceKind) -> AlertSource {
         kind,
         secret_env: None,
         topics: vec!["arn:aws:sns:us-east-1:123456789012:alarms".into()],
+        require_v2: false,
         fields: [].into(),
     }
 }

@@ -421,6 +421,15 @@ fn door(target: &str, input: &[u8]) -> Option<Door> {
             (door.method, door.body) = ("GET", Vec::new());
             door
         }
+        "opsgenie-search" => {
+            let search = String::from_utf8_lossy(input);
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("query", &search)
+                .finish();
+            let mut door = shown(post(&format!("/v2/alerts/count?{query}"), 422));
+            (door.method, door.body) = ("GET", Vec::new());
+            door
+        }
         "proof" => post("/alerts/grafana", 401),
         "times" => {
             let text = String::from_utf8_lossy(input);
