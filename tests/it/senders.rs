@@ -443,6 +443,25 @@ async fn what_sends_to_pagerduty_gets_its_answers() {
         assert_eq!(house.posts("/v2/enqueue", &[], &resolve).await.status, 202);
     }
     assert!(house.active("pager").await.is_empty());
+    // A deploy pages nobody; it is kept for the timelines before it is answered, once.
+    let deploy = json!({
+        "routing_key": "0123456789abcdef0123456789abcdef",
+        "payload": { "summary": "Deployed checkout 412", "custom_details": { "user": "ana" } },
+    });
+    for _ in 0..2 {
+        let answer = house.posts("/v2/change/enqueue", &[], &deploy).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+    let kept = house.store.changes_since(jiff::Timestamp::UNIX_EPOCH).await;
+    let [kept] = &kept.unwrap()[..] else {
+        panic!("a change is kept once");
+    };
+    assert_eq!(
+        (kept.source.as_str(), kept.change.title.as_str()),
+        ("pager", "Deployed checkout 412")
+    );
+    assert_eq!(kept.change.by.as_deref(), Some("ana"));
+    assert!(house.active("pager").await.is_empty());
     let mut wrong = event("trigger", json!("x"));
     wrong["payload"] = json!({ "summary": "x" });
     let answer = house.posts("/v2/enqueue", &[], &wrong).await;
