@@ -1,5 +1,5 @@
 # The ways to test, check and measure Firebell. `make help` lists them.
-.PHONY: help test check bench
+.PHONY: help test check bench fuzz
 
 # help: the targets below, each with what it does.
 help:
@@ -16,6 +16,10 @@ check:
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+
+# fuzz: send the parsers what they have never seen, for FUZZ_SECONDS each (10).
+fuzz:
+	fuzz/run
 
 # bench: build the release binary and measure it against the promised figures.
 bench:

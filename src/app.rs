@@ -340,11 +340,14 @@ async fn broken(
     }
 }
 
-/// Misses whoever should have spoken, and ends alerts whose senders have fallen silent.
+/// Misses whoever should have spoken, tells incidents of changes, and ends alerts whose senders have fallen silent.
 async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(cause) = rooms.intake.miss_the_silent().await {
             warn!("Could not look for heartbeats: {cause:#}");
+        }
+        if let Err(cause) = rooms.dispatcher.tell_of_changes().await {
+            warn!("Could not tell incidents of changes: {cause:#}");
         }
         match rooms.intake.expire().await {
             // There may be more.
@@ -372,6 +375,9 @@ async fn keep_house(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
             .forget_alerts(now - KEEP_BODIES, now - KEEP_ALERTS);
         if let Err(cause) = forgetting.await {
             warn!("Could not forget old alerts: {cause:#}");
+        }
+        if let Err(cause) = rooms.desk.store.forget_changes(now - KEEP_BODIES).await {
+            warn!("Could not forget old changes: {cause:#}");
         }
         tokio::select! {
             _ = stop.changed() => {}

@@ -603,6 +603,7 @@ pub fn confirmation(outcome: &Outcome, command: &str) -> String {
         | Event::UpdateOverdue(_)
         | Event::NamesLearned { .. }
         | Event::AlertsChanged { .. }
+        | Event::ChangeNoted(_)
         | Event::EffectFailed { .. } => format!("{id}: done."),
     }
 }

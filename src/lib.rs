@@ -95,7 +95,8 @@
 //! | a new form | `slack::modal`: what is asked, and the command that it becomes; a row of the table may open it |
 //! | a new order to the world | `Effect`, its arm in `dispatcher` |
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
-//! | another sender of alerts | one file in `alerts` |
+//! | another sender of alerts | one file in `alerts`; a line in `fuzz/targets.rs` |
+//! | another sort of change than a deploy | `intake::changes`; whom it concerns says `domain::change` |
 //! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |
 
 #![warn(missing_docs)]

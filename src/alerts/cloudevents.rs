@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
 use super::said::{Said, digest};
-use super::{Malformed, Sent, Told, generic, json, times, words};
+use super::{ALERTS_MAX, Malformed, Sent, Told, generic, json, times, too_many, words};
 use crate::domain::alert::{Alert, Links, Signal};
 
 /// Reads the events of a request. With `fields` each is mapped by them, with `body` for the event in its JSON form.
@@ -19,6 +19,9 @@ use crate::domain::alert::{Alert, Links, Signal};
 /// (`source`, `id`) tells an event from every other; a list goes by all of its events.
 pub(super) fn read(sent: &Sent<'_>) -> Result<Told, Malformed> {
     let (events, is_list) = events(sent)?;
+    if events.len() > ALERTS_MAX {
+        return Err(too_many());
+    }
     let mut told = Told::default();
     let mut ids = Vec::new();
     for event in &events {

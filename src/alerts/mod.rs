@@ -91,6 +91,15 @@ pub fn read(sent: &Sent<'_>) -> Result<Told, Malformed> {
     }
 }
 
+/// How many alerts a request may have: more than a body of the largest size holds, if they say anything.
+const ALERTS_MAX: usize = 20_000;
+
+fn too_many() -> Malformed {
+    Malformed::new(format!(
+        "one request may have {ALERTS_MAX} alerts; send the others in another"
+    ))
+}
+
 impl Told {
     /// What a request with one alert says.
     fn one(alert: Alert) -> Self {
@@ -108,7 +117,10 @@ impl Told {
     /// What a request with many alerts says: those that can be read. If there are some and none can, it says nothing.
     fn all(read: impl IntoIterator<Item = Result<Alert, Malformed>>) -> Result<Self, Malformed> {
         let mut told = Self::default();
-        for alert in read {
+        for (count, alert) in read.into_iter().enumerate() {
+            if count == ALERTS_MAX {
+                return Err(too_many());
+            }
             match alert {
                 Ok(alert) => told.alerts.push(alert),
                 Err(malformed) => told.skipped.push(malformed),

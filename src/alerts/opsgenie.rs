@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 
-use super::said::{Said, made_key};
+use super::said::{self, Said, made_key};
 use super::{Malformed, Sent, Told, json, times};
 use crate::domain::alert::{Links, Signal};
+use crate::domain::terms::DedupKey;
 
 /// Reads what comes to `/alerts/{id}`: an outgoing webhook, or the body of [`create`].
 pub(super) fn read(sent: &Sent<'_>) -> Result<Told, Malformed> {
@@ -23,6 +24,9 @@ pub fn create(sent: &Sent<'_>) -> Result<Told, Malformed> {
 }
 
 /// What is asked for an alert by its alias, `POST /v2/alerts/{alias}/…?identifierType=alias`.
+///
+/// Whose it is, how it is labelled and for how long it is silent is said by routes and by buttons here, so of a sender's
+/// wish for that a note is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Request {
     /// `…/acknowledge`
@@ -31,6 +35,42 @@ pub enum Request {
     Close,
     /// `…/notes`
     Note,
+    /// `…/tags`
+    Tag,
+    /// `…/details`
+    Detail,
+    /// `…/assign`
+    Assign,
+    /// `…/snooze`
+    Snooze,
+}
+
+const REQUESTS: [(&str, Request); 7] = [
+    ("acknowledge", Request::Acknowledge),
+    ("close", Request::Close),
+    ("notes", Request::Note),
+    ("tags", Request::Tag),
+    ("details", Request::Detail),
+    ("assign", Request::Assign),
+    ("snooze", Request::Snooze),
+];
+
+impl Request {
+    /// The request of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        let found = REQUESTS.iter().find(|(known, _)| *known == word);
+        found.map(|(_, request)| *request)
+    }
+
+    /// The words that are known, for whoever writes another.
+    pub fn words() -> String {
+        REQUESTS.map(|(word, _)| word).join(", ")
+    }
+}
+
+/// The key of an alias; none if it is blank.
+pub fn key(alias: &str) -> Option<DedupKey> {
+    said::key(alias).map(DedupKey::new)
 }
 
 /// Reads a request for the alert of an alias; the body may be empty, except of a note.
@@ -39,17 +79,52 @@ pub fn act(sent: &Sent<'_>, alias: &str, request: Request) -> Result<Told, Malfo
         true => json::nothing(),
         false => json::object(sent.body)?,
     };
-    let signal = match request {
-        Request::Acknowledge => Signal::Acknowledged,
-        Request::Close => Signal::Resolved,
-        Request::Note => Signal::Noted,
-    };
     let note = json::text(&body, "note");
-    if request == Request::Note && note.is_none() {
-        return Err(invalid("note: must not be empty"));
-    }
-    let mut said = Said::new(alias, signal, note.unwrap_or_else(|| alias.to_owned()));
+    let noted = |what: Option<String>, fault| {
+        let what = what.ok_or_else(|| invalid(fault))?;
+        Ok((Signal::Noted, Some(what)))
+    };
+    let (signal, title) = match request {
+        Request::Acknowledge => (Signal::Acknowledged, note.clone()),
+        Request::Close => (Signal::Resolved, note.clone()),
+        Request::Note => noted(note.clone(), "note: must not be empty")?,
+        Request::Tag => {
+            let tags: Vec<_> = json::list(&body, "tags")
+                .iter()
+                .filter_map(json::plain)
+                .collect();
+            let tags = (!tags.is_empty()).then(|| format!("tagged: {}", tags.join(", ")));
+            noted(tags, "tags: must not be empty")?
+        }
+        Request::Detail => {
+            let details = json::labels(body.get("details"));
+            let pairs: Vec<_> = details
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            let pairs = (!pairs.is_empty()).then(|| format!("details: {}", pairs.join(", ")));
+            noted(pairs, "details: must not be empty")?
+        }
+        Request::Assign => {
+            let owner = body
+                .get("owner")
+                .and_then(|owner| json::first(owner, &["username", "id"]));
+            noted(
+                owner.map(|it| format!("assigned to {it}")),
+                "owner: must not be empty",
+            )?
+        }
+        Request::Snooze => {
+            let until = times::of(&body, "endTime");
+            noted(
+                until.map(|it| format!("snoozed until {it}")),
+                "endTime: must be a time",
+            )?
+        }
+    };
+    let mut said = Said::new(alias, signal, title.unwrap_or_else(|| alias.to_owned()));
     said.name = alias.to_owned();
+    said.description = note.filter(|note| *note != said.title);
     for name in ["user", "source"] {
         said.label(name, json::text(&body, name));
     }
@@ -200,6 +275,29 @@ mod tests {
         malformed: Request body is not processable. Please check the errors.
         - note: must not be empty
         ");
+        for (word, body, wanted) in [
+            ("tags", r#"{"tags":["prod",7,null]}"#, "tagged: prod, 7"),
+            ("details", r#"{"details":{"k":"v"}}"#, "details: k=v"),
+            (
+                "assign",
+                r#"{"owner":{"username":"ana"}}"#,
+                "assigned to ana",
+            ),
+            (
+                "snooze",
+                r#"{"endTime":"2026-08-20T10:00:00+0000"}"#,
+                "snoozed until 2026-08-20T10:00:00Z",
+            ),
+        ] {
+            let request = Request::of(word).unwrap();
+            let told = acted("a", request, body);
+            assert_eq!(told, format!("Noted a\n  name a\n  title {wanted}"));
+            assert!(
+                acted("a", request, "{}").starts_with("malformed: "),
+                "{word}"
+            );
+        }
+        assert_eq!(Request::of("delete"), None);
         insta::assert_snapshot!(acted(" ", Request::Close, "{}"), @"malformed: the alert has nothing that tells it from others of the same source");
     }
 

@@ -1,7 +1,7 @@
 //! Proves that a request comes from who may send to a source.
 //!
 //! Every kind of source takes the secret itself: as `Authorization: Bearer …`, as the password of `Authorization:
-//! Basic …` (any user), as `X-Firebell-Token: …`, or as `?token=…` in the address. Beyond that a sender's own way is
+//! Basic …` (any user), as `X-Firebell-Token: …`, or as `?token=…` or `?access_token=…` in the address. Beyond that a sender's own way is
 //! taken: see [`Own`]. What SNS signs is proved in [`super::sns`].
 
 use std::borrow::Cow;
@@ -55,6 +55,11 @@ pub enum Unproved {
     /// SNS: the topic is none that the source listens to.
     #[error("this source does not listen to the topic: add its ARN to `topics`")]
     Topic,
+    /// SNS: it is signed with SHA-1, and the source takes no such signature.
+    #[error(
+        "this source takes signatures of version 2 alone: set the topic's attribute SignatureVersion to 2"
+    )]
+    Version,
     /// SNS: the address of the certificate or of the confirmation is not Amazon's.
     #[error("the message leads to an address that is not one of Amazon SNS")]
     Address,

@@ -178,17 +178,19 @@ fn block(text: &str, characters: usize) -> Option<String> {
     }
 }
 
-/// An address that can be opened.
+/// An address that can be opened, by Slack too: a browser would also take `HTTPS:/a.example` or `https:///a.example`.
 fn link(text: Option<String>) -> Option<String> {
     let text = text?;
-    let text = text.trim();
+    let (scheme, rest) = text.trim().split_once("://")?;
+    let text = format!("{}://{rest}", scheme.to_ascii_lowercase());
     let opens = text.len() <= LINK_MAX
         && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "<>|\"".contains(c))
-        && Url::parse(text).is_ok_and(|url| {
+        && !rest.starts_with(['/', '\\'])
+        && Url::parse(&text).is_ok_and(|url| {
             matches!(url.scheme(), "https" | "http")
                 && url.host_str().is_some_and(|host| !host.is_empty())
         });
-    opens.then(|| text.to_owned())
+    opens.then_some(text)
 }
 
 fn kept(labels: BTreeMap<String, String>, severity: Option<&str>) -> BTreeMap<String, String> {
@@ -335,8 +337,16 @@ mod tests {
             of("http://prometheus:9090/graph"),
             Some("http://prometheus:9090/graph".into())
         );
+        assert_eq!(
+            of("hTtps://a.example/B"),
+            Some("https://a.example/B".into())
+        );
         for wrong in [
             "",
+            "https:/a.example",
+            "https:///a.example",
+            "https://\\a.example",
+            "https:a.example",
             "javascript:alert(1)",
             "file:///etc/passwd",
             "/a",

@@ -24,6 +24,7 @@ use webpki::{EndEntityCert, KeyUsage};
 
 use super::proof::Unproved;
 use super::{Malformed, json};
+use crate::domain::catalog::AlertSource;
 
 /// What SNS sends to a subscriber, with nothing of it believed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +119,8 @@ impl Envelope {
         })
     }
 
-    /// What is signed: `Key\nValue\n` for each of these keys; none if one is missing that must be there.
+    /// What is signed: `Key\nValue\n` for each of these keys; none if one is missing that must be there, or has several
+    /// lines, which SNS allows in a message alone.
     fn signed_text(&self) -> Option<String> {
         let common = [
             ("Message", Some(&self.message)),
@@ -146,17 +148,24 @@ impl Envelope {
         let fields = common.into_iter().chain(own).chain(rest);
         let mut text = String::new();
         for (name, value) in fields.filter_map(|(name, value)| Some((name, value?))) {
+            // Else what was signed as one text could be cut into others: a subject that is part of a message id.
+            if name != "Message" && value.contains('\n') {
+                return None;
+            }
             text.extend([name, "\n", value, "\n"]);
         }
         Some(text)
     }
 }
 
-/// Where the certificate is that an envelope claims to be signed with, if its topic is listened to and the address is
-/// one of SNS's own. No other address may be asked, and no redirect followed.
-pub fn certificate_url(envelope: &Envelope, topics: &[String]) -> Result<Url, Unproved> {
-    if !topics.contains(&envelope.topic_arn) {
+/// Where the certificate is that an envelope claims to be signed with, if its source listens to the topic and takes such
+/// signatures, and the address is one of SNS's own. No other address may be asked, and no redirect followed.
+pub fn certificate_url(envelope: &Envelope, source: &AlertSource) -> Result<Url, Unproved> {
+    if !source.topics.contains(&envelope.topic_arn) {
         return Err(Unproved::Topic);
+    }
+    if source.require_v2 && envelope.signature_version != "2" {
+        return Err(Unproved::Version);
     }
     // The name is fixed but for its number. An address with a query could be made to answer with somebody else's words.
     let file = |url: &Url| {
@@ -354,8 +363,9 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::samples::{NOW, headers};
+    use super::super::samples::{NOW, headers, source};
     use super::*;
+    use crate::domain::catalog::SourceKind;
 
     fn file(name: &str) -> Vec<u8> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/sns");
@@ -383,8 +393,8 @@ mod tests {
         verify(envelope, certificates, &roots, now.parse().unwrap())
     }
 
-    fn topics() -> Vec<String> {
-        vec!["arn:aws:sns:us-east-1:123456789012:alarms".to_owned()]
+    fn listening() -> AlertSource {
+        source(SourceKind::CloudwatchSns)
     }
 
     #[test]
@@ -540,11 +550,44 @@ mod tests {
     #[test]
     fn only_a_topic_that_is_listened_to_leads_to_an_address() {
         let mut it = envelope("notification-v2.json");
-        assert!(certificate_url(&it, &topics()).is_ok());
-        assert_eq!(certificate_url(&it, &[]), Err(Unproved::Topic));
+        assert!(certificate_url(&it, &listening()).is_ok());
+        let deaf = AlertSource {
+            topics: vec![],
+            ..listening()
+        };
+        assert_eq!(certificate_url(&it, &deaf), Err(Unproved::Topic));
         it.topic_arn = "arn:aws:sns:us-east-1:666666666666:alarms".into();
         it.signing_cert_url = "https://evil.example/".into();
-        assert_eq!(certificate_url(&it, &topics()), Err(Unproved::Topic));
+        assert_eq!(certificate_url(&it, &listening()), Err(Unproved::Topic));
+    }
+
+    #[test]
+    fn a_source_that_requires_version_2_asks_nobody_about_version_1() {
+        let strict = AlertSource {
+            require_v2: true,
+            ..listening()
+        };
+        let mut it = envelope("notification-v2.json");
+        assert!(certificate_url(&it, &strict).is_ok());
+        for version in ["1", "", "3"] {
+            it.signature_version = version.into();
+            assert_eq!(certificate_url(&it, &strict), Err(Unproved::Version));
+        }
+        let old = envelope("notification-v1.json");
+        assert_eq!(certificate_url(&old, &strict), Err(Unproved::Version));
+        assert!(certificate_url(&old, &listening()).is_ok());
+    }
+
+    #[test]
+    fn what_is_signed_cannot_be_cut_into_other_fields() {
+        let signed = envelope("notification-v2.json");
+        let mut cut = signed.clone();
+        let subject = cut.subject.take().unwrap();
+        cut.message_id = format!("{}\nSubject\n{subject}", cut.message_id);
+        assert_eq!(
+            verified(&cut, &certificates("leaf.pem"), NOW),
+            Err(Unproved::Signature)
+        );
     }
 
     #[test]
@@ -552,7 +595,7 @@ mod tests {
         let mut it = envelope("notification-v2.json");
         let mut ask = |address: &str| {
             it.signing_cert_url = address.to_owned();
-            certificate_url(&it, &topics())
+            certificate_url(&it, &listening())
         };
         for right in [
             "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",

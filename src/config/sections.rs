@@ -508,6 +508,7 @@ fn alert_source(it: &mut Section<'_>) -> Option<AlertSource> {
             },
         )
     });
+    let require_v2 = it.optional("require_v2", flag).unwrap_or_default();
     let fields = it.optional("fields", |value| fields(value, kind));
     // SNS signs what it sends, so there the topics suffice; everybody else must show a secret.
     let needed = match kind {
@@ -534,6 +535,7 @@ fn alert_source(it: &mut Section<'_>) -> Option<AlertSource> {
         kind: kind?,
         secret_env,
         topics,
+        require_v2,
         fields: fields.unwrap_or_default(),
     })
 }

@@ -262,6 +262,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 kind: SourceKind::Alertmanager,
                 secret_env: Some("PROMETHEUS_SECRET".into()),
                 topics: vec![],
+                require_v2: false,
                 fields: [].into(),
             },
             AlertSource {
@@ -269,6 +270,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 kind: SourceKind::CloudwatchSns,
                 secret_env: None,
                 topics: strings(&["arn:aws:sns:us-west-2:123456789012:alarms"]),
+                require_v2: false,
                 fields: [].into(),
             },
         ]

@@ -4,6 +4,7 @@
 //! Here stand the lanes, the leases, and how an order is put away; what each order does stands in `task`.
 
 mod alerts;
+mod changes;
 mod task;
 
 use std::collections::hash_map::DefaultHasher;

@@ -487,6 +487,8 @@ pub struct AlertSource {
     pub secret_env: Option<String>,
     /// `cloudwatch-sns`: the ARNs of the topics that are listened to; any other is refused.
     pub topics: Vec<String>,
+    /// `cloudwatch-sns`: whether a signature of version 1, which is by SHA-1, is refused.
+    pub require_v2: bool,
     /// `fields`: where the fields of an alert stand in a body of somebody else's making, each as an expression. Every
     /// expression compiles.
     pub fields: BTreeMap<AlertField, String>,

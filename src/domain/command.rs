@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::change::Change;
 use super::event::{Consequence, ExportFormat, KeptMessage, Mark, MessageRef, Resolution, Update};
 use super::group::Tally;
 use super::terms::{
@@ -95,6 +96,8 @@ pub enum Command {
         /// How it stands.
         tally: Tally,
     },
+    /// Take in what was changed on purpose.
+    NoteChange(Change),
     /// A clock ran out.
     Fire(Timer),
     /// An effect came back.

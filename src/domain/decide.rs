@@ -228,6 +228,13 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
             }
         }
 
+        (
+            Command::NoteChange(change),
+            Investigating | Identified | Mitigating | Monitoring | Resolved,
+        ) => Ok(vec![Event::ChangeNoted(change.clone())]),
+        // The record is finished, and nobody asks any more what it came of.
+        (Command::NoteChange(_), Closed) => Ok(vec![]),
+
         (Command::RequestExport { format }, _) => {
             Ok(vec![Event::ExportRequested { format: *format }])
         }

@@ -400,6 +400,8 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             }
             orders.refresh();
         }
+        // Whoever asks what was changed looks at the timeline; in the room it would be one line more in a storm of them.
+        Event::ChangeNoted(_) => {}
         Event::EffectFailed { leaves, .. } => match leaves {
             Consequence::RoomUnheard => orders.post(Audience::Commander, seq),
             Consequence::Nothing | Consequence::Unannounced => orders.post(Audience::Room, seq),
@@ -450,6 +452,7 @@ fn is_done_by_people(event: &Event) -> bool {
         | Event::MessageKept(_)
         | Event::NamesLearned { .. }
         | Event::AlertsChanged { .. }
+        | Event::ChangeNoted(_)
         | Event::EffectFailed { .. } => false,
     }
 }

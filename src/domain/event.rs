@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::change::Change;
 use super::group::Tally;
 use super::terms::{
     Actor, ChannelId, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId, SeverityId,
@@ -145,6 +146,8 @@ pub enum Event {
         /// What that means.
         turn: AlertTurn,
     },
+    /// Something was changed on purpose, while the incident lasts or shortly before.
+    ChangeNoted(Change),
     /// Something that the incident ordered could not be done, for good.
     EffectFailed {
         /// What was to be done, in words for a person: "invite @bob".
@@ -440,14 +443,16 @@ impl Event {
             Event::ExportRequested { .. } => "export_requested",
             Event::NamesLearned { .. } => "names_learned",
             Event::AlertsChanged { .. } => "alerts_changed",
+            Event::ChangeNoted(_) => "change_noted",
             Event::EffectFailed { .. } => "effect_failed",
         }
     }
 
-    /// When it happened, which for a kept message is when that message was written.
+    /// When it happened: a kept message when it was written, a change when it was made.
     pub fn happened_at(&self, recorded_at: Timestamp) -> Timestamp {
         match self {
             Event::MessageKept(kept) => kept.written_at,
+            Event::ChangeNoted(change) => change.at,
             _ => recorded_at,
         }
     }

@@ -310,12 +310,21 @@ impl From<CalendarSpan> for String {
 /// The known word nearest to `word`, if one is near enough to have been meant.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_lowercase();
+    let length = word.chars().count();
+    let distance = |known: &'k str| {
+        let lower = known.to_lowercase();
+        let known_length = lower.chars().count();
+        let near = 1.max(known_length.max(length) / 3);
+        // As many letters as one has more than the other are too many already: a word without end is compared with none.
+        if known_length.abs_diff(length) > near {
+            return None;
+        }
+        let edits = edits(&word, &lower);
+        (edits <= near).then_some((edits, known))
+    };
     known
         .into_iter()
-        .map(|known| (edits(&word, &known.to_lowercase()), known))
-        .filter(|(edits, known)| {
-            *edits <= 1.max(known.chars().count().max(word.chars().count()) / 3)
-        })
+        .filter_map(distance)
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, known)| known)
 }
@@ -426,5 +435,7 @@ mod tests {
         assert_eq!(nearest("severty", known), Some("severity"));
         assert_eq!(nearest("hten", known), Some("then"));
         assert_eq!(nearest("banana", known), None);
+        // Found by a megabyte of digits: each letter of it was compared with each of every word.
+        assert_eq!(nearest(&"9".repeat(1_000_000), known), None);
     }
 }

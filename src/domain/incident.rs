@@ -342,6 +342,7 @@ impl Incident {
             Event::NoteAdded { .. }
             | Event::MessageMarked { .. }
             | Event::MessageKept(_)
+            | Event::ChangeNoted(_)
             | Event::ExportRequested { .. } => {}
             Event::NamesLearned { names } => {
                 self.names

@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod catalog;
+pub mod change;
 pub mod command;
 pub mod decide;
 pub mod effect;

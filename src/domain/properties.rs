@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+use super::change::Change;
 use super::command::{Command, Report, Timer};
 use super::decide::Refusal;
 use super::effect::{Audience, Effect, Order, effects_of};
@@ -162,6 +163,13 @@ fn command() -> impl Strategy<Value = Command> {
                 samples: vec![],
             },
         }),
+        1 => (text(), -90..0i64).prop_map(|(title, at)| Command::NoteChange(Change {
+            title,
+            by: None,
+            link: None,
+            service: None,
+            at: minute(at),
+        })),
         1 => prop::sample::select(ExportFormat::ALL.to_vec())
             .prop_map(|format| Command::RequestExport { format }),
         1 => (0..300i64).prop_map(|at| Command::Fire(Timer::UpdateDue { at: minute(at) })),

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::alert::Links;
 use super::catalog::{Catalog, Then};
+use super::change::Change;
 use super::event::{
     AlertTurn, Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark, MessageRef, Overdue,
     Recorded, Resolution, SeverityTerms, Update,
@@ -100,6 +101,13 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         Event::WarRoomFailed {
             why: "sample".to_owned(),
         },
+        Event::ChangeNoted(Change {
+            title: "sample".to_owned(),
+            by: said(),
+            link: said(),
+            service: said().map(ServiceId::new),
+            at: Timestamp::UNIX_EPOCH,
+        }),
         Event::WarRoomOpened {
             channel: message.channel.clone(),
             name: "sample".to_owned(),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::change::Change;
 use super::event::{AlertTurn, Event, Mark, Recorded, Resolution, Update};
 use super::form::show_duration;
 use super::group::Tally;
@@ -250,8 +251,30 @@ fn words(event: &Event) -> (Sort, String) {
             };
             (Sort::Alert, text)
         }
+        Event::ChangeNoted(change) => (Sort::Note, told_change(change)),
         Event::EffectFailed { what, why, .. } => (Sort::Status, format!("Could not {what}: {why}")),
     }
+}
+
+fn told_change(change: &Change) -> String {
+    let Change {
+        title,
+        by,
+        link,
+        service,
+        at: _,
+    } = change;
+    let mut text = format!("Changed: {title}");
+    if let Some(service) = service {
+        let _ = write!(text, " (service {service})");
+    }
+    if let Some(by) = by {
+        let _ = write!(text, "\nBy {by}");
+    }
+    if let Some(link) = link {
+        let _ = write!(text, "\n{link}");
+    }
+    text
 }
 
 fn told_update(number: u32, status: &str, update: &Update) -> String {

@@ -209,6 +209,7 @@ impl Sketch {
             | Event::ExportRequested { .. }
             | Event::NamesLearned { .. }
             | Event::AlertsChanged { .. }
+            | Event::ChangeNoted(_)
             | Event::EffectFailed { .. } => (None, None),
         };
         if let Some(status) = status

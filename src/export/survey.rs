@@ -93,6 +93,7 @@ impl Survey {
             | Event::Closed
             | Event::ExportRequested { .. }
             | Event::AlertsChanged { .. }
+            | Event::ChangeNoted(_)
             | Event::EffectFailed { .. } => {}
         }
         if let Some(sketch) = &mut self.sketch {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use minijinja::Environment;
 use secrecy::SecretString;
 use serde_json::json;
@@ -25,6 +25,7 @@ use crate::intake::Intake;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
 pub use alerts::sns::{Fetch, Fetched, Sns};
+pub use alerts::{Filter, Search};
 pub use gate::Gate;
 
 /// What the handlers work with.
@@ -110,7 +111,12 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
 /// The doors of alert senders.
 fn alerts_routes() -> Router<Arc<Rooms>> {
     Router::new()
-        .route("/alerts/{source}", post(alerts::post).put(alerts::post))
+        .route(
+            "/alerts/{source}",
+            post(alerts::post)
+                .put(alerts::post)
+                .options(alerts::cloudevents::validate),
+        )
         .route("/alerts/{source}/heartbeat", post(alerts::heartbeat))
         .route(
             "/api/v2/alerts",
@@ -125,9 +131,15 @@ fn alerts_routes() -> Router<Arc<Rooms>> {
         .route("/api/v2/receivers", get(alerts::prometheus::receivers))
         .route("/v2/enqueue", post(alerts::pagerduty::enqueue))
         .route("/v2/change/enqueue", post(alerts::pagerduty::change))
-        .route("/v2/alerts", post(alerts::opsgenie::post))
+        .route(
+            "/v2/alerts",
+            post(alerts::opsgenie::post).get(alerts::opsgenie::list),
+        )
+        .route("/v2/alerts/count", get(alerts::opsgenie::count))
+        .route("/v2/alerts/{alias}", get(alerts::opsgenie::get))
         .route("/v2/alerts/{alias}/{act}", post(alerts::opsgenie::post_act))
         .route("/v2/alerts/requests/{id}", get(alerts::opsgenie::request))
+        .route("/v2/heartbeats/{name}/ping", any(alerts::opsgenie::ping))
 }
 
 /// An error with a reason that a person can act on.

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::{Rooms, fault};
 use crate::reception::{BROKEN, OVERLOADED, Reply};
@@ -32,18 +33,31 @@ impl IntoResponse for Reply {
     }
 }
 
-fn malformed(what: &str, error: &dyn std::fmt::Display) -> Response {
+fn malformed(what: &str, why: &str) -> Response {
     fault(
         StatusCode::BAD_REQUEST,
-        &format!("This is no {what} of Slack's: {error}"),
+        &format!("This is no {what} of Slack's: {why}"),
     )
+}
+
+/// Where JSON is not as it must be: what serde itself says of that may repeat what was sent.
+fn place(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Data => {
+            format!("a field is missing or another type than it was (column {column})")
+        }
+        Category::Syntax | Category::Eof | Category::Io => {
+            format!("it is not JSON (line {line}, column {column})")
+        }
+    }
 }
 
 /// `POST /slack/commands`
 pub async fn command(State(rooms): State<Arc<Rooms>>, body: Bytes) -> Response {
     match serde_urlencoded::from_bytes::<SlashCommand>(&body) {
         Ok(command) => rooms.reception.command(&command).await.into_response(),
-        Err(error) => malformed("slash command", &error),
+        Err(error) => malformed("slash command", &error.to_string()),
     }
 }
 
@@ -56,7 +70,7 @@ struct PayloadForm {
 pub async fn interaction(State(rooms): State<Arc<Rooms>>, body: Bytes) -> Response {
     let form: PayloadForm = match serde_urlencoded::from_bytes(&body) {
         Ok(form) => form,
-        Err(error) => return malformed("interaction", &error),
+        Err(error) => return malformed("interaction", &error.to_string()),
     };
     match serde_json::from_str::<Interaction>(&form.payload) {
         Ok(interaction) => rooms
@@ -64,7 +78,7 @@ pub async fn interaction(State(rooms): State<Arc<Rooms>>, body: Bytes) -> Respon
             .interaction(&interaction)
             .await
             .into_response(),
-        Err(error) => malformed("interaction", &error),
+        Err(error) => malformed("interaction", &place(&error)),
     }
 }
 
@@ -72,6 +86,6 @@ pub async fn interaction(State(rooms): State<Arc<Rooms>>, body: Bytes) -> Respon
 pub async fn event(State(rooms): State<Arc<Rooms>>, body: Bytes) -> Response {
     match serde_json::from_slice::<EventRequest>(&body) {
         Ok(request) => rooms.reception.event(&request).await.into_response(),
-        Err(error) => malformed("event", &error),
+        Err(error) => malformed("event", &place(&error)),
     }
 }

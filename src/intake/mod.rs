@@ -1,12 +1,14 @@
 //! The door for alerts: what was said is decided on and written down before the sender is answered, many requests at a
 //! time.
 //!
-//! Here stands the door; who stands behind it, in `writer`; who is missed when it is silent, in `heartbeats`.
+//! Here stands the door; who stands behind it, in `writer`; who is missed when it is silent, in `heartbeats`; what was
+//! changed on purpose, in `changes`.
 //!
 //! One writer decides for everybody, as for incidents. What it knows of conditions and groups is kept in memory between
 //! commits; a commit proves the versions it was decided on, and where another replica was faster all is decided again on
 //! what is read anew. What alerts do to incidents and what is said of them are orders, written in the same transaction.
 
+mod changes;
 mod heartbeats;
 mod writer;
 
@@ -89,6 +91,7 @@ pub struct Intake {
     store: Store,
     clock: Clock,
     heartbeats: Arc<Heartbeats>,
+    routing: Arc<Routing>,
 }
 
 #[derive(Debug)]
@@ -131,6 +134,7 @@ impl Intake {
             store,
             clock,
             heartbeats: Arc::new(Heartbeats::new(catalog)),
+            routing: Arc::new(Routing::new(catalog)),
         }
     }
 

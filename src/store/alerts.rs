@@ -17,7 +17,7 @@ use super::{Store, moment, ms};
 use crate::domain::alert::{Alert, Tracked};
 use crate::domain::effect::{Effect, Lane, Order};
 use crate::domain::group::Group;
-use crate::domain::terms::{DeliveryId, GroupId, IncidentId};
+use crate::domain::terms::{DedupKey, DeliveryId, GroupId, IncidentId};
 
 /// Orders of one change of a group stand behind each other, and before those of the next.
 const PLACES_PER_CHANGE: i64 = 1_000;
@@ -32,8 +32,12 @@ pub struct AlertId(String);
 impl AlertId {
     /// The id of a condition.
     pub fn new(source: &str, alert: &Alert) -> Self {
-        let key = alert.key.as_str();
-        Self(format!("{source}/{}", without_nul(key)))
+        Self::of(source, &alert.key)
+    }
+
+    /// The same, by the sender's key.
+    pub fn of(source: &str, key: &DedupKey) -> Self {
+        Self(format!("{source}/{}", without_nul(key.as_str())))
     }
 
     /// The id as it is stored.
@@ -483,6 +487,16 @@ impl Store {
             .await
             .context("looking for the alerts of a source")?;
         rows.into_iter().map(kept).collect()
+    }
+
+    /// A condition, whether it holds or is over.
+    pub async fn alert(&self, id: &AlertId) -> anyhow::Result<Option<KeptAlert>> {
+        let rows: Vec<KeptRow> = self
+            .database
+            .rows(kept!("WHERE id = $1"), &[id.as_str().into()])
+            .await
+            .context("looking an alert up")?;
+        rows.into_iter().next().map(kept).transpose()
     }
 
     /// The conditions of a group, the newest first.

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod bells;
 pub mod chain;
+pub mod changes;
 pub mod commit;
 mod connections;
 mod database;

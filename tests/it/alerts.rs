@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use firebell::domain::alert::{Alert, Links, Signal};
-use firebell::domain::terms::{DedupKey, Status};
+use firebell::domain::terms::{DedupKey, IncidentId, Status};
+use firebell::domain::timeline::tell;
 use firebell::intake::{Request, Taken};
 use firebell::store::incidents::Which;
 use insta::assert_snapshot;
@@ -18,6 +19,10 @@ const TOML: &str = r##"
     [[services]]
     id = "checkout"
     name = "Checkout"
+
+    [[services]]
+    id = "search"
+    name = "Search"
 
     [[routes]]
     match = { severity = "critical" }
@@ -59,6 +64,72 @@ fn alert(key: &str, severity: &str, signal: Signal) -> Alert {
         ended_at: None,
         expires_at: None,
     }
+}
+
+#[tokio::test]
+async fn a_deploy_stands_on_the_timelines_of_the_incidents_that_it_concerns() {
+    let bot = TestBot::with_routes().await;
+    let change = |title: &str, service: &str, minutes: i64| {
+        let mut change = alert(title, "low", Signal::Noted);
+        change.title = title.to_owned();
+        // The first route reads the service of what is critical.
+        change.labels.insert("severity".into(), "critical".into());
+        change.labels.insert("service".into(), service.into());
+        change.labels.insert("user".into(), "deploybot".into());
+        change.links.origin = Some("https://ci.example.com/412".into());
+        change.started_at = Some(bot.clock.now() - SignedDuration::from_mins(minutes));
+        change
+    };
+    let intake = bot.app.desk().intake.as_ref().unwrap();
+    for change in [
+        change("Deployed checkout 412", "checkout", 29),
+        change("Deployed checkout 411", "checkout", 31),
+        change("Deployed search 7", "search", 5),
+        change("Moved a cable", "nobody knows", 20),
+    ] {
+        // Told twice, it is one.
+        intake.change("pager", change.clone()).await.unwrap();
+        intake.change("pager", change).await.unwrap();
+    }
+    let look = async || {
+        for _ in 0..2 {
+            bot.app.dispatcher().tell_of_changes().await.unwrap();
+        }
+        bot.settle().await;
+    };
+    look().await;
+    bot.hears(vec![alert("a", "critical", Signal::Firing)])
+        .await;
+    look().await;
+    // While it lasts, too; and of nobody knows what.
+    bot.clock.advance(minutes(45));
+    intake
+        .change("pager", change("Rolled checkout back", "checkout", 0))
+        .await
+        .unwrap();
+    look().await;
+    let changes: Vec<_> = bot
+        .store
+        .events_after(&IncidentId::new(ID), 0)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| tell(&row.recorded().unwrap()))
+        .filter(|told| told.text.starts_with("Changed: "))
+        .map(|told| format!("{} {}: {}", told.happened_at, told.actor, told.text))
+        .collect();
+    assert_snapshot!(changes.join("\n"), @r"
+    2025-09-14T14:01:00Z pager: Changed: Deployed checkout 412 (service checkout)
+    By deploybot
+    https://ci.example.com/412
+    2025-09-14T14:10:00Z pager: Changed: Moved a cable
+    By deploybot
+    https://ci.example.com/412
+    2025-09-14T15:15:00Z pager: Changed: Rolled checkout back (service checkout)
+    By deploybot
+    https://ci.example.com/412
+    ");
+    bot.finish_unread().await;
 }
 
 impl TestBot {

@@ -141,6 +141,25 @@ impl Replica {
 }
 
 on_both_engines! {
+    async fn a_change_is_kept_once_and_for_a_while(scratch) {
+        let one = replica(scratch).await;
+        let mut change = fires("deploy-412").alerts.remove(0);
+        change.signal = Signal::Noted;
+        for ahead in [60, -60, -60] {
+            change.started_at = Some(beginning() + SignedDuration::from_secs(ahead));
+            one.intake.change("pager", change.clone()).await.unwrap();
+            let kept = one.store.changes_since(beginning() - SignedDuration::from_mins(5)).await.unwrap();
+            assert_eq!(kept.len(), 1);
+            // What was said first stands, and nothing was done later than it is heard of.
+            assert_eq!(kept[0].change.at, beginning());
+        }
+        let later = beginning() + SignedDuration::from_secs(1);
+        assert_eq!(one.store.changes_since(later).await.unwrap(), []);
+        assert_eq!(one.store.forget_changes(beginning()).await.unwrap(), 0);
+        assert_eq!(one.store.forget_changes(later).await.unwrap(), 1);
+        assert_eq!(scratch.count("changes").await, 0);
+    }
+
     async fn what_is_answered_is_written_and_what_is_said_again_is_counted(scratch) {
         let one = replica(scratch).await;
         let taken = one.takes(fires("a")).await;

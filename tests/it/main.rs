@@ -12,6 +12,7 @@ mod endurance;
 mod engine;
 mod export;
 mod forms;
+mod fuzz;
 mod harness;
 mod http;
 mod intake;

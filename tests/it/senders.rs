@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::http::Request;
+use bytes::Bytes;
 use firebell::app::App;
 use firebell::clock::Clock;
 use firebell::config;
@@ -12,6 +13,8 @@ use firebell::http::{Fetch, Fetched, Sns};
 use firebell::simulator::Workspace;
 use firebell::store::Store;
 use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
@@ -47,6 +50,16 @@ const TOML: &str = r##"
     id = "nightly-backup"
     source = "scripts"
     every = "25h"
+
+    [[heartbeats]]
+    id = "replication"
+    source = "genie"
+    every = "10m"
+
+    [[alert_sources]]
+    id = "events"
+    kind = "cloudevents"
+    secret_env = "F"
 
     [[alert_sources]]
     id = "unset"
@@ -125,7 +138,28 @@ impl House {
     }
 
     async fn with(clock: Clock, amazon: Arc<Amazon>) -> Self {
-        let (catalog, _) = config::parse(TOML, "firebell.toml").unwrap();
+        let secrets = [
+            ("prometheus", "prometheus-secret"),
+            ("pager", "0123456789abcdef0123456789abcdef"),
+            ("genie", "genie-secret"),
+            ("scripts", "scripts-secret"),
+            ("events", "events-secret"),
+        ];
+        Self::furnished(TOML, &secrets, clock, amazon).await
+    }
+
+    /// A house of one's own: its configuration, and the secret of each source.
+    pub async fn configured(toml: &str, secrets: &[(&str, &str)]) -> Self {
+        Self::furnished(toml, secrets, Clock::System, Arc::default()).await
+    }
+
+    async fn furnished(
+        toml: &str,
+        secrets: &[(&str, &str)],
+        clock: Clock,
+        amazon: Arc<Amazon>,
+    ) -> Self {
+        let (catalog, _) = config::parse(toml, "firebell.toml").unwrap();
         let slack = workspace(&clock).await;
         let folder = tempfile::tempdir().unwrap();
         let database = format!("sqlite://{}", folder.path().join("firebell.db").display());
@@ -133,14 +167,9 @@ impl House {
         let root = CertificateDer::from_pem_slice(&sample("root.pem")).unwrap();
         let root = webpki::anchor_from_trusted_cert(&root).unwrap().to_owned();
         parts.sns = Sns::new(amazon, vec![root]);
-        for (source, secret) in [
-            ("prometheus", "prometheus-secret"),
-            ("pager", "0123456789abcdef0123456789abcdef"),
-            ("genie", "genie-secret"),
-            ("scripts", "scripts-secret"),
-        ] {
-            let secret = SecretString::from(secret);
-            parts.alert_secrets.insert(source.to_owned(), secret);
+        for (source, secret) in secrets {
+            let secret = SecretString::from(*secret);
+            parts.alert_secrets.insert((*source).to_owned(), secret);
         }
         let app = App::build(parts).await.unwrap();
         let store = app.desk().store.clone();
@@ -289,7 +318,7 @@ async fn a_script_says_that_it_lives() {
         404
     );
     let due = house.store.heartbeats().await.unwrap();
-    assert_eq!(due.len(), 1);
+    assert!(due.iter().any(|(id, _)| id == "nightly-backup"), "{due:?}");
     house.ends();
 }
 
@@ -301,6 +330,11 @@ async fn what_cannot_be_read_is_refused_with_the_reason_and_changes_nothing() {
         assert_eq!(answer.status, 400, "{body:?} {}", answer.body);
         assert!(answer.json()["error"].as_str().unwrap().len() > 10);
     }
+    // As much as nobody has to say, in a body that is not large.
+    let many = format!("[{}]", [r#"{"title":"a"}"#; 20_001].join(","));
+    let answer = house.asks("POST", "/alerts/scripts", &BEARER, &many).await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert!(answer.body.contains("20000 alerts"), "{}", answer.body);
     // Turned away by its length, before a byte of it is read.
     let mut line = tokio::net::TcpStream::connect(house.url.trim_start_matches("http://"))
         .await
@@ -409,6 +443,25 @@ async fn what_sends_to_pagerduty_gets_its_answers() {
         assert_eq!(house.posts("/v2/enqueue", &[], &resolve).await.status, 202);
     }
     assert!(house.active("pager").await.is_empty());
+    // A deploy pages nobody; it is kept for the timelines before it is answered, once.
+    let deploy = json!({
+        "routing_key": "0123456789abcdef0123456789abcdef",
+        "payload": { "summary": "Deployed checkout 412", "custom_details": { "user": "ana" } },
+    });
+    for _ in 0..2 {
+        let answer = house.posts("/v2/change/enqueue", &[], &deploy).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+    let kept = house.store.changes_since(jiff::Timestamp::UNIX_EPOCH).await;
+    let [kept] = &kept.unwrap()[..] else {
+        panic!("a change is kept once");
+    };
+    assert_eq!(
+        (kept.source.as_str(), kept.change.title.as_str()),
+        ("pager", "Deployed checkout 412")
+    );
+    assert_eq!(kept.change.by.as_deref(), Some("ana"));
+    assert!(house.active("pager").await.is_empty());
     let mut wrong = event("trigger", json!("x"));
     wrong["payload"] = json!({ "summary": "x" });
     let answer = house.posts("/v2/enqueue", &[], &wrong).await;
@@ -454,15 +507,64 @@ async fn what_sends_to_opsgenie_gets_its_answers() {
             .await;
         assert_eq!(answer.status, 202, "{act} {}", answer.body);
     }
+    for (act, body) in [
+        ("tags", json!({ "tags": ["prod"] })),
+        ("details", json!({ "details": { "region": "eu-1" } })),
+        ("assign", json!({ "owner": { "username": "ana" } })),
+        (
+            "snooze",
+            json!({ "endTime": "2030-01-01T00:00:00Z", "note": "later" }),
+        ),
+    ] {
+        let path = format!("/v2/alerts/checkout-5xx/{act}?{by}");
+        let answer = house.posts(&path, &headers, &body).await;
+        assert_eq!(answer.status, 202, "{act} {}", answer.body);
+        let answer = house.posts(&path, &headers, &json!({})).await;
+        assert_eq!(answer.status, 422, "{act} {}", answer.body);
+    }
     // What was said of it stays what it was.
     assert_eq!(house.active("genie").await, ["Checkout 5xx"]);
+    let get = async |path: &str| house.asks("GET", path, &headers, "").await;
+    let alert = get("/v2/alerts/checkout-5xx?identifierType=alias").await;
+    let alert = alert.json()["data"].clone();
+    assert_eq!(alert["message"], "Checkout 5xx");
+    assert_eq!(
+        (&alert["status"], &alert["acknowledged"]),
+        (&json!("open"), &json!(true))
+    );
+    // Its id is its alias.
+    assert_eq!(alert["id"], alert["alias"]);
+    assert_eq!(get("/v2/alerts").await.json()["data"], json!([alert]));
+    for (query, count) in [
+        ("", 1),
+        ("?query=status%3A+open+AND+priority%3AP1", 1),
+        ("?query=status%3Aclosed", 0),
+        ("?query=alias%3A%22other%22", 0),
+    ] {
+        let counted = get(&format!("/v2/alerts/count{query}")).await;
+        assert_eq!(counted.json()["data"]["count"], count, "{query}");
+    }
+    let page = get("/v2/alerts?offset=1&limit=9").await;
+    assert_eq!(page.json()["data"], json!([]));
+    for (path, status) in [
+        ("/v2/alerts/other", 404),
+        ("/v2/alerts/17?identifierType=tiny", 422),
+        ("/v2/alerts?query=tag%3Aprod", 422),
+        ("/v2/alerts/count?query=%3A", 422),
+    ] {
+        let answer = get(path).await;
+        assert_eq!(answer.status, status, "{path} {}", answer.body);
+        assert!(answer.json()["message"].is_string());
+    }
     let path = format!("/v2/alerts/checkout-5xx/close?{by}");
     assert_eq!(house.asks("POST", &path, &headers, "").await.status, 202);
     assert!(house.active("genie").await.is_empty());
+    let closed = get("/v2/alerts/checkout-5xx").await;
+    assert_eq!(closed.json()["data"]["status"], "closed");
     for (path, body) in [
         ("/v2/alerts", "{}"),
         ("/v2/alerts", "{"),
-        ("/v2/alerts/checkout-5xx/close", "{}"),
+        ("/v2/alerts/17/close?identifierType=tiny", "{}"),
     ] {
         let answer = house.asks("POST", path, &headers, body).await;
         assert_eq!(answer.status, 422, "{path} {body} {}", answer.body);
@@ -480,6 +582,82 @@ async fn what_sends_to_opsgenie_gets_its_answers() {
             .status,
         404
     );
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_of_opsgenies_is_one_of_ours() {
+    let house = House::new().await;
+    let headers = [("authorization", "GenieKey genie-secret")];
+    let ping = "/v2/heartbeats/replication/ping";
+    for method in ["GET", "POST", "PUT", "PATCH"] {
+        let answer = house.asks(method, ping, &headers, "").await;
+        assert_eq!(answer.status, 202, "{method} {}", answer.body);
+        assert_eq!(answer.json()["result"], "PONG - Heartbeat received");
+    }
+    let due = house.store.heartbeats().await.unwrap();
+    assert!(due.iter().any(|(id, _)| id == "replication"), "{due:?}");
+    // That of another source is not its own.
+    let other = "/v2/heartbeats/nightly-backup/ping";
+    let answer = house.asks("GET", other, &headers, "").await;
+    assert_eq!(answer.status, 404, "{}", answer.body);
+    assert_eq!(house.asks("GET", ping, &[], "").await.status, 401);
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_cloudevents_asks_first_whether_it_may() {
+    const ORIGIN: (&str, &str) = ("webhook-request-origin", "eventgrid.example.net");
+    const RATE: (&str, &str) = ("webhook-request-rate", "120");
+    let house = House::new().await;
+    // Whoever is asked to call back and does would be heard here.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let callback = format!("http://{}/confirm", listener.local_addr().unwrap());
+    let asks = async |path: &str, headers: &[(&str, &str)]| {
+        let mut request = Request::options(format!("{}{path}", house.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        let answer = client.request(request.body(Full::default()).unwrap()).await;
+        let answer = answer.unwrap();
+        let said = |name: &str| {
+            let value = answer.headers().get(name)?;
+            Some(value.to_str().unwrap().to_owned())
+        };
+        let allowed = (said("webhook-allowed-origin"), said("webhook-allowed-rate"));
+        (answer.status().as_u16(), allowed, said("allow"))
+    };
+    let path = "/alerts/events?access_token=events-secret";
+    let back = ("webhook-request-callback", callback.as_str());
+    let (status, (origin, rate), allow) = asks(path, &[ORIGIN, RATE, back]).await;
+    assert_eq!(status, 200);
+    assert_eq!(origin.as_deref(), Some("eventgrid.example.net"));
+    assert_eq!(rate.as_deref(), Some("120"));
+    assert!(allow.unwrap().contains("POST"));
+    let bearer = ("authorization", "Bearer events-secret");
+    let (status, (_, rate), _) = asks("/alerts/events", &[ORIGIN, bearer]).await;
+    assert_eq!((status, rate.as_deref()), (200, Some("*")));
+    // Nothing is granted to whoever shows no secret, to no name, or by a source that speaks something else.
+    for (path, headers, wanted) in [
+        ("/alerts/events", vec![ORIGIN, RATE], 401),
+        ("/alerts/events?token=wrong", vec![ORIGIN], 401),
+        ("/alerts/nobody?token=events-secret", vec![ORIGIN], 401),
+        ("/alerts/scripts?token=scripts-secret", vec![ORIGIN], 405),
+        (path, vec![RATE], 400),
+        (path, vec![("webhook-request-origin", "a b")], 400),
+        (path, vec![ORIGIN, ("webhook-request-rate", "0")], 400),
+    ] {
+        let (status, allowed, _) = asks(path, &headers).await;
+        assert_eq!(
+            (status, allowed),
+            (wanted, (None, None)),
+            "{path} {headers:?}"
+        );
+    }
+    let called = listener.accept().map(|_| ());
+    assert_eq!(called.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     house.ends();
 }
 

@@ -908,7 +908,7 @@ async fn opening_twice_at_once_migrates_once() {
     scratch
         .holds(async |scratch| {
             scratch
-                .tamper("DROP TABLE incidents, events, deliveries, outbox, alerts, alert_groups, alert_bodies, heartbeats, _sqlx_migrations")
+                .tamper("DROP TABLE incidents, events, deliveries, outbox, alerts, alert_groups, alert_bodies, heartbeats, changes, _sqlx_migrations")
                 .await;
             let stores = futures_util::future::join_all((0..4).map(|_| scratch.store())).await;
             declared(&stores[3], 1).await;

@@ -3,14 +3,19 @@
 Usage: opsgenie_peer.py http://127.0.0.1:PORT KEY opens|closes
 """
 
+import datetime
 import sys
 
 import opsgenie_sdk
 from opsgenie_sdk import (
     AcknowledgeAlertPayload,
+    AddDetailsToAlertPayload,
     AddNoteToAlertPayload,
+    AddTagsToAlertPayload,
+    AssignAlertPayload,
     CloseAlertPayload,
     CreateAlertPayload,
+    SnoozeAlertPayload,
 )
 
 from peer import check, finish, same
@@ -19,15 +24,21 @@ url, key, part = sys.argv[1:]
 ALIAS = "checkout/5xx eu"
 
 
-def alerts(key):
+def client(key):
     configuration = opsgenie_sdk.Configuration()
     configuration.host = url
-    configuration.api_key["Authorization"] = key
+    # A dictionary of its own: the SDK shares one between configurations.
+    configuration.api_key = {"Authorization": key}
     configuration.retry_enabled = False
-    return opsgenie_sdk.AlertApi(opsgenie_sdk.ApiClient(configuration=configuration))
+    return opsgenie_sdk.ApiClient(configuration=configuration)
+
+
+def alerts(key):
+    return opsgenie_sdk.AlertApi(client(key))
 
 
 api = alerts(key)
+heartbeats = opsgenie_sdk.HeartbeatApi(client(key))
 
 
 def taken(name, answer):
@@ -67,15 +78,43 @@ if part == "opens":
     ack = AcknowledgeAlertPayload(user="ana", note="on it")
     taken("acknowledged", api.acknowledge_alert(ALIAS, identifier_type="alias", acknowledge_alert_payload=ack))
 
+    by = {"identifier_type": "alias"}
+    taken("tagged", api.add_tags(ALIAS, AddTagsToAlertPayload(tags=["slow"]), **by))
+    taken("detailed", api.add_details(ALIAS, AddDetailsToAlertPayload(details={"zone": "b"}), **by))
+    taken("assigned", api.assign_alert(ALIAS, AssignAlertPayload(owner={"username": "ana"}), **by))
+    later = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
+    taken("snoozed", api.snooze_alert(ALIAS, SnoozeAlertPayload(end_time=later, note="later"), **by))
+
+    alert = api.get_alert(ALIAS, identifier_type="alias").data
+    same("its alias", alert.alias, ALIAS)
+    same("its id is the alias", api.get_alert(alert.id).data.message, "Checkout answers with 5xx")
+    same("its priority", alert.priority, "P1")
+    same("it is open", alert.status, "open")
+    same("somebody has it", alert.acknowledged, True)
+    same("its details", alert.details["region"], "eu-1")
+    same("its tags", alert.tags, ["prod"])
+    same("its team", [it.id for it in alert.responders], ["payments"])
+    check("since when", isinstance(alert.created_at, datetime.datetime), alert.created_at)
+    same("the open ones", sorted(it.alias for it in api.list_alerts().data), [ALIAS, "disk"])
+    same("those of a kind", [it.alias for it in api.list_alerts(query='alias: "disk" AND status: open').data], ["disk"])
+    same("a page of them", len(api.list_alerts(limit=1, offset=1).data), 1)
+    same("their count", api.count_alerts().data.count, 2)
+    same("a count of some", api.count_alerts(query="priority: P1").data.count, 1)
+    refused("nobody's alert", 404, lambda: api.get_alert("other", identifier_type="alias"))
+    refused("a query for what is not searched", 422, lambda: api.list_alerts(query="tag: prod"))
+    refused("a stranger's list", 401, lambda: alerts("wrong").list_alerts())
+
+    same("a ping", heartbeats.ping("replication").result, "PONG - Heartbeat received")
+    refused("a ping of nobody", 404, lambda: heartbeats.ping("nobody"))
+
     said = refused("no message", 422, lambda: api.create_alert(create_alert_payload=CreateAlertPayload(message="")))
     check("the message is named", '"message"' in said, said)
-    said = refused("by its id", 422, lambda: api.close_alert("17"))
+    said = refused("by its number", 422, lambda: api.close_alert("17", identifier_type="tiny"))
     check("the alias is named", "identifierType=alias" in said, said)
     # What is not taken here is refused in JSON, which the SDK reads before it looks at the status.
-    refused("tags", 404, lambda: api.add_tags("disk", {"tags": ["x"]}, identifier_type="alias"))
-    refused("deletion", 404, lambda: api.delete_alert("disk", identifier_type="alias"))
+    refused("an escalation", 404, lambda: api.escalate_alert("disk", {"escalation": {"name": "x"}}, identifier_type="alias"))
+    refused("deletion", 405, lambda: api.delete_alert("disk", identifier_type="alias"))
     refused("notes to read", 405, lambda: api.list_notes("disk", identifier_type="alias"))
-    refused("a list", 405, lambda: api.list_alerts())
     refused("a request of nobody", 404, lambda: api.get_request_status("nonsense"))
     stranger = alerts("wrong")
     said = refused("a wrong key", 401, lambda: stranger.create_alert(create_alert_payload=create))
@@ -85,6 +124,7 @@ if part == "opens":
 else:
     close = CloseAlertPayload(user="ana", source="terminal", note="rolled back")
     taken("closed", api.close_alert(ALIAS, identifier_type="alias", close_alert_payload=close))
+    same("it is closed", api.get_alert(ALIAS, identifier_type="alias").data.status, "closed")
     taken("closed without a word", api.close_alert("disk", identifier_type="alias"))
     taken("what nobody knows is closed as well", api.close_alert("nothing", identifier_type="alias"))
 

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 
 /// The one receiver: it stands in every alert.
 pub(super) const RECEIVER: &str = "firebell";
 
 /// What an alert must be to be shown.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub struct Filter {
     matchers: Vec<Matcher>,
     /// Every alert here is active: nothing is silenced or inhibited by an Alertmanager that is none.
     none: bool,
@@ -33,7 +33,7 @@ impl Filter {
                 "active" => {
                     let active: bool = value
                         .parse()
-                        .map_err(|_| format!("active must be true or false: {value}"))?;
+                        .map_err(|_| format!("active must be true or false: {}", shown(&value)))?;
                     filter.none |= !active;
                 }
                 // Of those that are silenced, inhibited or unprocessed there are none, asked for or not.
@@ -65,7 +65,7 @@ enum Wanted {
 
 impl Matcher {
     fn of(text: &str) -> Result<Self, String> {
-        let bad = || format!("bad matcher format: {text}");
+        let bad = || format!("bad matcher format: {}", shown(text));
         let (name, rest) = name(text.trim()).ok_or_else(bad)?;
         // =~ before =: else the ~ would be part of the value.
         let operators = [("=~", false), ("!~", true), ("!=", true), ("=", false)];
@@ -80,7 +80,7 @@ impl Matcher {
         let value = unquoted(value.trim()).ok_or_else(|| {
             format!(
                 "matcher value contains unescaped double quote: {}",
-                value.trim()
+                shown(value.trim())
             )
         })?;
         let wanted = match operator.ends_with('~') {
@@ -148,9 +148,20 @@ fn unquoted(text: &str) -> Option<String> {
     is_closed.then_some(value)
 }
 
+/// The largest machine, in bytes, that a pattern is made into: each of a thousand alerts goes through it.
+const PATTERN_MAX: usize = 64 * 1024;
+
 /// A pattern that must fit the whole value.
 fn whole(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?:{pattern})$")).map_err(|why| format!("bad pattern {pattern}: {why}"))
+    let whole = RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(PATTERN_MAX)
+        .build();
+    whole.map_err(|why| format!("bad pattern {}: {why}", shown(pattern)))
+}
+
+/// What a person has typed, for that person to see; nobody types as much as would be cut here.
+fn shown(text: &str) -> String {
+    text.chars().take(100).collect()
 }
 
 #[cfg(test)]

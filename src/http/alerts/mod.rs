@@ -2,12 +2,15 @@
 //!
 //! Here stands the door of a source by its id; beside it those that senders know from elsewhere and only need pointing
 //! at: `prometheus` (Alertmanager's API), `pagerduty` (Events API v2), `opsgenie` (alert API). They find the source by
-//! the secret that is shown. `sns` is where Amazon SNS delivers: it shows no secret, it signs.
+//! the secret that is shown. `sns` is where Amazon SNS delivers: it shows no secret, it signs. `cloudevents` is where those
+//! who send CloudEvents ask first.
 
+pub mod cloudevents;
 mod filter;
 pub mod opsgenie;
 pub mod pagerduty;
 pub mod prometheus;
+mod search;
 pub mod sns;
 
 use std::sync::Arc;
@@ -19,6 +22,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::{error, info};
+
+pub use filter::Filter;
+pub use search::Search;
 
 use super::gate::{length, read, too_large};
 use super::{Rooms, fault};
@@ -55,13 +61,9 @@ pub async fn post(
         }
         return sns::receive(&rooms, source, &headers, &bytes).await;
     }
-    let proved = source.map_or(Err(Unproved::Missing), |source| {
-        rooms.believes(source, &headers, query.as_deref(), &bytes)
-    });
-    // Whether there is such a source is nobody's business who cannot show its secret.
-    let source = match (source, proved) {
-        (Some(source), Ok(())) => source,
-        (_, proved) => return turned_away(&id, proved.err().unwrap_or(Unproved::Missing)),
+    let source = match rooms.source_proved(&id, &headers, query.as_deref(), &bytes) {
+        Ok(source) => source,
+        Err(why) => return turned_away(&id, why),
     };
     let sent = Sent {
         source,
@@ -85,11 +87,7 @@ pub async fn heartbeat(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let source = rooms.desk.catalog.alert_source(&id);
-    let proved = source.map_or(Err(Unproved::Missing), |source| {
-        rooms.believes(source, &headers, query.as_deref(), b"")
-    });
-    if let Err(why) = proved {
+    if let Err(why) = rooms.source_proved(&id, &headers, query.as_deref(), b"") {
         return turned_away(&id, why);
     }
     let name = query.as_deref().and_then(|query| asked(query, "name"));
@@ -154,7 +152,10 @@ impl Rooms {
         query: Option<&str>,
         body: &[u8],
     ) -> Result<(), Unproved> {
-        let token = query.and_then(|query| asked(query, "token"));
+        let token = query.and_then(|query| {
+            // The second name is that of RFC 6750, which the webhooks of CloudEvents go by.
+            asked(query, "token").or_else(|| asked(query, "access_token"))
+        });
         let secret = self.alert_secrets.get(&source.id);
         prove(
             source,
@@ -164,6 +165,21 @@ impl Rooms {
             body,
             self.clock.now(),
         )
+    }
+
+    /// The source of this id, if a request shows what its senders show. Whether there is such a source is nobody's business
+    /// who does not.
+    fn source_proved(
+        &self,
+        id: &str,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        body: &[u8],
+    ) -> Result<&AlertSource, Unproved> {
+        let source = self.desk.catalog.alert_source(id);
+        let source = source.ok_or(Unproved::Missing)?;
+        self.believes(source, headers, query, body)?;
+        Ok(source)
     }
 
     /// The source of a kind whose secret a request shows. Each is tried, so that a wrong secret costs what a right one

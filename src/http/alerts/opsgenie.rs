@@ -1,6 +1,8 @@
-//! Opsgenie's alert API, as far as senders use it: create, acknowledge, close and note, by alias.
+//! Opsgenie's API, as far as senders use it: alerts are created, changed by their alias and looked at; heartbeats ping.
 //!
-//! Source: Opsgenie docs, "Alert API"; opsgenie-oas.
+//! Sources: Opsgenie docs, "Alert API" and "Heartbeat API"; opsgenie-oas.
+//!
+//! An alert's id is its alias. What is asked for is done when it is answered, so a request has no status of its own.
 
 use std::sync::Arc;
 
@@ -10,13 +12,23 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tracing::error;
 use uuid::Uuid;
 
-use super::{admit, take};
-use crate::alerts::opsgenie::{Request, act, create};
+use super::search::Search;
+use super::{admit, asked, come_again, take};
+use crate::alerts::opsgenie::{Request, act, create, key};
 use crate::alerts::{Malformed, Sent, Told};
-use crate::domain::catalog::SourceKind;
+use crate::domain::alert::{Alert, AlertStatus};
+use crate::domain::catalog::{AlertSource, SourceKind};
 use crate::http::Rooms;
+use crate::store::alerts::{AlertId, KeptAlert};
+
+/// Alerts that are looked through for whoever asks.
+const LOOKED_THROUGH: i64 = 1_000;
+/// How many of them are shown at a time, if nothing else is asked for; and at the most.
+const PAGE: usize = 20;
+const PAGE_MAX: usize = 100;
 
 /// `POST /v2/alerts`
 pub async fn post(
@@ -28,7 +40,7 @@ pub async fn post(
     receive(&rooms, query.as_deref(), &headers, body, create).await
 }
 
-/// `POST /v2/alerts/{alias}/{act}?identifierType=alias`
+/// `POST /v2/alerts/{alias}/{act}`
 pub async fn post_act(
     State(rooms): State<Arc<Rooms>>,
     Path((alias, word)): Path<(String, String)>,
@@ -36,30 +48,69 @@ pub async fn post_act(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let request = match word.as_str() {
-        "acknowledge" => Request::Acknowledge,
-        "close" => Request::Close,
-        "notes" => Request::Note,
-        _ => {
-            let reason = "Only acknowledge, close and notes are taken here.";
-            return said(StatusCode::NOT_FOUND, json!({ "message": reason }));
-        }
+    let Some(request) = Request::of(&word) else {
+        let reason = format!("Of an alert only {} are taken here.", Request::words());
+        return said(StatusCode::NOT_FOUND, json!({ "message": reason }));
     };
-    let by_alias = query.as_deref().is_some_and(|query| {
-        url::form_urlencoded::parse(query.as_bytes())
-            .any(|(name, value)| name == "identifierType" && value == "alias")
-    });
-    if !by_alias {
-        let reason = "Alerts are known by their alias here: add ?identifierType=alias.";
-        return said(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            json!({ "message": reason }),
-        );
+    if !is_by_alias(query.as_deref()) {
+        return not_by_alias();
     }
     receive(&rooms, query.as_deref(), &headers, body, |sent| {
         act(sent, &alias, request)
     })
     .await
+}
+
+/// `GET /v2/alerts`: the open alerts of this source that are asked for, the newest first.
+pub async fn list(
+    State(rooms): State<Arc<Rooms>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = query.as_deref();
+    let found = match searched(&rooms, query, &headers).await {
+        Ok(found) => found,
+        Err(response) => return *response,
+    };
+    let number = |name| query.and_then(|query| asked(query, name)?.parse::<usize>().ok());
+    let limit = number("limit").unwrap_or(PAGE).min(PAGE_MAX);
+    let page = found.iter().skip(number("offset").unwrap_or(0)).take(limit);
+    answered(page.map(shown).collect())
+}
+
+/// `GET /v2/alerts/count`
+pub async fn count(
+    State(rooms): State<Arc<Rooms>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match searched(&rooms, query.as_deref(), &headers).await {
+        Ok(found) => answered(json!({ "count": found.len() })),
+        Err(response) => *response,
+    }
+}
+
+/// `GET /v2/alerts/{alias}`: an alert, open or closed.
+pub async fn get(
+    State(rooms): State<Arc<Rooms>>,
+    Path(alias): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let Some(source) = known(&rooms, query.as_deref(), &headers) else {
+        return forbidden();
+    };
+    if !is_by_alias(query.as_deref()) {
+        return not_by_alias();
+    }
+    let Some(key) = key(&alias) else {
+        return unknown("There is no alert of this alias.");
+    };
+    match rooms.desk.store.alert(&AlertId::of(&source.id, &key)).await {
+        Ok(Some(kept)) => answered(shown(&kept)),
+        Ok(None) => unknown("There is no alert of this alias."),
+        Err(cause) => away(&cause),
+    }
 }
 
 /// `GET /v2/alerts/requests/{id}`: what became of a request. Whatever was answered 202 is stored by then.
@@ -69,21 +120,40 @@ pub async fn request(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    if rooms
-        .source_shown(SourceKind::Opsgenie, &headers, query.as_deref(), b"")
-        .is_none()
-    {
+    if known(&rooms, query.as_deref(), &headers).is_none() {
         return forbidden();
     }
     let Ok(id) = id.parse::<Uuid>() else {
-        let reason = "There is no such request.";
-        return said(StatusCode::NOT_FOUND, json!({ "message": reason }));
+        return unknown("There is no such request.");
     };
     let data = json!({ "success": true, "isSuccess": true, "status": "Stored", "action": "", "alertId": "", "alias": "" });
     said(
         StatusCode::OK,
         json!({ "data": data, "requestId": id.to_string() }),
     )
+}
+
+/// `GET /v2/heartbeats/{name}/ping`, or any method that sends: who is to speak now and then speaks. Its name is the id of a
+/// `[[heartbeats]]` entry of this source.
+pub async fn ping(
+    State(rooms): State<Arc<Rooms>>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let Some(source) = known(&rooms, query.as_deref(), &headers) else {
+        return forbidden();
+    };
+    match rooms.intake.heartbeat(&source.id, Some(&name)).await {
+        Ok(0) => unknown(
+            "No such heartbeat is expected: a [[heartbeats]] entry with this id, and with this source, makes one.",
+        ),
+        Ok(_) => will_be("PONG - Heartbeat received"),
+        Err(failure) => {
+            error!(source = source.id, "Could not note a heartbeat: {failure}");
+            come_again()
+        }
+    }
 }
 
 async fn receive(
@@ -97,7 +167,7 @@ async fn receive(
         Ok(bytes) => bytes,
         Err(response) => return *response,
     };
-    let Some(source) = rooms.source_shown(SourceKind::Opsgenie, headers, query, b"") else {
+    let Some(source) = known(rooms, query, headers) else {
         return forbidden();
     };
     let sent = Sent {
@@ -121,21 +191,124 @@ async fn receive(
         }
     };
     match take(rooms, source, told, headers, &bytes).await {
-        Ok(_) => said(
-            StatusCode::ACCEPTED,
-            json!({
-                "result": "Request will be processed",
-                "requestId": Uuid::now_v7().to_string(),
-            }),
-        ),
+        Ok(_) => will_be("Request will be processed"),
         Err(response) => *response,
     }
+}
+
+/// The source whose key a request shows; its body proves nothing.
+fn known<'r>(
+    rooms: &'r Rooms,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Option<&'r AlertSource> {
+    rooms.source_shown(SourceKind::Opsgenie, headers, query, b"")
+}
+
+/// The open alerts that a query asks for.
+async fn searched(
+    rooms: &Rooms,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Vec<KeptAlert>, Box<Response>> {
+    let Some(source) = known(rooms, query, headers) else {
+        return Err(Box::new(forbidden()));
+    };
+    let search = query.and_then(|query| asked(query, "query"));
+    let search = Search::of(search.as_deref().unwrap_or_default()).map_err(|why| {
+        let reason = json!({ "message": why });
+        Box::new(said(StatusCode::UNPROCESSABLE_ENTITY, reason))
+    })?;
+    let active = rooms.desk.store.active_alerts(&source.id, LOOKED_THROUGH);
+    let mut active = active.await.map_err(|cause| Box::new(away(&cause)))?;
+    active.retain(|kept| search.shows(&kept.alert));
+    Ok(active)
+}
+
+/// An alert as Opsgenie shows it: `Alert`.
+fn shown(kept: &KeptAlert) -> Value {
+    let (alert, tracked) = (&kept.alert, &kept.held.tracked);
+    let Alert {
+        key,
+        title,
+        description,
+        severity,
+        labels,
+        ..
+    } = alert;
+    let label = |name: &str| labels.get(name).map_or("", String::as_str);
+    let tags = labels.get("tags").into_iter().flat_map(|it| it.split(','));
+    let team = labels
+        .get("team")
+        .map(|name| json!({ "type": "team", "id": name, "name": name }));
+    let status = match tracked.status {
+        AlertStatus::Firing | AlertStatus::Acknowledged => "open",
+        AlertStatus::Resolved => "closed",
+    };
+    json!({
+        "id": key,
+        "tinyId": key,
+        "alias": key,
+        "message": title,
+        "status": status,
+        "acknowledged": tracked.status == AlertStatus::Acknowledged,
+        "isSeen": tracked.status == AlertStatus::Acknowledged,
+        "snoozed": false,
+        "tags": tags.collect::<Vec<_>>(),
+        "count": tracked.count,
+        "createdAt": tracked.started_at.to_string(),
+        "updatedAt": tracked.last_seen.to_string(),
+        "lastOccurredAt": tracked.last_seen.to_string(),
+        "source": label("exported_source"),
+        "owner": "",
+        "priority": severity,
+        "responders": Vec::from_iter(team),
+        "integration": { "id": kept.id.source(), "name": kept.id.source(), "type": "API" },
+        "entity": label("entity"),
+        "description": description.as_deref().unwrap_or_default(),
+        "details": labels,
+    })
+}
+
+/// An alert's id is its alias, so both are the same way of naming it.
+fn is_by_alias(query: Option<&str>) -> bool {
+    let kind = query.and_then(|query| asked(query, "identifierType"));
+    kind.is_none_or(|kind| ["alias", "id"].contains(&kind.as_str()))
+}
+
+fn not_by_alias() -> Response {
+    let reason = "Alerts are known by their alias here: write ?identifierType=alias.";
+    let reason = json!({ "message": reason });
+    said(StatusCode::UNPROCESSABLE_ENTITY, reason)
+}
+
+fn unknown(reason: &str) -> Response {
+    said(StatusCode::NOT_FOUND, json!({ "message": reason }))
+}
+
+fn away(cause: &anyhow::Error) -> Response {
+    error!("Could not look alerts up: {cause:#}");
+    let reason = json!({ "message": "The database does not answer." });
+    said(StatusCode::SERVICE_UNAVAILABLE, reason)
 }
 
 fn forbidden() -> Response {
     metrics::counter!("firebell_alert_requests_unproved_total").increment(1);
     let reason = "Authorization: GenieKey … is wrong: it is the secret of a source of the kind \"opsgenie\".";
     said(StatusCode::UNAUTHORIZED, json!({ "message": reason }))
+}
+
+/// What was asked for is done, though the words are Opsgenie's.
+fn will_be(result: &str) -> Response {
+    said(
+        StatusCode::ACCEPTED,
+        json!({ "result": result, "requestId": Uuid::now_v7().to_string() }),
+    )
+}
+
+fn answered(data: Value) -> Response {
+    let id = Uuid::now_v7().to_string();
+    said(StatusCode::OK, json!({ "data": data, "requestId": id }))
 }
 
 /// Opsgenie says with each answer how long it took; ours take no time worth a figure.

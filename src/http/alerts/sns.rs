@@ -130,10 +130,10 @@ impl Sns {
     async fn proves(
         &self,
         envelope: &Envelope,
-        topics: &[String],
+        source: &AlertSource,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let url = certificate_url(envelope, topics).map_err(Refused::Unproved)?;
+        let url = certificate_url(envelope, source).map_err(Refused::Unproved)?;
         let check = |certificates: &Certificates| {
             verify(envelope, certificates, &self.means().roots, now).map_err(Refused::Unproved)
         };
@@ -197,7 +197,7 @@ pub(super) async fn receive(
         Err(why) => return malformed(source, &why),
     };
     let now = rooms.clock.now();
-    match rooms.sns.proves(&envelope, &source.topics, now).await {
+    match rooms.sns.proves(&envelope, source, now).await {
         Ok(()) => {}
         Err(Refused::Unproved(why)) => return turned_away(&source.id, why),
         Err(Refused::Unreachable(why)) => {

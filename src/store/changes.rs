@@ -1,0 +1,73 @@
+//! Changes that people were told of: kept for as long as an incident may come of them, and some time more.
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use super::{Store, ms};
+use crate::domain::change::Change;
+
+/// A change as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptChange {
+    /// What tells it from every other: the source's id, a slash, and its key.
+    pub id: String,
+    /// The source that told of it.
+    pub source: String,
+    /// What was changed.
+    pub change: Change,
+}
+
+/// How many changes are looked at: nobody deploys as often in half an hour.
+const CHANGES_MAX: i64 = 500;
+
+impl Store {
+    /// Keeps a change; one that is told twice is one. It is written when this returns.
+    pub async fn keep_change(&self, kept: &KeptChange) -> anyhow::Result<()> {
+        let KeptChange { id, source, change } = kept;
+        let text = serde_json::to_string(change)?;
+        self.database
+            .execute(
+                "INSERT INTO changes (id, source, happened_at_ms, change) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (id) DO NOTHING",
+                &[
+                    id.as_str().into(),
+                    source.as_str().into(),
+                    ms(change.at).into(),
+                    text.as_str().into(),
+                ],
+            )
+            .await
+            .context("keeping a change")
+            .map(drop)
+    }
+
+    /// The changes that were made since then, the oldest first.
+    pub async fn changes_since(&self, since: Timestamp) -> anyhow::Result<Vec<KeptChange>> {
+        let rows: Vec<(String, String, String)> = self
+            .database
+            .rows(
+                "SELECT id, source, change FROM changes WHERE happened_at_ms >= $1 \
+                 ORDER BY happened_at_ms, id LIMIT $2",
+                &[ms(since).into(), CHANGES_MAX.into()],
+            )
+            .await
+            .context("looking for changes")?;
+        let read = |(id, source, change): (String, String, String)| {
+            let change = serde_json::from_str(&change)
+                .with_context(|| format!("reading the change {id}"))?;
+            Ok(KeptChange { id, source, change })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Forgets changes that were made before then.
+    pub async fn forget_changes(&self, before: Timestamp) -> anyhow::Result<u64> {
+        self.database
+            .execute(
+                "DELETE FROM changes WHERE happened_at_ms < $1",
+                &[ms(before).into()],
+            )
+            .await
+            .context("forgetting old changes")
+    }
+}
