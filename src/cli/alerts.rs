@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::alert::{Alert, Signal};
 use crate::domain::catalog::{AlertSource, Catalog};
+use crate::domain::form::show_duration;
 use crate::domain::group::Routed;
 use crate::domain::routing::{Look, Routing};
 use crate::intake::{Intake, Request};
@@ -235,6 +236,12 @@ fn in_words(alert: &Alert, routed: &Routed, looks: &[Look]) -> String {
         said.push_str("  no route takes it: it is shown where incidents are announced\n");
     }
     said.push_str(&format!("  → {}\n", outcome(routed)));
+    if let (Some(window), Some(service)) = (routed.join, &routed.service) {
+        said.push_str(&format!(
+            "    joins an open incident of {service} that was declared in the last {}, if there is one\n",
+            show_duration(window)
+        ));
+    }
     said
 }
 
@@ -256,6 +263,7 @@ fn as_json(alert: &Alert, routed: &Routed, looks: &[Look]) -> Value {
         "channel": routed.channel,
         "service": routed.service,
         "severity": routed.severity,
+        "join": routed.join.map(show_duration),
         "group": { "id": routed.group, "by": routed.values },
     })
 }

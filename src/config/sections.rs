@@ -592,7 +592,20 @@ fn route(it: &mut Section<'_>) -> Option<Route> {
         severity: it.optional("severity", chosen(Thing::Severity, SeverityId::new)),
         group_by: it.list("group_by", word),
         channel: it.optional("channel", channel),
+        join: it.optional("join", positive_duration),
         then: it.required("then", parsed)?,
     };
+    if let Some(value) = it.value("join") {
+        if route.then != Then::Declare {
+            let message = format!("nothing joins an incident with `then = \"{}\"`", route.then);
+            value.doubtful(message, "leave `join` out, or write then = \"declare\"");
+        } else if route.service.is_none() {
+            let message = "without a `service` there is no incident to join";
+            value.doubtful(
+                message,
+                "add `service`: an incident of the same service is joined",
+            );
+        }
+    }
     Some(route)
 }

@@ -288,6 +288,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: strings(&["service", "alertname"]),
                 channel: None,
+                join: Some(SignedDuration::from_mins(30)),
             },
             Route {
                 matches: [
@@ -300,6 +301,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: vec![],
                 channel: None,
+                join: None,
             },
             Route {
                 matches: [("severity".into(), pattern("warning|info"))].into(),
@@ -308,6 +310,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Notify,
                 group_by: vec![],
                 channel: Some("#alerts".into()),
+                join: None,
             },
         ]
     );

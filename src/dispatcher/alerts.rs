@@ -38,7 +38,7 @@ impl Dispatcher {
         }
     }
 
-    /// Opens the incident of a group. However often it is tried, it is one: its round stands in the delivery.
+    /// Opens the incident of a group, or lets it join one that is open. However often it is tried, it is one: its round stands in the delivery.
     async fn declare_for(&self, group: &Group) -> Came {
         if group.incident.is_some() {
             return Ok(None);
@@ -50,7 +50,7 @@ impl Dispatcher {
             })
         };
         let envelope = Envelope {
-            wish: Wish::Declare(group.declaration()),
+            wish: Wish::Raise(group.raise()),
             actor: Actor::Alert {
                 source: group.source.clone(),
             },

@@ -596,6 +596,9 @@ pub struct Route {
     pub group_by: Vec<String>,
     /// Where the card goes with `then = "notify"`: `#alerts`; `None`: `[slack].announce`.
     pub channel: Option<String>,
+    /// With `then = "declare"`: how long ago an open incident of the same service may have been declared that the alerts
+    /// join; `None`: each group has an incident of its own.
+    pub join: Option<SignedDuration>,
 }
 
 /// What a label must be.

@@ -95,6 +95,15 @@ pub enum Command {
         /// How it stands.
         tally: Tally,
     },
+    /// Take in a group of alerts that would else have had an incident of its own.
+    JoinAlerts {
+        /// Which group.
+        group: GroupId,
+        /// How it stands.
+        tally: Tally,
+        /// How much its own incident would have weighed.
+        severity: Option<SeverityId>,
+    },
     /// A clock ran out.
     Fire(Timer),
     /// An effect came back.

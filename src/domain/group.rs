@@ -11,6 +11,7 @@ use super::catalog::Then;
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
+use super::raise::Raise;
 use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
 
 /// Alerts of a group that are named; all others are counted.
@@ -34,6 +35,9 @@ pub struct Group {
     /// Where its card goes; none: where incidents are announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// How long ago an open incident of its service may have been declared that it joins; none: it joins none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<SignedDuration>,
     /// The source of its first alert, by id.
     pub source: String,
     /// What is affected.
@@ -111,6 +115,8 @@ pub struct Routed {
     pub severity: Option<SeverityId>,
     /// What the alerts of the group have in common, by label.
     pub values: BTreeMap<String, String>,
+    /// How long ago an open incident of the service may have been declared that they join.
+    pub join: Option<SignedDuration>,
 }
 
 /// What a group has to say, for its incident.
@@ -136,6 +142,7 @@ impl Group {
             version: 0,
             then: routed.then,
             channel: routed.channel.clone(),
+            join: routed.join,
             source: source.to_owned(),
             service: routed.service.clone(),
             severity: routed.severity.clone(),
@@ -178,6 +185,16 @@ impl Group {
             description: self.description.clone(),
             started_at: Some(self.began_at),
             about: None,
+        }
+    }
+
+    /// How it asks for an incident.
+    pub fn raise(&self) -> Raise {
+        Raise {
+            group: self.id.clone(),
+            tally: self.tally(),
+            declaration: self.declaration(),
+            join: self.join,
         }
     }
 
@@ -227,6 +244,7 @@ impl Group {
     fn begin(&mut self, routed: &Routed, alert: &Alert, now: Timestamp) {
         self.then = routed.then;
         self.channel.clone_from(&routed.channel);
+        self.join = routed.join;
         self.service.clone_from(&routed.service);
         self.severity.clone_from(&routed.severity);
         self.title.clone_from(&alert.title);
@@ -416,6 +434,7 @@ mod tests {
             service: None,
             severity: None,
             values: BTreeMap::new(),
+            join: None,
         }
     }
 

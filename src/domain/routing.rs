@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::SignedDuration;
 use minijinja::{Environment, UndefinedBehavior, context};
 use regex_lite::Regex;
 use sha2::{Digest, Sha256};
@@ -35,6 +36,7 @@ struct Ready {
     then: Then,
     group_by: Vec<String>,
     channel: Option<String>,
+    join: Option<SignedDuration>,
 }
 
 /// What a label must be.
@@ -88,6 +90,7 @@ impl Routing {
             then: route.then,
             group_by: route.group_by.clone(),
             channel: route.channel.clone(),
+            join: route.join,
         });
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Chainable);
@@ -133,6 +136,7 @@ impl Routing {
             service,
             severity: severity.or_else(|| self.severity_of(alert)),
             values,
+            join: found.and_then(|route| route.join),
         }
     }
 
@@ -352,6 +356,7 @@ mod tests {
             then,
             group_by: vec![],
             channel: None,
+            join: None,
         }
     }
 

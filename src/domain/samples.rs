@@ -203,6 +203,7 @@ pub fn groups() -> [Group; 2] {
         service: None,
         severity: None,
         values: [("name".to_owned(), "sample".to_owned())].into(),
+        join: None,
     };
     let said = || Some("https://example.com/sample".to_owned());
     let least = Group {

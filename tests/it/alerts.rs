@@ -408,3 +408,77 @@ async fn a_warning_that_becomes_critical_is_an_incident() {
     bot.slack.mark_read();
     bot.finish().await;
 }
+
+const JOINING: &str = r##"
+    [[services]]
+    id = "checkout"
+    name = "Checkout"
+
+    [[routes]]
+    service = "{{ labels.service }}"
+    then = "declare"
+    group_by = ["instance"]
+    join = "30m"
+"##;
+
+#[tokio::test]
+async fn an_alert_joins_the_incident_that_a_person_has_declared_and_makes_it_weigh_as_much() {
+    let bot = TestBot::configured(JOINING).await;
+    let line = "/incident declare p3 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.slack.mark_read();
+    bot.advance(minutes(29)).await;
+    bot.fires("pod-1").await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.firing(), Some(1));
+    assert_eq!(incident.severity.name, "P1 - Critical");
+    assert_eq!(incident.commander().unwrap().name, "ana");
+    assert_snapshot!(bot.reads(ROOM), @r"
+        :bell: An alert from prometheus: *5xx above 5 % on pod-1*
+        ---
+        :scales: Severity: P3 - Medium → *P1 - Critical* (@prometheus)
+        Reason: an alert of prometheus joined: 5xx above 5 % on pod-1
+        ");
+    assert!(
+        bot.message(ROOM, &bot.card(ROOM))
+            .contains("*Alert:* 5xx above 5 % on pod-1 (prometheus)")
+    );
+    // A lesser one joins too, and changes nothing of that.
+    bot.hears(vec![alert("pod-2", "warning", Signal::Firing)])
+        .await;
+    assert_snapshot!(bot.reads(ROOM), @":bell: An alert from prometheus: *5xx above 5 % on pod-2*");
+    // They end there.
+    bot.ends("pod-1").await;
+    bot.ends("pod-2").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_was_declared_too_long_ago_or_is_over_is_not_joined() {
+    let bot = TestBot::configured(JOINING).await;
+    let line = "/incident declare p1 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.advance(minutes(31)).await;
+    bot.fires("pod-1").await;
+    let second = "INC-2025-0914-002";
+    assert_eq!(bot.incident(second).await.firing(), Some(1));
+    // The next joins that one, and when it is over, it has one of its own.
+    bot.fires("pod-2").await;
+    assert_eq!(bot.incident(second).await.firing(), Some(2));
+    bot.types(
+        "ana",
+        "incidents",
+        &format!("/incident resolve {second} a disk"),
+    )
+    .await;
+    bot.fires("pod-3").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident("INC-2025-0914-003").await.firing(), Some(1));
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 3);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
