@@ -114,6 +114,8 @@ impl App {
         let templates = Arc::new(words);
         let engine = Engine::start(store.clone(), catalog.clone(), parts.clock.clone());
         let intake = Intake::start(store.clone(), &catalog, parts.clock.clone());
+        // What kept alerts back may not stand in the configuration any more.
+        store.release_again(parts.clock.now()).await?;
         let slack = match &parts.slack {
             Some((url, token)) => Some(Arc::new(Slack::new(url, token, parts.clock.clone())?)),
             None => None,

@@ -74,7 +74,9 @@
 //! 1. `http::alerts`: the source is found by its id or by the secret that is shown; `alerts::proof` (or `alerts::sns`)
 //!    proves who sends, one file of `alerts` reads what.
 //! 2. `intake::Intake::take`: the request waits for the writer of alerts, with whatever else came.
-//! 3. `domain::routing`: the first `[[routes]]` entry that matches says what is done with it, and its group.
+//! 3. `domain::routing`: the first `[[routes]]` entry that matches says what is done with it, and its group. Or
+//!    `domain::quiet` keeps it back: it waits in a room, a group that tells nothing, until the order of the room
+//!    (`ReleaseAlerts`) finds the reason gone and lets it go where its route says.
 //! 4. `domain::alert::fold`: what the signal does to what is known: an episode begins or ends, or it is counted.
 //!    `domain::group`: what that means for its group, and what must be told: at most once a second, however many come.
 //! 5. `store::alerts`: conditions, groups, the request as it came in and the orders, in one transaction; each row proves

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use axum::http::{HeaderMap, HeaderValue, header};
+use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ use crate::domain::alert::{Alert, Signal};
 use crate::domain::catalog::{AlertSource, Catalog};
 use crate::domain::form::show_duration;
 use crate::domain::group::Routed;
+use crate::domain::quiet::Hold;
 use crate::domain::routing::{Look, Routing};
 use crate::intake::{Intake, Request};
 use crate::store::alerts::KeptBody;
@@ -28,6 +30,7 @@ pub(super) fn test(
     settings: &Settings,
     file: PathBuf,
     source: Option<String>,
+    at: Option<&str>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let catalog = super::catalog(settings)?;
@@ -40,7 +43,8 @@ pub(super) fn test(
         }
         false => std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?,
     };
-    let told = match understood(source, "", &body, Timestamp::now()) {
+    let now = moment(at, &catalog)?;
+    let told = match understood(source, "", &body, now) {
         Ok(told) => told,
         Err(why) => bail!(
             "{} cannot be read as what {} sends: {why}",
@@ -52,7 +56,7 @@ pub(super) fn test(
     let mut shown = Vec::new();
     for alert in told.alerts {
         let alert = alert.defused();
-        let routed = routing.route(&source.id, &alert);
+        let routed = routing.at(now).route(&source.id, &alert);
         let looks = routing.explain(&source.id, &alert);
         match json {
             true => shown.push(as_json(&alert, &routed, &looks)),
@@ -202,6 +206,34 @@ fn word(signal: Signal) -> &'static str {
     }
 }
 
+/// Why an alert is kept back, and for how long.
+fn held(hold: &Hold) -> String {
+    let until = match hold.until() {
+        Some(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        None => "that is over".to_owned(),
+    };
+    format!(
+        "{}, until {until}; what still fires then is told then",
+        hold.words()
+    )
+}
+
+/// The moment that is meant: a local time of the organization, one with its offset, or now.
+fn moment(at: Option<&str>, catalog: &Catalog) -> anyhow::Result<Timestamp> {
+    let Some(text) = at else {
+        return Ok(Timestamp::now());
+    };
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let local: DateTime = text
+        .parse()
+        .with_context(|| format!("“{text}” is not a time; write it as 2025-09-14T03:00"))?;
+    Ok(local
+        .to_zoned(catalog.organization.timezone.clone())?
+        .timestamp())
+}
+
 /// What is done with an alert, in a line.
 fn outcome(routed: &Routed) -> String {
     let mut said = routed.then.word().to_owned();
@@ -236,6 +268,9 @@ fn in_words(alert: &Alert, routed: &Routed, looks: &[Look]) -> String {
         said.push_str("  no route takes it: it is shown where incidents are announced\n");
     }
     said.push_str(&format!("  → {}\n", outcome(routed)));
+    if let Some(hold) = &routed.hold {
+        said.push_str(&format!("    kept and counted, not told: {}\n", held(hold)));
+    }
     if let (Some(window), Some(service)) = (routed.join, &routed.service) {
         said.push_str(&format!(
             "    joins an open incident of {service} that was declared in the last {}, if there is one\n",
@@ -263,6 +298,10 @@ fn as_json(alert: &Alert, routed: &Routed, looks: &[Look]) -> Value {
         "channel": routed.channel,
         "service": routed.service,
         "severity": routed.severity,
+        "kept_back": routed.hold.as_ref().map(|hold| json!({
+            "why": hold.words(),
+            "until": hold.until(),
+        })),
         "join": routed.join.map(show_duration),
         "group": { "id": routed.group, "by": routed.values },
     })

@@ -42,6 +42,9 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
         ),
         heartbeats: each(&mut root, "heartbeats", "[[heartbeats]]", heartbeat),
         routes: each(&mut root, "routes", "[[routes]]", route),
+        maintenance: each(&mut root, "maintenance", "[[maintenance]]", |it| {
+            maintenance(it, &organization)
+        }),
         actions: each(&mut root, "actions", "[[actions]]", action),
         checks: each(&mut root, "checks", "[[checks]]", check),
         checklists: each(&mut root, "checklists", "[[checklists]]", checklist),
@@ -608,4 +611,38 @@ fn route(it: &mut Section<'_>) -> Option<Route> {
         }
     }
     Some(route)
+}
+
+fn maintenance(it: &mut Section<'_>, organization: &Organization) -> Option<Maintenance> {
+    let name = it.required("name", text);
+    let maintenance = Maintenance {
+        matches: it.optional("match", matches).unwrap_or_default(),
+        service: it
+            .optional("service", reference(Thing::Service))
+            .map(ServiceId::new),
+        from: it.optional("from", local_time),
+        to: it.optional("to", local_time),
+        every: it.optional("every", parsed),
+        timezone: it
+            .optional("timezone", timezone)
+            .unwrap_or_else(|| organization.timezone.clone()),
+        name: name?,
+    };
+    if let (Some(begin), Some(end), Some(value)) =
+        (maintenance.from, maintenance.to, it.value("to"))
+        && begin >= end
+    {
+        let message = "this maintenance ends before it begins";
+        value.wrong(message, "`to` must be later than `from`");
+    }
+    if it.value("every").is_none() && it.value("to").is_none() {
+        let message = "this maintenance would never end";
+        let help = "add `from` and `to`, or `every = \"Sun 02:00-04:00\"`";
+        it.fault(Level::Error, message, help);
+    }
+    if maintenance.matches.is_empty() && it.value("service").is_none() {
+        let message = "while this maintenance holds nobody is told of any alert";
+        it.fault(Level::Warning, message, "add `service` or `match`");
+    }
+    Some(maintenance)
 }

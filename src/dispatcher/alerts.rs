@@ -34,6 +34,7 @@ impl Dispatcher {
         match &claimed.effect {
             Effect::DeclareForAlerts => self.declare_for(&group).await,
             Effect::TellIncidentOfAlerts => self.tell_incident_of(&group).await,
+            Effect::ReleaseAlerts => self.release(&group, claimed).await,
             _ => self.show_card_of(&group, claimed, tenure).await,
         }
     }
@@ -99,6 +100,21 @@ impl Dispatcher {
                 info!("Nothing follows from these alerts: {refusal}");
                 Ok(None)
             }
+            Err(error) => Err(store_trouble(&error.into())),
+        }
+    }
+
+    /// Lets go those of a room whom nobody keeps back any more. What comes of it is written with the lease, at once.
+    async fn release(&self, room: &Group, claimed: &Claimed) -> Came {
+        match self.intake.release(room, claimed.lease.clone()).await {
+            Ok(released) => {
+                if released > 0 {
+                    info!("{released} alerts that were kept back are told now");
+                }
+                Ok(None)
+            }
+            // Somebody else has taken the order over.
+            Err(IntakeError::LeaseLost) => Ok(None),
             Err(error) => Err(store_trouble(&error.into())),
         }
     }

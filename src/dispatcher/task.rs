@@ -51,6 +51,7 @@ impl Task<'_> {
             // Done before it came here.
             Effect::Ring { .. }
             | Effect::DeclareForAlerts
+            | Effect::ReleaseAlerts
             | Effect::TellIncidentOfAlerts
             | Effect::PostAlertCard
             | Effect::RefreshAlertCard => Ok(Done::Quietly),
@@ -587,6 +588,7 @@ impl Effect {
             Effect::LearnNames { .. } => "ask Slack for names".to_owned(),
             Effect::UploadExport { .. } => "upload the record".to_owned(),
             Effect::DeclareForAlerts => "open an incident for alerts".to_owned(),
+            Effect::ReleaseAlerts => "tell of alerts that were kept back".to_owned(),
             Effect::TellIncidentOfAlerts => "tell an incident of its alerts".to_owned(),
             Effect::PostAlertCard => "post the card of alerts".to_owned(),
             Effect::RefreshAlertCard => "update the card of alerts".to_owned(),

@@ -11,6 +11,7 @@ use super::escalation::{EscalationPolicy, Target};
 use super::form::{CalendarSpan, CalendarUnit, WrongForm, words};
 pub use super::id_pattern::IdPattern;
 use super::oncall::{Override, Schedule};
+pub use super::quiet::Maintenance;
 use super::runbook::{Action, ChangeFreeze, Check, Checklist};
 use super::terms::{PersonId, ServiceId, SeverityId, SlackUserId, Who};
 
@@ -41,6 +42,8 @@ pub struct Catalog {
     pub heartbeats: Vec<Heartbeat>,
     /// `[[routes]]`: the first that matches decides.
     pub routes: Vec<Route>,
+    /// `[[maintenance]]`
+    pub maintenance: Vec<Maintenance>,
     /// `[[actions]]`
     pub actions: Vec<Action>,
     /// `[[checks]]`
@@ -67,6 +70,7 @@ impl Default for Catalog {
             alert_sources: Vec::new(),
             heartbeats: Vec::new(),
             routes: Vec::new(),
+            maintenance: Vec::new(),
             actions: Vec::new(),
             checks: Vec::new(),
             checklists: Vec::new(),

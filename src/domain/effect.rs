@@ -83,6 +83,8 @@ pub enum Effect {
     PostAlertCard,
     /// Bring the card of a group of alerts up to date, in place.
     RefreshAlertCard,
+    /// Let go those of a room of alerts whom nobody keeps back any more.
+    ReleaseAlerts,
     /// Ring a clock.
     Ring {
         /// Which clock, and for when it was set.
@@ -148,13 +150,17 @@ pub enum Order {
 
 /// The key of the update clock: there is one for each incident.
 const UPDATE_CLOCK: &str = "update-clock";
+/// The key of the order of a room of alerts to look whom it may let go.
+pub const RELEASE: &str = "release";
 
 impl Effect {
     /// The lane it waits in.
     pub fn lane(&self) -> Lane {
         match self {
             Effect::Ring { .. } => Lane::Clocks,
-            Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Lane::Alerts,
+            Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts | Effect::ReleaseAlerts => {
+                Lane::Alerts
+            }
             Effect::PostAlertCard | Effect::RefreshAlertCard => Lane::Chat,
             Effect::OpenWarRoom { .. }
             | Effect::SetTopic
@@ -180,6 +186,7 @@ impl Effect {
     pub fn queue(&self) -> Option<&'static str> {
         match self {
             Effect::Ring { .. }
+            | Effect::ReleaseAlerts
             | Effect::FetchMessage { .. }
             | Effect::LearnNames { .. }
             | Effect::Post {
@@ -219,6 +226,7 @@ impl Effect {
                 | Effect::TellIncidentOfAlerts
                 | Effect::PostAlertCard
                 | Effect::RefreshAlertCard
+                | Effect::ReleaseAlerts
         )
     }
 
@@ -233,6 +241,7 @@ impl Effect {
             Effect::SetTopic => Some("topic"),
             Effect::RefreshCard | Effect::RefreshAlertCard => Some("card"),
             Effect::TellIncidentOfAlerts => Some("tally"),
+            Effect::ReleaseAlerts => Some(RELEASE),
             Effect::RefreshAnnouncement => Some("announcement"),
             Effect::Ring {
                 timer: Timer::UpdateDue { .. },

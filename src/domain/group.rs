@@ -11,6 +11,7 @@ use super::catalog::Then;
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
+use super::quiet::{Hold, Looked};
 use super::raise::Raise;
 use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
 
@@ -80,6 +81,12 @@ pub struct Group {
     /// Until when nothing of it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<Timestamp>,
+    /// Why its alerts are kept back: it is a room in which they wait, and tells nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// For when it is ordered to look whom it may let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_at: Option<Timestamp>,
     /// When it first said something in this round.
     pub told_from: Timestamp,
     /// When it last said something, or will: whatever changes until then is said then.
@@ -117,6 +124,8 @@ pub struct Routed {
     pub values: BTreeMap<String, String>,
     /// How long ago an open incident of the service may have been declared that they join.
     pub join: Option<SignedDuration>,
+    /// Why they are kept back; none: they are told.
+    pub hold: Option<Hold>,
 }
 
 /// What a group has to say, for its incident.
@@ -160,6 +169,8 @@ impl Group {
             card: None,
             acknowledged_by: None,
             snoozed_until: None,
+            hold: None,
+            looks_at: None,
             told_from: now,
             told_at: now,
         }
@@ -219,6 +230,7 @@ impl Group {
                 if self.is_over(now) {
                     self.begin(routed, alert, now);
                 }
+                self.hold.clone_from(&routed.hold);
                 self.firing += 1;
                 self.total += 1;
             }
@@ -227,6 +239,12 @@ impl Group {
         self.changed_at = now;
         self.sample(alert, change, is_flapping);
         self.version += 1;
+        if self.hold.is_some() {
+            return match change {
+                Change::Began => self.waits(now),
+                Change::Ended | Change::Acknowledged | Change::Counted | Change::Late => vec![],
+            };
+        }
         match (change, self.total) {
             (Change::Began, 1) => self.introduces(now),
             // Each turn of what flaps is no news; the count of its card comes with whatever is.
@@ -238,7 +256,8 @@ impl Group {
     /// Whether what comes next is another round: all alerts of a card are long over. An incident ends by people.
     fn is_over(&self, now: Timestamp) -> bool {
         let is_quiet = self.firing == 0 && now.duration_since(self.changed_at) > CARD_LASTS;
-        self.round == 0 || (self.then != Then::Declare && is_quiet)
+        let is_empty = self.hold.is_some() && self.firing == 0;
+        self.round == 0 || is_empty || (self.then != Then::Declare && is_quiet)
     }
 
     fn begin(&mut self, routed: &Routed, alert: &Alert, now: Timestamp) {
@@ -287,6 +306,41 @@ impl Group {
     fn silent_until(&self, now: Timestamp) -> Timestamp {
         let snoozed = self.snoozed_until.filter(|_| self.then == Then::Notify);
         snoozed.map_or(now, |until| until.max(now))
+    }
+
+    /// What a room orders when somebody comes in, unless it is ordered already for then or earlier. Whoever comes in when
+    /// it has just looked finds nothing ordered, and orders anew.
+    fn waits(&mut self, now: Timestamp) -> Vec<Order> {
+        let next = self.hold.as_ref().and_then(Hold::until);
+        let is_ordered = match (self.looks_at, next) {
+            (Some(at), Some(next)) => at <= next,
+            (Some(_) | None, None) => true,
+            (None, Some(_)) => false,
+        };
+        match is_ordered {
+            true => Vec::new(),
+            false => self.looks(next, now),
+        }
+    }
+
+    fn looks(&mut self, next: Option<Timestamp>, now: Timestamp) -> Vec<Order> {
+        self.looks_at = next;
+        let effect = Effect::ReleaseAlerts;
+        next.map(|due| Order::Do {
+            effect,
+            due: due.max(now),
+        })
+        .into_iter()
+        .collect()
+    }
+
+    /// Takes in what a room has seen when it looked, and says when it looks again.
+    pub fn looked(&mut self, looked: Looked, now: Timestamp) -> Vec<Order> {
+        self.version += 1;
+        if looked.is_all && looked.next.is_none() {
+            self.firing = 0;
+        }
+        self.looks(looked.again(now), now)
     }
 
     /// What is ordered when a round begins.
@@ -435,6 +489,7 @@ mod tests {
             severity: None,
             values: BTreeMap::new(),
             join: None,
+            hold: None,
         }
     }
 

@@ -20,6 +20,7 @@ pub mod incident;
 pub mod oncall;
 #[cfg(test)]
 mod properties;
+pub mod quiet;
 pub mod raise;
 pub mod routing;
 pub mod runbook;

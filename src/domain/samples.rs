@@ -204,6 +204,7 @@ pub fn groups() -> [Group; 2] {
         severity: None,
         values: [("name".to_owned(), "sample".to_owned())].into(),
         join: None,
+        hold: None,
     };
     let said = || Some("https://example.com/sample".to_owned());
     let least = Group {

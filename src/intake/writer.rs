@@ -10,13 +10,14 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::{Ask, IntakeError, Pending, Request, Taken, failed};
+use super::{Ask, IntakeError, Pending, Release, Request, Taken, failed};
 use crate::clock::Clock;
 use crate::domain::alert::{self, Alert, Change, Flapping, expire, fold};
 use crate::domain::catalog::Then;
 use crate::domain::effect::Lane;
 use crate::domain::group::{Group, GroupReport, Routed};
-use crate::domain::routing::Routing;
+use crate::domain::quiet::{Hold, Looked, told_late};
+use crate::domain::routing::{Routing, RoutingNow};
 use crate::domain::terms::{DeliveryId, GroupId};
 use crate::store::Store;
 use crate::store::alerts::{AlertCommit, AlertId, HeldAlert, HeldGroup, KeptAlert, KeptBody};
@@ -136,9 +137,10 @@ impl Writer {
     ) -> Result<Vec<Result<Taken, IntakeError>>, Unwritten> {
         let earliest = batch.iter().filter_map(|pending| pending.since).min();
         let until = earliest.unwrap_or_else(Instant::now) + WRITTEN;
+        let routing = self.routing.at(self.clock.now());
         let signals: Vec<Vec<Signal<'_>>> = batch
             .iter()
-            .map(|pending| self.signals(&pending.ask))
+            .map(|pending| self.signals(&pending.ask, &routing))
             .collect();
         for round in 0..ROUNDS {
             match self.attempt(batch, &signals, until).await {
@@ -152,21 +154,21 @@ impl Writer {
         Err(Unwritten::Conflict)
     }
 
-    fn signals<'a>(&self, ask: &'a Ask) -> Vec<Signal<'a>> {
+    fn signals<'a>(&self, ask: &'a Ask, routing: &RoutingNow<'_>) -> Vec<Signal<'a>> {
         match ask {
             Ask::Request(request) => {
                 let alerts = request.alerts.iter();
                 let signal = |alert| Signal {
                     id: AlertId::new(&request.source, alert),
-                    routed: self.routing.route(&request.source, alert),
+                    routed: routing.route(&request.source, alert),
                     alert,
                 };
                 alerts.map(signal).collect()
             }
-            Ask::Expire(kept) => {
+            Ask::Expire(kept) | Ask::Release(Release { waiting: kept, .. }) => {
                 let signal = |kept: &'a KeptAlert| Signal {
                     id: kept.id.clone(),
-                    routed: self.routing.route(kept.id.source(), &kept.alert),
+                    routed: routing.route(kept.id.source(), &kept.alert),
                     alert: &kept.alert,
                 };
                 kept.iter().map(signal).collect()
@@ -210,6 +212,7 @@ impl Writer {
                     }
                 }
                 Ask::Expire(_) => Ok(self.expire(signals, &mut commit, now)),
+                Ask::Release(release) => Ok(self.release(release, signals, &mut commit, now)),
                 Ask::Learn {
                     group,
                     report,
@@ -246,6 +249,7 @@ impl Writer {
         }
         groups.extend(batch.iter().filter_map(|pending| match &pending.ask {
             Ask::Learn { group, .. } => Some(group.clone()),
+            Ask::Release(release) => Some(release.room.clone()),
             Ask::Request(_) | Ask::Expire(_) => None,
         }));
         groups.retain(|id| !self.groups.contains_key(id));
@@ -257,7 +261,7 @@ impl Writer {
         }
         let deliveries = batch.iter().filter_map(|pending| match &pending.ask {
             Ask::Request(request) => request.delivery.as_ref(),
-            Ask::Expire(_) | Ask::Learn { .. } => None,
+            Ask::Expire(_) | Ask::Release(_) | Ask::Learn { .. } => None,
         });
         let deliveries: Vec<&DeliveryId> = deliveries.collect();
         match deliveries.is_empty() {
@@ -375,6 +379,66 @@ impl Writer {
         taken
     }
 
+    /// Lets go those of a room whom nobody keeps back any more: each goes where its route says by now. Who has gone
+    /// already, here or at another replica, stands in another group.
+    fn release(
+        &self,
+        release: &Release,
+        signals: &[Signal<'_>],
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) -> Taken {
+        commit.finish(&release.finishes);
+        let room = &release.room;
+        let Some(before) = self.held_group(room, commit) else {
+            return Taken::default();
+        };
+        let mut looked = Looked {
+            released: 0,
+            next: None,
+            is_all: !release.has_more && before.group.version == release.version,
+        };
+        for (signal, kept) in signals.iter().zip(&release.waiting) {
+            let waits = self
+                .held(&signal.id, commit)
+                .filter(|held| held.group == *room);
+            let Some(mut held) = waits.filter(|held| held.tracked.status.is_active()) else {
+                continue;
+            };
+            if signal.routed.group == *room {
+                let until = signal.routed.hold.as_ref().and_then(Hold::until);
+                looked.next = looked.next.into_iter().chain(until).min();
+                continue;
+            }
+            let since = held.tracked.started_at;
+            let told = before
+                .group
+                .hold
+                .as_ref()
+                .map(|hold| told_late(signal.alert, since, hold));
+            let late = Signal {
+                id: signal.id.clone(),
+                alert: told.as_ref().unwrap_or(signal.alert),
+                routed: signal.routed.clone(),
+            };
+            let is_flapping = held.tracked.is_flapping(FLAPPING, now);
+            self.change_group(&late, room, Change::Ended, is_flapping, commit, now);
+            held.group = signal.routed.group.clone();
+            self.change_group(&late, &held.group, Change::Began, is_flapping, commit, now);
+            let body = kept.body.clone().unwrap_or_default();
+            commit.put(signal.id.clone(), held, signal.alert.clone(), body);
+            looked.released += 1;
+        }
+        if let Some(mut after) = self.held_group(room, commit) {
+            let orders = after.group.looked(looked, now);
+            commit.put_group(after, orders, now);
+        }
+        Taken {
+            began: looked.released,
+            ..Taken::default()
+        }
+    }
+
     fn learn(
         &self,
         id: &GroupId,
@@ -466,8 +530,10 @@ impl Writer {
             self.groups.remove(&signal.routed.group);
         }
         for pending in batch {
-            if let Ask::Learn { group, .. } = &pending.ask {
-                self.groups.remove(group);
+            match &pending.ask {
+                Ask::Learn { group, .. } => drop(self.groups.remove(group)),
+                Ask::Release(release) => drop(self.groups.remove(&release.room)),
+                Ask::Request(_) | Ask::Expire(_) => {}
             }
         }
     }

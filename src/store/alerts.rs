@@ -14,7 +14,7 @@ use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, CommitError, Verb, Write};
 use super::{Store, moment, ms};
 use crate::domain::alert::{Alert, Tracked};
-use crate::domain::effect::{Effect, Lane, Order};
+use crate::domain::effect::{Effect, Lane, Order, RELEASE};
 use crate::domain::group::Group;
 use crate::domain::terms::{DeliveryId, GroupId, IncidentId};
 
@@ -489,6 +489,34 @@ impl Store {
             .await
             .context("looking for the alerts of a group")?;
         rows.into_iter().map(kept).collect()
+    }
+
+    /// The conditions of a group that hold.
+    pub async fn firing_of_group(
+        &self,
+        group: &GroupId,
+        limit: i64,
+    ) -> anyhow::Result<Vec<KeptAlert>> {
+        let rows: Vec<KeptRow> = self
+            .database
+            .rows(
+                kept!("WHERE group_id = $1 AND status <> 'resolved' ORDER BY id LIMIT $2"),
+                &[group.as_str().into(), limit.into()],
+            )
+            .await
+            .context("looking for the firing alerts of a group")?;
+        rows.into_iter().map(kept).collect()
+    }
+
+    /// Lets every room of alerts look now whom it may let go: the configuration may be another.
+    pub async fn release_again(&self, now: Timestamp) -> anyhow::Result<()> {
+        let sql = "UPDATE outbox SET due_at_ms = $1 WHERE lane = $2 AND key = $3 AND due_at_ms > $1 \
+                   AND buried_at_ms IS NULL AND lease_owner IS NULL";
+        let args = [ms(now).into(), Lane::Alerts.word().into(), RELEASE.into()];
+        let looked = self.database.execute(sql, &args).await;
+        looked
+            .context("looking at alerts that are kept back")
+            .map(drop)
     }
 
     /// The groups of an incident.

@@ -482,3 +482,146 @@ async fn an_incident_that_was_declared_too_long_ago_or_is_over_is_not_joined() {
     bot.slack.mark_read();
     bot.finish().await;
 }
+
+/// The tests begin at 14:30 UTC.
+const MAINTAINED: &str = r##"
+    [[services]]
+    id = "checkout"
+    name = "Checkout"
+
+    [[routes]]
+    match = { severity = "critical" }
+    service = "{{ labels.service }}"
+    then = "declare"
+    group_by = ["service"]
+
+    [[routes]]
+    service = "{{ labels.service }}"
+    then = "notify"
+    channel = "#general"
+    group_by = ["service"]
+
+    [[maintenance]]
+    name = "Database move"
+    service = "checkout"
+    match = { instance = "~^pod" }
+    from = "2025-09-14T14:00"
+    to = "2025-09-14T16:00"
+"##;
+
+#[tokio::test]
+async fn what_begins_in_a_maintenance_is_told_at_its_end_if_it_still_fires() {
+    let bot = TestBot::configured(MAINTAINED).await;
+    for key in ["pod-1", "pod-2", "pod-3"] {
+        bot.fires(key).await;
+    }
+    bot.hears(vec![alert("pod-4", "warning", Signal::Firing)])
+        .await;
+    bot.ends("pod-2").await;
+    bot.advance(minutes(60)).await;
+    assert!(bot.slack.unread().is_empty());
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    // What it does not mean is told as ever.
+    bot.fires("host-1").await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    bot.ends("host-1").await;
+    bot.advance(minutes(1)).await;
+    bot.types(
+        "ana",
+        "incidents",
+        &format!("/incident resolve {ID} a disk"),
+    )
+    .await;
+    bot.slack.mark_read();
+
+    let bot = bot.restarted().await;
+    bot.advance(minutes(28)).await;
+    assert!(bot.slack.unread().is_empty(), "a minute is left");
+    bot.advance(minutes(2)).await;
+    let second = bot.incident("INC-2025-0914-002").await;
+    assert_eq!(second.firing(), Some(2));
+    let card = bot.reads("general");
+    assert!(card.contains("5xx above 5 % on pod-4"), "{card}");
+    bot.slack.mark_read();
+    // They end where they are told by now, and nothing is told twice.
+    for key in ["pod-1", "pod-3"] {
+        bot.ends(key).await;
+    }
+    bot.advance(minutes(90)).await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(0));
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 2);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_of_before_the_maintenance_hears_of_its_own_alerts_and_of_no_others() {
+    let late = MAINTAINED.replace("T14:00", "T15:00");
+    let bot = TestBot::configured(&late).await;
+    bot.fires("pod-1").await;
+    bot.advance(minutes(40)).await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    bot.ends("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.advance(minutes(60)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1), "pod-2 has joined");
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_warning_that_becomes_critical_in_a_maintenance_is_an_incident_at_its_end() {
+    let late = MAINTAINED.replace("T14:00", "T15:00");
+    let bot = TestBot::configured(&late).await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(40)).await;
+    bot.fires("pod-1").await;
+    bot.advance(minutes(40)).await;
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    bot.advance(minutes(11)).await;
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.firing(), Some(1));
+    assert_eq!(
+        incident.milestones.started.to_string(),
+        "2025-09-14T14:30:00Z"
+    );
+    assert_snapshot!(incident.description.as_deref().unwrap_or_default(), @r"
+        The checkout answers with errors.
+        It was kept back by the maintenance “Database move”.
+        ");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_maintenance_that_is_taken_out_of_the_configuration_is_over_at_the_next_start() {
+    let mut bot = TestBot::configured(MAINTAINED).await;
+    bot.fires("pod-1").await;
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    bot.reconfigured(&MAINTAINED.replace("T16:00", "T14:10"));
+    let bot = bot.restarted().await;
+    bot.settle().await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_maintenance_that_was_made_longer_holds_for_longer() {
+    let mut bot = TestBot::configured(MAINTAINED).await;
+    bot.fires("pod-1").await;
+    bot.reconfigured(&MAINTAINED.replace("T16:00", "T17:00"));
+    let bot = bot.restarted().await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(140)).await;
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    bot.advance(minutes(11)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(2));
+    bot.slack.mark_read();
+    bot.finish().await;
+}

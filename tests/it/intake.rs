@@ -56,6 +56,26 @@ fn catalog() -> Catalog {
     catalog
 }
 
+/// A replica in a maintenance that ends after half an hour.
+async fn maintained(scratch: &Scratch) -> Replica {
+    let mut catalog = catalog();
+    let window = r#"
+        [[maintenance]]
+        name = "Database move"
+        from = "2025-09-14T03:00"
+        to = "2025-09-14T03:30"
+    "#;
+    let (window, _) = config::parse(window, "firebell.toml").expect("a maintenance");
+    catalog.maintenance = window.maintenance;
+    let store = scratch.store().await;
+    let clock = Clock::by_hand(beginning());
+    Replica {
+        intake: Intake::start(store.clone(), &catalog, clock.clone()),
+        store,
+        clock,
+    }
+}
+
 async fn replica(scratch: &Scratch) -> Replica {
     let store = scratch.store().await;
     let clock = Clock::by_hand(beginning());
@@ -128,9 +148,14 @@ impl Replica {
         self.held("a").await.expect("an alert").group
     }
 
-    /// What is ordered of a lane, taken up and put away.
+    /// What is ordered of a lane for the next hour, taken up and put away.
     async fn orders(&self, lane: Lane) -> Vec<Effect> {
-        let now = self.clock.now() + SignedDuration::from_hours(1);
+        self.orders_at(lane, 60).await
+    }
+
+    /// The same in so many minutes.
+    async fn orders_at(&self, lane: Lane, minutes: i64) -> Vec<Effect> {
+        let now = self.clock.now() + SignedDuration::from_mins(minutes);
         let claimed = self
             .store
             .claim(lane, "t", now, now, 100)
@@ -340,6 +365,53 @@ on_both_engines! {
         one.clock.advance(SignedDuration::from_mins(5));
         one.intake.miss_the_silent().await.unwrap();
         assert!(one.missed("watchdog").await.is_some());
+    }
+
+    async fn a_storm_in_a_maintenance_is_let_go_once_by_two_replicas(scratch) {
+        let (one, other) = (maintained(scratch).await, maintained(scratch).await);
+        let storm = |from: usize| (from..from + 700).map(|n| alert(&format!("s{n}"), Signal::Firing));
+        one.takes(request(storm(0).collect())).await;
+        other.takes(request(storm(700).collect())).await;
+        let room = one.held("s0").await.unwrap().group;
+        assert_eq!(one.held("s999").await.unwrap().group, room);
+        assert_eq!(one.orders_at(Lane::Alerts, 29).await, []);
+        for replica in [&one, &other] {
+            replica.clock.advance(SignedDuration::from_mins(30));
+        }
+        // Each looks, as if it had the order: only one has the lease.
+        let mut rounds = 0;
+        let mut released = 0;
+        loop {
+            let now = one.clock.now();
+            let claimed = one.store.claim(Lane::Alerts, "t", now, now, 100).await.unwrap();
+            let mut looks = claimed.into_iter().filter(|it| it.effect == Effect::ReleaseAlerts);
+            let Some(look) = looks.next() else { break };
+            assert!(looks.next().is_none(), "there is one order at a time");
+            let group = one.store.groups(&[&room]).await.unwrap().remove(0).group;
+            // Whoever fires by then is told at once.
+            if rounds == 1 {
+                one.takes(fires("late")).await;
+            }
+            let (a, b) = tokio::join!(
+                one.intake.release(&group, look.lease.clone()),
+                other.intake.release(&group, look.lease.clone()),
+            );
+            let (won, lost) = match (a, b) {
+                (Ok(released), lost) => (released, lost),
+                (lost, Ok(released)) => (released, lost),
+                (a, b) => panic!("{a:?} {b:?}"),
+            };
+            assert!(matches!(lost, Err(IntakeError::LeaseLost)), "{lost:?}");
+            released += won;
+            rounds += 1;
+            assert!(rounds < 9);
+        }
+        assert_eq!((released, rounds), (1_400, 3));
+        let group = one.held("s0").await.unwrap().group;
+        let told = one.store.groups(&[&group]).await.unwrap().remove(0).group;
+        assert_eq!((told.firing, told.total), (1_401, 1_401));
+        let empty = one.store.groups(&[&room]).await.unwrap().remove(0).group;
+        assert_eq!((empty.firing, empty.looks_at), (0, None));
     }
 
     async fn old_requests_and_old_alerts_are_forgotten(scratch) {
