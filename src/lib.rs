@@ -82,7 +82,8 @@
 //! 5. `store::alerts`: conditions, groups, the request as it came in and the orders, in one transaction; each row proves
 //!    the version that was decided on. Only then is the sender answered.
 //! 6. `dispatcher::alerts`: `DeclareForAlerts` goes through the engine like anybody's declaration, once for each round of
-//!    the group (`domain::raise` says when it joins an open incident instead); what comes after is told to the incident
+//!    the group (`domain::raise` says when it joins an open incident instead, or is only counted on a more urgent one,
+//!    which orders `ReviewQuieted` when it is over); what comes after is told to the incident
 //!    (`NoteAlerts` → `AlertsChanged`), whose card is edited. Or the group has a card of its own (`slack::alert_card`),
 //!    whose buttons make an incident of it.
 //! 7. What begins after the incident is over is refused there, and begins the next round.

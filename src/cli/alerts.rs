@@ -14,7 +14,7 @@ use crate::alerts::{Malformed, Sent, Told, read};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::alert::{Alert, Signal};
-use crate::domain::catalog::{AlertSource, Catalog};
+use crate::domain::catalog::{AlertSource, Catalog, Then};
 use crate::domain::form::show_duration;
 use crate::domain::group::Routed;
 use crate::domain::quiet::Hold;
@@ -60,7 +60,7 @@ pub(super) fn test(
         let looks = routing.explain(&source.id, &alert);
         match json {
             true => shown.push(as_json(&alert, &routed, &looks)),
-            false => print!("{}", in_words(&alert, &routed, &looks)),
+            false => print!("{}", in_words(&alert, &routed, &looks, &catalog)),
         }
     }
     for why in &told.skipped {
@@ -255,7 +255,9 @@ fn outcome(routed: &Routed) -> String {
     said
 }
 
-fn in_words(alert: &Alert, routed: &Routed, looks: &[Look]) -> String {
+fn in_words(alert: &Alert, routed: &Routed, looks: &[Look], catalog: &Catalog) -> String {
+    let may_be_quieted =
+        catalog.alerts.quieted_by_incidents && routed.urgency > 0 && routed.then != Then::Suppress;
     let mut said = format!("{} {}\n", word(alert.signal), alert.title);
     for look in looks {
         let missed: Vec<String> = look.missed.iter().map(ToString::to_string).collect();
@@ -270,6 +272,11 @@ fn in_words(alert: &Alert, routed: &Routed, looks: &[Look]) -> String {
     said.push_str(&format!("  → {}\n", outcome(routed)));
     if let Some(hold) = &routed.hold {
         said.push_str(&format!("    kept and counted, not told: {}\n", held(hold)));
+    }
+    if let (true, Some(service)) = (may_be_quieted, &routed.service) {
+        said.push_str(&format!(
+            "    is only counted on an open incident of {service} that is more urgent, if there is one\n"
+        ));
     }
     if let (Some(window), Some(service)) = (routed.join, &routed.service) {
         said.push_str(&format!(

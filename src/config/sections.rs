@@ -45,6 +45,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
         maintenance: each(&mut root, "maintenance", "[[maintenance]]", |it| {
             maintenance(it, &organization)
         }),
+        alerts: alerts(&mut root),
         actions: each(&mut root, "actions", "[[actions]]", action),
         checks: each(&mut root, "checks", "[[checks]]", check),
         checklists: each(&mut root, "checklists", "[[checklists]]", checklist),
@@ -611,6 +612,20 @@ fn route(it: &mut Section<'_>) -> Option<Route> {
         }
     }
     Some(route)
+}
+
+fn alerts(root: &mut Section<'_>) -> Alerts {
+    let default = Alerts::default();
+    let Some(mut it) = root.section("alerts", "[alerts]") else {
+        return default;
+    };
+    let alerts = Alerts {
+        quieted_by_incidents: it
+            .optional("quieted_by_incidents", flag)
+            .unwrap_or(default.quieted_by_incidents),
+    };
+    it.close();
+    alerts
 }
 
 fn maintenance(it: &mut Section<'_>, organization: &Organization) -> Option<Maintenance> {

@@ -613,6 +613,10 @@ impl Dispatcher {
         let Some(incident) = incident else {
             return Ok(Done::Quietly);
         };
+        if claimed.effect == Effect::ReviewQuieted {
+            self.review_quieted(&incident).await?;
+            return Ok(Done::Quietly);
+        }
         let Some(slack) = &self.slack else {
             return Err(Failure::Later {
                 at: self.clock.now() + PAUSE_MAX,

@@ -52,6 +52,7 @@ impl Task<'_> {
             Effect::Ring { .. }
             | Effect::DeclareForAlerts
             | Effect::ReleaseAlerts
+            | Effect::ReviewQuieted
             | Effect::TellIncidentOfAlerts
             | Effect::PostAlertCard
             | Effect::RefreshAlertCard => Ok(Done::Quietly),
@@ -588,6 +589,7 @@ impl Effect {
             Effect::LearnNames { .. } => "ask Slack for names".to_owned(),
             Effect::UploadExport { .. } => "upload the record".to_owned(),
             Effect::DeclareForAlerts => "open an incident for alerts".to_owned(),
+            Effect::ReviewQuieted => "look which alerts it still quiets".to_owned(),
             Effect::ReleaseAlerts => "tell of alerts that were kept back".to_owned(),
             Effect::TellIncidentOfAlerts => "tell an incident of its alerts".to_owned(),
             Effect::PostAlertCard => "post the card of alerts".to_owned(),

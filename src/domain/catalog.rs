@@ -44,6 +44,8 @@ pub struct Catalog {
     pub routes: Vec<Route>,
     /// `[[maintenance]]`
     pub maintenance: Vec<Maintenance>,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// `[[actions]]`
     pub actions: Vec<Action>,
     /// `[[checks]]`
@@ -71,6 +73,7 @@ impl Default for Catalog {
             heartbeats: Vec::new(),
             routes: Vec::new(),
             maintenance: Vec::new(),
+            alerts: Alerts::default(),
             actions: Vec::new(),
             checks: Vec::new(),
             checklists: Vec::new(),
@@ -603,6 +606,21 @@ pub struct Route {
     /// With `then = "declare"`: how long ago an open incident of the same service may have been declared that the alerts
     /// join; `None`: each group has an incident of its own.
     pub join: Option<SignedDuration>,
+}
+
+/// `[alerts]`: what holds for all alerts, whatever route they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alerts {
+    /// Whether alerts of a service that has an open incident of higher urgency are only counted there.
+    pub quieted_by_incidents: bool,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            quieted_by_incidents: true,
+        }
+    }
 }
 
 /// What a label must be.

@@ -311,7 +311,10 @@ fn declare(
 fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event> {
     let turn = match incident.alerts.get(group) {
         Some(known) if known == tally => return vec![],
+        // Of what is quieted nobody is told: the card counts it.
+        Some(_) | None if tally.is_quieted => AlertTurn::Counted,
         None => AlertTurn::Joined,
+        Some(known) if known.is_quieted => AlertTurn::Joined,
         Some(known) if tally.firing == 0 && known.firing > 0 => AlertTurn::Over,
         Some(known) if tally.firing > 0 && known.firing == 0 => AlertTurn::Again,
         Some(_) => AlertTurn::Counted,

@@ -85,6 +85,8 @@ pub enum Effect {
     RefreshAlertCard,
     /// Let go those of a room of alerts whom nobody keeps back any more.
     ReleaseAlerts,
+    /// Look which of the alerts that the incident quiets it still does.
+    ReviewQuieted,
     /// Ring a clock.
     Ring {
         /// Which clock, and for when it was set.
@@ -158,9 +160,10 @@ impl Effect {
     pub fn lane(&self) -> Lane {
         match self {
             Effect::Ring { .. } => Lane::Clocks,
-            Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts | Effect::ReleaseAlerts => {
-                Lane::Alerts
-            }
+            Effect::DeclareForAlerts
+            | Effect::TellIncidentOfAlerts
+            | Effect::ReleaseAlerts
+            | Effect::ReviewQuieted => Lane::Alerts,
             Effect::PostAlertCard | Effect::RefreshAlertCard => Lane::Chat,
             Effect::OpenWarRoom { .. }
             | Effect::SetTopic
@@ -187,6 +190,7 @@ impl Effect {
         match self {
             Effect::Ring { .. }
             | Effect::ReleaseAlerts
+            | Effect::ReviewQuieted
             | Effect::FetchMessage { .. }
             | Effect::LearnNames { .. }
             | Effect::Post {
@@ -242,6 +246,7 @@ impl Effect {
             Effect::RefreshCard | Effect::RefreshAlertCard => Some("card"),
             Effect::TellIncidentOfAlerts => Some("tally"),
             Effect::ReleaseAlerts => Some(RELEASE),
+            Effect::ReviewQuieted => Some("quieted"),
             Effect::RefreshAnnouncement => Some("announcement"),
             Effect::Ring {
                 timer: Timer::UpdateDue { .. },
@@ -413,6 +418,11 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             Consequence::RoomUnheard => orders.post(Audience::Commander, seq),
             Consequence::Nothing | Consequence::Unannounced => orders.post(Audience::Room, seq),
         },
+    }
+    // It may be over, or weigh less: what it quieted is told on its own then.
+    let is_less = matches!(event, Event::Resolved(_) | Event::SeverityChanged { .. });
+    if is_less && after.alerts.values().any(|tally| tally.is_quieted) {
+        orders.now(Effect::ReviewQuieted);
     }
     // Somebody may have created the channel since.
     if after.is_unannounced && is_done_by_people(event) {

@@ -47,6 +47,9 @@ pub struct Group {
     /// How bad it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<SeverityId>,
+    /// How urgent that is: 0 is the most urgent.
+    #[serde(default)]
+    pub urgency: usize,
     /// What its alerts have in common, by label.
     pub values: BTreeMap<String, String>,
     /// The title of the alert with which this round began.
@@ -72,6 +75,12 @@ pub struct Group {
     /// Its incident, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
+    /// Whether that incident is not its own, but a more urgent one of its service, on which it is only counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_quieted: bool,
+    /// Whether its round is over, and what begins next is another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rests: bool,
     /// Its card, once it is posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<MessageRef>,
@@ -120,6 +129,8 @@ pub struct Routed {
     pub service: Option<ServiceId>,
     /// How bad it is.
     pub severity: Option<SeverityId>,
+    /// How urgent that is: 0 is the most urgent, as is what nobody has said.
+    pub urgency: usize,
     /// What the alerts of the group have in common, by label.
     pub values: BTreeMap<String, String>,
     /// How long ago an open incident of the service may have been declared that they join.
@@ -141,6 +152,9 @@ pub struct Tally {
     pub total: u64,
     /// The newest alerts, the newest first.
     pub samples: Vec<Sample>,
+    /// Whether the incident, more urgent than they are, keeps them from being told on their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_quieted: bool,
 }
 
 impl Group {
@@ -155,6 +169,7 @@ impl Group {
             source: source.to_owned(),
             service: routed.service.clone(),
             severity: routed.severity.clone(),
+            urgency: routed.urgency,
             values: routed.values.clone(),
             title: String::new(),
             description: None,
@@ -166,6 +181,8 @@ impl Group {
             total: 0,
             samples: Vec::new(),
             incident: None,
+            is_quieted: false,
+            rests: false,
             card: None,
             acknowledged_by: None,
             snoozed_until: None,
@@ -184,6 +201,7 @@ impl Group {
             firing: self.firing,
             total: self.total,
             samples: self.samples.clone(),
+            is_quieted: self.is_quieted,
         }
     }
 
@@ -229,6 +247,11 @@ impl Group {
             Change::Began => {
                 if self.is_over(now) {
                     self.begin(routed, alert, now);
+                } else if self.is_quieted && routed.urgency < self.urgency {
+                    // What it grows to may not be the quieter.
+                    let others = self.firing;
+                    self.begin(routed, alert, now);
+                    (self.firing, self.total) = (others, 0);
                 }
                 self.hold.clone_from(&routed.hold);
                 self.firing += 1;
@@ -257,7 +280,7 @@ impl Group {
     fn is_over(&self, now: Timestamp) -> bool {
         let is_quiet = self.firing == 0 && now.duration_since(self.changed_at) > CARD_LASTS;
         let is_empty = self.hold.is_some() && self.firing == 0;
-        self.round == 0 || is_empty || (self.then != Then::Declare && is_quiet)
+        self.round == 0 || self.rests || is_empty || (self.then != Then::Declare && is_quiet)
     }
 
     fn begin(&mut self, routed: &Routed, alert: &Alert, now: Timestamp) {
@@ -266,6 +289,7 @@ impl Group {
         self.join = routed.join;
         self.service.clone_from(&routed.service);
         self.severity.clone_from(&routed.severity);
+        self.urgency = routed.urgency;
         self.title.clone_from(&alert.title);
         self.description.clone_from(&alert.description);
         self.links = alert.links.clone();
@@ -275,6 +299,8 @@ impl Group {
         self.total = 0;
         self.samples.clear();
         self.incident = None;
+        self.is_quieted = false;
+        self.rests = false;
         self.card = None;
         self.acknowledged_by = None;
     }
@@ -360,6 +386,7 @@ impl Group {
     fn tells(&mut self, now: Timestamp) -> Vec<Order> {
         let effect = match self.then {
             Then::Declare => Effect::TellIncidentOfAlerts,
+            Then::Notify if self.is_quieted => Effect::TellIncidentOfAlerts,
             Then::Notify => Effect::RefreshAlertCard,
             Then::Suppress => return Vec::new(),
         };
@@ -384,6 +411,18 @@ pub enum GroupReport {
     IncidentOpened {
         /// For which round.
         round: u32,
+        /// Which.
+        incident: IncidentId,
+    },
+    /// A more urgent incident of its service quiets it.
+    Quieted {
+        /// In which round.
+        round: u32,
+        /// Which.
+        incident: IncidentId,
+    },
+    /// The incident that quieted it does so no more: it is over, or less urgent than it was.
+    Unquieted {
         /// Which.
         incident: IncidentId,
     },
@@ -423,16 +462,30 @@ impl Group {
             {
                 self.belongs_to(incident, now)
             }
-            GroupReport::IncidentOver { incident } if self.incident.as_ref() == Some(incident) => {
-                self.incident = None;
-                self.round += 1;
-                self.total = self.firing;
-                self.samples.retain(|sample| sample.is_firing);
-                if let Some(sample) = self.samples.first() {
-                    self.title.clone_from(&sample.title);
-                }
+            GroupReport::Quieted { round, incident }
+                if *round == self.round && self.incident.is_none() =>
+            {
+                self.is_quieted = true;
+                self.belongs_to(incident, now)
+            }
+            GroupReport::IncidentOver { incident }
+                if self.incident.as_ref() == Some(incident) && !self.is_quieted =>
+            {
+                self.next_round(now);
                 self.began_at = now;
                 self.introduces(now)
+            }
+            GroupReport::IncidentOver { incident } | GroupReport::Unquieted { incident }
+                if self.incident.as_ref() == Some(incident) && self.is_quieted =>
+            {
+                self.next_round(now);
+                match self.firing {
+                    0 => {
+                        self.rests = true;
+                        Vec::new()
+                    }
+                    _ => self.introduces(now),
+                }
             }
             GroupReport::Acknowledged { by } => {
                 self.acknowledged_by = Some(by.clone());
@@ -446,15 +499,31 @@ impl Group {
             }
             GroupReport::Attached { incident } if self.incident.as_ref() != Some(incident) => {
                 self.then = Then::Declare;
+                self.is_quieted = false;
                 self.belongs_to(incident, now)
             }
             GroupReport::CardPosted(_)
             | GroupReport::IncidentOpened { .. }
             | GroupReport::IncidentOver { .. }
+            | GroupReport::Quieted { .. }
+            | GroupReport::Unquieted { .. }
             | GroupReport::Attached { .. } => return Vec::new(),
         };
         self.version += 1;
         orders
+    }
+
+    /// What has not ended is another matter from now on.
+    fn next_round(&mut self, now: Timestamp) {
+        self.incident = None;
+        self.is_quieted = false;
+        self.round += 1;
+        self.total = self.firing;
+        self.samples.retain(|sample| sample.is_firing);
+        if let Some(sample) = self.samples.first() {
+            self.title.clone_from(&sample.title);
+        }
+        self.changed_at = now;
     }
 
     /// What is told when an incident takes its alerts over.
@@ -487,6 +556,7 @@ mod tests {
             channel: None,
             service: None,
             severity: None,
+            urgency: 0,
             values: BTreeMap::new(),
             join: None,
             hold: None,
@@ -689,6 +759,76 @@ mod tests {
         // What the first declaration brought back comes late, and is of the first.
         assert_eq!(it.learns(63, &opened(1, "INC-1")), [""; 0]);
         assert_eq!(it.group.delivery().as_str(), "alerts/grp-1/2");
+    }
+
+    fn quieted(round: u32) -> GroupReport {
+        GroupReport::Quieted {
+            round,
+            incident: IncidentId::new("INC-9"),
+        }
+    }
+
+    fn unquieted() -> GroupReport {
+        GroupReport::Unquieted {
+            incident: IncidentId::new("INC-9"),
+        }
+    }
+
+    #[test]
+    fn what_a_more_urgent_incident_quiets_is_counted_there_and_told_when_that_is_over() {
+        for (then, first) in [
+            (Then::Declare, "DeclareForAlerts"),
+            (Then::Notify, "PostAlertCard"),
+        ] {
+            let mut it = Told::new(then);
+            assert_eq!(
+                it.hears(0, "a", Change::Began, false),
+                [format!("{first} at 0")]
+            );
+            assert_eq!(it.learns(1, &quieted(1)), ["TellIncidentOfAlerts at 1"]);
+            assert!(it.group.tally().is_quieted);
+            it.hears(9, "b", Change::Began, false);
+            it.hears(10, "a", Change::Ended, false);
+            assert_eq!(
+                it.hears(30, "c", Change::Began, false),
+                ["TellIncidentOfAlerts at 30"]
+            );
+            assert_eq!(it.learns(60, &unquieted()), [format!("{first} at 60")]);
+            assert_eq!(it.learns(61, &unquieted()), [""; 0]);
+            assert_eq!((it.group.round, it.group.firing, it.group.total), (2, 2, 2));
+            assert!(!it.group.tally().is_quieted);
+            // What the first round brought back comes late.
+            assert_eq!(it.learns(62, &quieted(1)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_has_ended_while_it_was_quiet_is_not_told_and_what_begins_next_is() {
+        let mut it = Told::new(Then::Declare);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &quieted(1));
+        it.hears(9, "a", Change::Ended, false);
+        assert_eq!(it.learns(60, &unquieted()), [""; 0]);
+        assert_eq!(
+            it.hears(70, "b", Change::Began, false),
+            ["DeclareForAlerts at 70"]
+        );
+        assert_eq!((it.group.title.as_str(), it.group.total), ("b", 1));
+    }
+
+    #[test]
+    fn what_grows_more_urgent_while_it_is_quiet_asks_anew() {
+        let mut it = Told::new(Then::Declare);
+        it.routed.urgency = 2;
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &quieted(1));
+        it.hears(9, "b", Change::Began, false);
+        it.routed.urgency = 0;
+        assert_eq!(
+            it.hears(20, "c", Change::Began, false),
+            ["DeclareForAlerts at 20"]
+        );
+        assert_eq!((it.group.firing, it.group.title.as_str()), (3, "c"));
     }
 
     #[test]

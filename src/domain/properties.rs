@@ -160,6 +160,7 @@ fn command() -> impl Strategy<Value = Command> {
                 firing,
                 total: firing + more,
                 samples: vec![],
+                is_quieted: false,
             },
         }),
         1 => prop::sample::select(ExportFormat::ALL.to_vec())

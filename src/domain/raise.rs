@@ -1,4 +1,5 @@
-//! What becomes of alerts that ask for an incident: one of their own, or a place in one that is open.
+//! What becomes of alerts that ask for an incident: one of their own, a place in one that is open, or a count on one
+//! that is more urgent.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,7 +26,7 @@ pub struct Raise {
 impl Raise {
     /// The service whose open incidents matter to it; none: it has one of its own in any case.
     pub fn looks_at(&self) -> Option<&ServiceId> {
-        self.join.and(self.declaration.service.as_ref())
+        self.declaration.service.as_ref()
     }
 
     /// What an open incident is told that they join.
@@ -36,6 +37,62 @@ impl Raise {
             severity: self.declaration.severity.clone(),
         }
     }
+
+    /// What an open incident is told that quiets them.
+    pub fn counted(&self) -> Command {
+        Command::NoteAlerts {
+            group: self.group.clone(),
+            tally: Tally {
+                is_quieted: true,
+                ..self.tally.clone()
+            },
+        }
+    }
+
+    /// The open incident that these alerts belong to in place of one of their own, and what it is told. To join is asked
+    /// for by their route, so it comes before being quieted.
+    pub fn belongs_to<'a>(
+        &self,
+        open: &[&'a Incident],
+        catalog: &Catalog,
+        now: Timestamp,
+    ) -> Option<(&'a Incident, Command)> {
+        let joined = joined(self, open.iter().copied(), catalog, now);
+        let severity = self.declaration.severity.as_ref();
+        let quieting = || quieting(self.looks_at(), severity, open.iter().copied(), catalog);
+        joined
+            .map(|incident| (incident, self.joining()))
+            .or_else(|| quieting().map(|incident| (incident, self.counted())))
+    }
+}
+
+/// The most urgent open incident of a service that is more urgent than alerts of this severity (none: the gravest that
+/// there is).
+pub fn quieting<'a>(
+    service: Option<&ServiceId>,
+    severity: Option<&SeverityId>,
+    open: impl IntoIterator<Item = &'a Incident>,
+    catalog: &Catalog,
+) -> Option<&'a Incident> {
+    let open = open.into_iter();
+    let found = open.filter(|incident| is_quieted_by(service, severity, incident, catalog));
+    found.min_by_key(|incident| rank(&incident.severity.id, catalog))
+}
+
+/// Whether an incident quiets alerts of this service and severity.
+pub fn is_quieted_by(
+    service: Option<&ServiceId>,
+    severity: Option<&SeverityId>,
+    incident: &Incident,
+    catalog: &Catalog,
+) -> bool {
+    let theirs = severity.map_or(Some(0), |id| rank(id, catalog));
+    let ours = rank(&incident.severity.id, catalog);
+    catalog.alerts.quieted_by_incidents
+        && incident.status.is_open()
+        && service.is_some()
+        && incident.service.as_ref() == service
+        && ours.zip(theirs).is_some_and(|(ours, theirs)| ours < theirs)
 }
 
 /// The open incident that these alerts join in place of one of their own: of the same service, declared lately enough.
@@ -107,6 +164,7 @@ mod tests {
                 firing: 1,
                 total: 1,
                 samples: vec![],
+                is_quieted: false,
             },
             declaration: Declaration {
                 service: service.map(ServiceId::new),
@@ -144,6 +202,46 @@ mod tests {
         );
         assert_eq!(joins(Some("mail"), Some(30)), None, "another service's");
         assert_eq!(joins(None, Some(30)), None, "of no service");
+    }
+
+    #[test]
+    fn an_open_incident_quiets_what_is_less_urgent_on_its_service() {
+        let over = Incident {
+            status: Status::Resolved,
+            ..incident("INC-0", "checkout", "p1", 1)
+        };
+        let open = [
+            &over,
+            &incident("INC-1", "checkout", "p2", 900),
+            &incident("INC-2", "search", "p1", 1),
+        ];
+        let by = |service, severity: Option<&str>| {
+            let mut raise = asks(Some(service), None);
+            raise.declaration.severity = severity.map(SeverityId::new);
+            let (incident, told) = raise.belongs_to(&open, &catalog(), NOW)?;
+            let is_counted = matches!(told, Command::NoteAlerts { tally, .. } if tally.is_quieted);
+            assert!(is_counted);
+            Some(incident.id.as_str())
+        };
+        assert_eq!(
+            by("checkout", Some("p3")),
+            Some("INC-1"),
+            "however old it is"
+        );
+        assert_eq!(by("checkout", Some("p2")), None, "as urgent");
+        assert_eq!(by("checkout", Some("p1")), None, "more urgent");
+        assert_eq!(by("checkout", None), None, "nobody knows how urgent");
+        assert_eq!(by("checkout", Some("gone")), None);
+        assert_eq!(by("mail", Some("p4")), None);
+        let mut off = catalog();
+        off.alerts.quieted_by_incidents = false;
+        let mut raise = asks(Some("checkout"), None);
+        raise.declaration.severity = Some(SeverityId::new("p4"));
+        assert!(raise.belongs_to(&open, &off, NOW).is_none());
+        // What its route lets join is not only counted.
+        raise.join = Some(SignedDuration::from_mins(901));
+        let (_, told) = raise.belongs_to(&open, &catalog(), NOW).unwrap();
+        assert!(matches!(told, Command::JoinAlerts { .. }));
     }
 
     #[test]

@@ -147,12 +147,17 @@ impl Routing {
             })
             .collect();
         let channel = found.and_then(|route| route.channel.clone());
+        let severity = severity.or_else(|| self.severity_of(alert));
+        let urgency = severity
+            .as_ref()
+            .and_then(|id| self.severities.iter().position(|known| known.id == *id));
         Routed {
             group: group_id(then, channel.as_deref(), service.as_ref(), &values),
             then,
             channel,
             service,
-            severity: severity.or_else(|| self.severity_of(alert)),
+            severity,
+            urgency: urgency.unwrap_or(0),
             values,
             join: found.and_then(|route| route.join),
             hold: None,

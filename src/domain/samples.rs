@@ -185,6 +185,7 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         alerts_changed(AlertTurn::Joined),
         alerts_changed(AlertTurn::Over),
         alerts_changed(AlertTurn::Again),
+        alerts_changed(AlertTurn::Counted),
         Event::EffectFailed {
             what: "sample".to_owned(),
             why: "sample".to_owned(),
@@ -202,6 +203,7 @@ pub fn groups() -> [Group; 2] {
         channel: None,
         service: None,
         severity: None,
+        urgency: 0,
         values: [("name".to_owned(), "sample".to_owned())].into(),
         join: None,
         hold: None,
@@ -252,6 +254,7 @@ fn alerts_changed(turn: AlertTurn) -> Event {
                 is_firing: true,
                 is_flapping: true,
             }],
+            is_quieted: turn == AlertTurn::Counted,
         },
         turn,
     }

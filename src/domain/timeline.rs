@@ -248,6 +248,10 @@ fn words(event: &Event) -> (Sort, String) {
                 AlertTurn::Over => format!("All alerts are over: {title}"),
                 AlertTurn::Again => format!("Firing again: {title}"),
             };
+            let text = match tally.is_quieted {
+                true => format!("Quieted: {text}"),
+                false => text,
+            };
             (Sort::Alert, text)
         }
         Event::EffectFailed { what, why, .. } => (Sort::Status, format!("Could not {what}: {why}")),

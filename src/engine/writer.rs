@@ -18,7 +18,7 @@ use crate::domain::decide::{Refusal, World, decide};
 use crate::domain::effect::{Lane, effects_of};
 use crate::domain::event::{Event, Recorded};
 use crate::domain::incident::{Incident, fold};
-use crate::domain::raise::{Raise, joined};
+use crate::domain::raise::Raise;
 use crate::domain::terms::{Actor, DeliveryId, IncidentId};
 use crate::store::Store;
 use crate::store::commit::{Commit, CommitError};
@@ -337,7 +337,7 @@ impl Writer {
                 // The number first: whatever another replica declares after the look at what is open takes the same.
                 let own = self.new_one(&raise.declaration, now, draft).await?;
                 match self.open_for(raise, now, draft).await? {
-                    Some(held) => (Before::Known(held), raise.joining()),
+                    Some((held, command)) => (Before::Known(held), command),
                     None => own,
                 }
             }
@@ -473,24 +473,26 @@ impl Writer {
         Ok((before, command))
     }
 
-    /// The open incident that alerts belong to instead of one of their own: of those in the store and those that are
-    /// about to be written.
+    /// The open incident that alerts belong to instead of one of their own, and what it is told: of those in the store and
+    /// those that are about to be written.
     async fn open_for(
         &self,
         raise: &Raise,
         now: Timestamp,
         draft: &Draft,
-    ) -> Result<Option<Held>, Trouble> {
+    ) -> Result<Option<(Held, Command)>, Trouble> {
         let Some(service) = raise.looks_at() else {
             return Ok(None);
         };
         let mut open = self.store.open_of_service(service).await?;
         open.retain(|held| !draft.states.contains_key(&held.incident.id));
         open.extend(draft.states.values().cloned());
-        let incidents = open.iter().map(|held| &*held.incident);
-        let found =
-            joined(raise, incidents, &self.catalog, now).map(|incident| incident.id.clone());
-        Ok(found.and_then(|id| open.into_iter().find(|held| held.incident.id == id)))
+        let incidents: Vec<&Incident> = open.iter().map(|held| &*held.incident).collect();
+        let found = raise.belongs_to(&incidents, &self.catalog, now);
+        Ok(found.and_then(|(incident, command)| {
+            let held = open.iter().find(|held| held.incident.id == incident.id);
+            held.map(|held| (held.clone(), command))
+        }))
     }
 
     async fn look_up(

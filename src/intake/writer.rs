@@ -351,14 +351,22 @@ impl Writer {
         taken
     }
 
-    /// Whether what was only told of, or not even that, is now worth an incident: a warning that has become critical.
+    /// Whether what was only told of, or not even that, is now worth an incident: a warning that has become critical. Or
+    /// what was only counted on an incident is now more urgent than that.
     fn has_grown(&self, signal: &Signal<'_>, before: &HeldAlert, commit: &AlertCommit) -> bool {
-        signal.alert.signal == alert::Signal::Firing
-            && signal.routed.then == Then::Declare
-            && signal.routed.group != before.group
-            && self
-                .held_group(&before.group, commit)
-                .is_none_or(|held| held.group.then != Then::Declare)
+        let Signal { alert, routed, .. } = signal;
+        let held = self.held_group(&before.group, commit);
+        let is_worth_more = match held.map(|held| held.group) {
+            Some(group) if group.is_quieted => {
+                routed.then != Then::Suppress && routed.urgency < group.urgency
+            }
+            group => {
+                routed.then == Then::Declare
+                    && routed.group != before.group
+                    && group.is_none_or(|group| group.then != Then::Declare)
+            }
+        };
+        alert.signal == alert::Signal::Firing && is_worth_more
     }
 
     fn expire(&self, signals: &[Signal<'_>], commit: &mut AlertCommit, now: Timestamp) -> Taken {

@@ -625,3 +625,140 @@ async fn a_maintenance_that_was_made_longer_holds_for_longer() {
     bot.slack.mark_read();
     bot.finish().await;
 }
+
+const URGENT: &str = r##"
+    [[services]]
+    id = "checkout"
+    name = "Checkout"
+
+    [[routes]]
+    match = { severity = "info" }
+    service = "{{ labels.service }}"
+    then = "notify"
+    channel = "#general"
+
+    [[routes]]
+    service = "{{ labels.service }}"
+    then = "declare"
+    group_by = ["severity"]
+"##;
+
+#[tokio::test]
+async fn an_open_p1_quiets_the_lesser_alerts_of_its_service_until_it_is_over() {
+    let bot = TestBot::configured(URGENT).await;
+    let line = "/incident declare p1 service:checkout the checkout is down";
+    bot.types("ana", "general", line).await;
+    bot.slack.mark_read();
+    bot.hears(vec![
+        alert("pod-1", "warning", Signal::Firing),
+        alert("pod-2", "info", Signal::Firing),
+        alert("pod-3", "info", Signal::Firing),
+    ])
+    .await;
+    bot.advance(minutes(1)).await;
+    assert!(bot.slack.unread().is_empty(), "{:?}", bot.slack.unread());
+    let incident = bot.incident(ID).await;
+    assert_eq!(
+        (incident.firing(), incident.quieted()),
+        (None, Some((3, 3)))
+    );
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let quieted = "*Quieted:* 3 of lower urgency, 3 firing; told on their own when this is over\n";
+    assert!(card.contains(quieted), "{card}");
+    // What is as urgent is an incident of its own.
+    bot.fires("pod-9").await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(1));
+    bot.ends("pod-2").await;
+    bot.ends("pod-9").await;
+    bot.advance(minutes(1)).await;
+    bot.types(
+        "ana",
+        "incidents",
+        "/incident resolve INC-2025-0914-002 a disk",
+    )
+    .await;
+    bot.slack.mark_read();
+    let bot = bot.restarted().await;
+    bot.types("ana", ROOM, "/incident resolve a disk").await;
+    bot.advance(minutes(1)).await;
+    let third = bot.incident("INC-2025-0914-003").await;
+    assert_eq!(
+        (third.title.as_str(), third.firing()),
+        ("5xx above 5 % on pod-1", Some(1))
+    );
+    // Which is more urgent than the last of them.
+    assert_eq!(third.quieted(), Some((1, 1)));
+    bot.types(
+        "ana",
+        "incidents",
+        "/incident resolve INC-2025-0914-003 a disk",
+    )
+    .await;
+    bot.slack.mark_read();
+    bot.advance(minutes(1)).await;
+    let card = bot.reads("general");
+    assert!(card.contains("5xx above 5 % on pod-3"), "{card}");
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 3);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_weighs_less_than_was_thought_quiets_less() {
+    let bot = TestBot::configured(URGENT).await;
+    let line = "/incident declare p1 service:checkout the checkout is down";
+    bot.types("ana", "general", line).await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.types("ana", ROOM, "/incident severity p2").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(
+        bot.store.all_ids().await.unwrap().len(),
+        1,
+        "P2 is more than P3"
+    );
+    bot.types("ana", ROOM, "/incident severity p3").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(1));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_quieted_alert_that_grows_as_urgent_as_the_incident_is_told() {
+    let bot = TestBot::configured(URGENT).await;
+    let line = "/incident declare p2 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(1));
+    assert_eq!(bot.incident(ID).await.quieted(), Some((0, 1)));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn so_is_one_of_a_group_of_all_severities() {
+    let toml = URGENT.replace("group_by = [\"severity\"]", "group_by = [\"service\"]");
+    let bot = TestBot::configured(&toml).await;
+    let line = "/incident declare p2 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    for key in ["pod-1", "pod-2"] {
+        bot.hears(vec![alert(key, "warning", Signal::Firing)]).await;
+    }
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.quieted(), Some((2, 2)));
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    let second = bot.incident("INC-2025-0914-002").await;
+    assert_eq!(second.severity.id.as_str(), "p1");
+    assert_eq!(second.firing(), Some(2), "the group is told as one");
+    bot.slack.mark_read();
+    bot.finish().await;
+}

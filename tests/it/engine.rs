@@ -61,6 +61,7 @@ fn raise(n: u32, service: &str) -> Envelope {
                 firing: 1,
                 total: 1,
                 samples: vec![],
+                is_quieted: false,
             },
             join: Some(SignedDuration::from_mins(30)),
             declaration,

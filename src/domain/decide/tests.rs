@@ -402,6 +402,7 @@ fn note_alerts(firing: u64, total: u64) -> Command {
             firing,
             total,
             samples: vec![],
+            is_quieted: false,
         },
     }
 }
