@@ -17,7 +17,7 @@ use crate::domain::alert::{Alert, Signal};
 use crate::domain::catalog::{AlertSource, Catalog, Then};
 use crate::domain::form::show_duration;
 use crate::domain::group::Routed;
-use crate::domain::quiet::Hold;
+use crate::domain::quiet::{Hold, Inhibiting};
 use crate::domain::routing::{Look, Routing};
 use crate::intake::{Intake, Request};
 use crate::store::alerts::KeptBody;
@@ -57,10 +57,14 @@ pub(super) fn test(
     for alert in told.alerts {
         let alert = alert.defused();
         let routed = routing.at(now).route(&source.id, &alert);
+        let inhibiting = routing.inhibiting(&source.id, &alert);
         let looks = routing.explain(&source.id, &alert);
         match json {
-            true => shown.push(as_json(&alert, &routed, &looks)),
-            false => print!("{}", in_words(&alert, &routed, &looks, &catalog)),
+            true => shown.push(as_json(&alert, &routed, &looks, &inhibiting)),
+            false => print!(
+                "{}",
+                in_words(&alert, &routed, &looks, &catalog) + &in_words_of(&inhibiting)
+            ),
         }
     }
     for why in &told.skipped {
@@ -287,7 +291,22 @@ fn in_words(alert: &Alert, routed: &Routed, looks: &[Look], catalog: &Catalog) -
     said
 }
 
-fn as_json(alert: &Alert, routed: &Routed, looks: &[Look]) -> Value {
+/// What an alert has to do with inhibitions.
+fn in_words_of(inhibiting: &Inhibiting) -> String {
+    let mut said = String::new();
+    if !inhibiting.quiets.is_empty() {
+        said.push_str("    quiets others while it fires\n");
+    }
+    for hold in &inhibiting.quieted_by {
+        said.push_str(&format!(
+            "    may be kept back by {}, while an alert fires that it names\n",
+            hold.words()
+        ));
+    }
+    said
+}
+
+fn as_json(alert: &Alert, routed: &Routed, looks: &[Look], inhibiting: &Inhibiting) -> Value {
     let taken = looks.last().filter(|look| look.missed.is_empty());
     let missed: Vec<Value> = looks
         .iter()
@@ -309,6 +328,7 @@ fn as_json(alert: &Alert, routed: &Routed, looks: &[Look]) -> Value {
             "why": hold.words(),
             "until": hold.until(),
         })),
+        "may_be_kept_back": inhibiting.quieted_by.iter().map(Hold::words).collect::<Vec<_>>(),
         "join": routed.join.map(show_duration),
         "group": { "id": routed.group, "by": routed.values },
     })

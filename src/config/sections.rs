@@ -45,6 +45,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
         maintenance: each(&mut root, "maintenance", "[[maintenance]]", |it| {
             maintenance(it, &organization)
         }),
+        inhibitions: each(&mut root, "inhibitions", "[[inhibitions]]", inhibition),
         alerts: alerts(&mut root),
         actions: each(&mut root, "actions", "[[actions]]", action),
         checks: each(&mut root, "checks", "[[checks]]", check),
@@ -575,7 +576,7 @@ fn heartbeat(it: &mut Section<'_>) -> Option<Heartbeat> {
 
 /// What an alert must carry, by label.
 fn matches(value: Value<'_>) -> Option<BTreeMap<String, Matcher>> {
-    let table = value.table("match")?;
+    let table = value.table(value.key)?;
     let read = |(key, value): (&str, Value<'_>)| {
         let matcher = matcher(value)?;
         if let (Matcher::Equal(id), "source") = (&matcher, key) {
@@ -626,6 +627,20 @@ fn alerts(root: &mut Section<'_>) -> Alerts {
     };
     it.close();
     alerts
+}
+
+fn inhibition(it: &mut Section<'_>) -> Option<Inhibition> {
+    let inhibition = Inhibition {
+        name: it.required("name", text)?,
+        when: it.required("when", matches)?,
+        quiets: it.required("quiets", matches)?,
+        equal: it.list("equal", word),
+    };
+    if inhibition.equal.is_empty() {
+        let message = "an alert anywhere quiets those everywhere";
+        it.fault(Level::Warning, message, "add `equal = [\"service\"]`");
+    }
+    Some(inhibition)
 }
 
 fn maintenance(it: &mut Section<'_>, organization: &Organization) -> Option<Maintenance> {

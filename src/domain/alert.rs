@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::terms::DedupKey;
+use super::terms::{DedupKey, GroupId};
 
 /// What a sender says of one condition at one moment, whoever it is and whatever it speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,9 @@ pub struct Tracked {
     pub turns: u32,
     /// Since when they are counted.
     pub turns_since: Timestamp,
+    /// Where it is counted among those that quiet others, while it fires.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiets: Vec<GroupId>,
 }
 
 /// When a condition that begins and ends again and again is called flapping.
@@ -293,6 +296,7 @@ fn first(alert: &Alert, flapping: Flapping, now: Timestamp) -> Tracked {
         expires_at: alert.expires_at,
         turns: 0,
         turns_since: now,
+        quiets: Vec::new(),
     };
     tracked.begin(alert, flapping, now);
     tracked

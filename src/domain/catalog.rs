@@ -11,7 +11,7 @@ use super::escalation::{EscalationPolicy, Target};
 use super::form::{CalendarSpan, CalendarUnit, WrongForm, words};
 pub use super::id_pattern::IdPattern;
 use super::oncall::{Override, Schedule};
-pub use super::quiet::Maintenance;
+pub use super::quiet::{Inhibition, Maintenance};
 use super::runbook::{Action, ChangeFreeze, Check, Checklist};
 use super::terms::{PersonId, ServiceId, SeverityId, SlackUserId, Who};
 
@@ -44,6 +44,8 @@ pub struct Catalog {
     pub routes: Vec<Route>,
     /// `[[maintenance]]`
     pub maintenance: Vec<Maintenance>,
+    /// `[[inhibitions]]`
+    pub inhibitions: Vec<Inhibition>,
     /// `[alerts]`
     pub alerts: Alerts,
     /// `[[actions]]`
@@ -73,6 +75,7 @@ impl Default for Catalog {
             heartbeats: Vec::new(),
             routes: Vec::new(),
             maintenance: Vec::new(),
+            inhibitions: Vec::new(),
             alerts: Alerts::default(),
             actions: Vec::new(),
             checks: Vec::new(),

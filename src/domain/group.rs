@@ -11,7 +11,7 @@ use super::catalog::Then;
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
-use super::quiet::{Hold, Looked};
+use super::quiet::{Hold, Looked, after_inhibition};
 use super::raise::Raise;
 use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
 
@@ -363,10 +363,42 @@ impl Group {
     /// Takes in what a room has seen when it looked, and says when it looks again.
     pub fn looked(&mut self, looked: Looked, now: Timestamp) -> Vec<Order> {
         self.version += 1;
-        if looked.is_all && looked.next.is_none() {
+        if looked.is_all && looked.waiting == 0 {
             self.firing = 0;
         }
         self.looks(looked.again(now), now)
+    }
+
+    /// Where alerts are counted that quiet others.
+    pub fn inhibitor(id: &GroupId, source: &str, now: Timestamp) -> Self {
+        let routed = Routed {
+            group: id.clone(),
+            then: Then::Suppress,
+            channel: None,
+            service: None,
+            severity: None,
+            urgency: 0,
+            values: BTreeMap::new(),
+            join: None,
+            hold: None,
+        };
+        Self::new(&routed, source, now)
+    }
+
+    /// Counts one more that quiets others, or one less.
+    pub fn quiets(&mut self, begins: bool, now: Timestamp) {
+        self.version += 1;
+        self.changed_at = now;
+        self.firing = match begins {
+            true => self.firing + 1,
+            false => self.firing.saturating_sub(1),
+        };
+    }
+
+    /// Nothing quiets those of a room any more, it seems: it looks in a while.
+    pub fn may_let_go(&mut self, now: Timestamp) -> Vec<Order> {
+        self.version += 1;
+        self.looks(Some(after_inhibition(now)), now)
     }
 
     /// What is ordered when a round begins.

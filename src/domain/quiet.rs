@@ -6,16 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::catalog::{Catalog, Matcher, Then};
 use super::group::Routed;
 use super::hours::{Hours, instant};
-use super::routing::{Matches, group_of};
+use super::routing::{Matches, group_of, value};
 use super::terms::{GroupId, ServiceId};
 
 /// `[[maintenance]]`: a time in which alerts are expected, and nobody wants to be told of them.
@@ -55,6 +55,23 @@ impl Maintenance {
     }
 }
 
+/// `[[inhibitions]]`: alerts that quiet others for as long as they fire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inhibition {
+    /// The name for people.
+    pub name: String,
+    /// What an alert must carry to quiet others.
+    pub when: BTreeMap<String, Matcher>,
+    /// What an alert must carry to be quieted. None quiets itself: what carries both is not quieted.
+    pub quiets: BTreeMap<String, Matcher>,
+    /// The labels that both must have, with the same values; one that is missing is no value.
+    pub equal: Vec<String>,
+}
+
+/// After the last of the alerts that quieted them has ended, others wait for so long: most of them end with it, a little
+/// later.
+const ENDS_TOGETHER: SignedDuration = SignedDuration::from_mins(1);
+
 /// Why alerts are kept back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
@@ -66,13 +83,22 @@ pub enum Hold {
         /// Until when it holds.
         until: Timestamp,
     },
+    /// By other alerts that fire.
+    Inhibition {
+        /// The name of the rule.
+        name: String,
+        /// Where those are counted.
+        inhibitor: GroupId,
+    },
 }
 
 impl Hold {
-    /// When to look whether they still are.
+    /// When to look whether they still are; none: whoever keeps them back says when.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Hold::Maintenance { until, .. } => Some(*until),
+            // The last of those that quiet them orders it when it ends.
+            Hold::Inhibition { .. } => None,
         }
     }
 
@@ -80,6 +106,7 @@ impl Hold {
     pub fn words(&self) -> String {
         match self {
             Hold::Maintenance { name, .. } => format!("the maintenance “{name}”"),
+            Hold::Inhibition { name, .. } => format!("the inhibition “{name}”"),
         }
     }
 
@@ -88,6 +115,7 @@ impl Hold {
     fn room(&self, then: Then) -> GroupId {
         match self {
             Hold::Maintenance { name, .. } => group_of(&["maintenance", name, then.word()]),
+            Hold::Inhibition { inhibitor, .. } => room_of(inhibitor, then),
         }
     }
 
@@ -101,12 +129,28 @@ impl Hold {
     }
 }
 
+fn room_of(inhibitor: &GroupId, then: Then) -> GroupId {
+    group_of(&["inhibition", inhibitor.as_str(), then.word()])
+}
+
+/// Where those wait whom the alerts that are counted there quiet.
+pub fn rooms_of(inhibitor: &GroupId) -> [GroupId; 2] {
+    [Then::Declare, Then::Notify].map(|then| room_of(inhibitor, then))
+}
+
+/// When those are looked at whom nothing quiets any more.
+pub fn after_inhibition(now: Timestamp) -> Timestamp {
+    now.checked_add(ENDS_TOGETHER).unwrap_or(now)
+}
+
 /// What a room has seen when it looked whom it may let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looked {
     /// How many it let go.
     pub released: usize,
-    /// When the first of those that wait on may be let go; none: nobody waits on.
+    /// How many wait on.
+    pub waiting: usize,
+    /// When the first of those that wait on may be let go; none: whoever keeps them back says when.
     pub next: Option<Timestamp>,
     /// Whether there was nobody else.
     pub is_all: bool,
@@ -115,10 +159,10 @@ pub struct Looked {
 impl Looked {
     /// When to look again; never: the room is empty.
     pub fn again(&self, now: Timestamp) -> Option<Timestamp> {
-        match (self.is_all, self.released, self.next) {
+        match (self.is_all, self.released, self.waiting) {
             // Behind those there are others.
-            (false, 1.., _) | (false, 0, None) => Some(now),
-            (true, _, next) | (false, 0, next) => next,
+            (false, 1.., _) | (false, 0, 0) => Some(now),
+            (true, _, _) | (false, 0, 1..) => self.next,
         }
     }
 }
@@ -127,6 +171,38 @@ impl Looked {
 #[derive(Debug)]
 pub struct Quiet {
     windows: Vec<(Maintenance, Matches)>,
+    inhibitions: Vec<Inhibits>,
+}
+
+/// A rule of inhibition, ready to be asked.
+#[derive(Debug)]
+struct Inhibits {
+    name: String,
+    /// What tells it from every other: an edit makes another of it.
+    rule: String,
+    when: Matches,
+    quiets: Matches,
+    equal: Vec<String>,
+}
+
+/// What an alert has to do with inhibitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inhibiting {
+    /// Where it is counted while it fires: there it quiets others.
+    pub quiets: Vec<GroupId>,
+    /// What keeps it back while others are counted there.
+    pub quieted_by: Vec<Hold>,
+}
+
+impl Inhibits {
+    /// Where those are counted that quiet each other by it: all that have the same values.
+    fn inhibitor(&self, source: &str, alert: &Alert) -> Option<GroupId> {
+        let mut parts = vec!["inhibitor", self.rule.as_str()];
+        for label in &self.equal {
+            parts.push(value(source, alert, label).filter(|value| !value.is_empty())?);
+        }
+        Some(group_of(&parts))
+    }
 }
 
 /// The same at one moment: what does not hold then is not asked.
@@ -140,9 +216,37 @@ impl Quiet {
     pub fn new(catalog: &Catalog) -> Self {
         let windows = catalog.maintenance.iter();
         let ready = windows.map(|it| (it.clone(), Matches::new(&it.matches)));
+        let inhibitions = catalog.inhibitions.iter().map(|it| Inhibits {
+            name: it.name.clone(),
+            rule: format!("{it:?}"),
+            when: Matches::new(&it.when),
+            quiets: Matches::new(&it.quiets),
+            equal: it.equal.clone(),
+        });
         Self {
             windows: ready.collect(),
+            inhibitions: inhibitions.collect(),
         }
+    }
+
+    /// What an alert has to do with inhibitions. Nothing is asked where there are none.
+    pub fn inhibiting(&self, source: &str, alert: &Alert) -> Inhibiting {
+        let mut found = Inhibiting::default();
+        for rule in &self.inhibitions {
+            let is_source = rule.when.are_met(source, alert);
+            if !is_source && !rule.quiets.are_met(source, alert) {
+                continue;
+            }
+            match (rule.inhibitor(source, alert), is_source) {
+                (Some(inhibitor), true) => found.quiets.push(inhibitor),
+                (Some(inhibitor), false) => found.quieted_by.push(Hold::Inhibition {
+                    name: rule.name.clone(),
+                    inhibitor,
+                }),
+                (None, _) => {}
+            }
+        }
+        found
     }
 
     /// What holds at this moment.
@@ -189,9 +293,25 @@ pub fn told_late(alert: &Alert, since: Timestamp, hold: &Hold) -> Alert {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
+    use crate::domain::alert::{Links, Signal};
+    use crate::domain::terms::DedupKey;
+
+    fn condition() -> Alert {
+        Alert {
+            key: DedupKey::new("k"),
+            signal: Signal::Firing,
+            name: "n".into(),
+            title: "t".into(),
+            description: None,
+            severity: None,
+            labels: BTreeMap::new(),
+            links: Links::default(),
+            started_at: None,
+            ended_at: None,
+            expires_at: None,
+        }
+    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -245,21 +365,58 @@ mod tests {
     #[test]
     fn a_room_looks_again_until_nobody_is_left() {
         let (now, later) = (at("2025-09-14T09:00:00Z"), at("2025-09-14T11:00:00Z"));
-        let again = |released, next, is_all| {
+        let again = |released, waiting, next, is_all| {
             let looked = Looked {
                 released,
+                waiting,
                 next,
                 is_all,
             };
             looked.again(now)
         };
-        assert_eq!(again(3, None, true), None);
-        assert_eq!(again(3, None, false), Some(now));
-        assert_eq!(again(3, Some(later), true), Some(later));
-        assert_eq!(again(3, Some(later), false), Some(now));
+        assert_eq!(again(3, 0, None, true), None);
+        assert_eq!(again(3, 0, None, false), Some(now));
+        assert_eq!(again(3, 1, Some(later), true), Some(later));
+        assert_eq!(again(3, 1, Some(later), false), Some(now));
         // A full page of those that wait on: looking again at once would go on for ever.
-        assert_eq!(again(0, Some(later), false), Some(later));
+        assert_eq!(again(0, 9, Some(later), false), Some(later));
+        assert_eq!(again(0, 9, None, false), None);
         // Somebody came in while it looked.
-        assert_eq!(again(0, None, false), Some(now));
+        assert_eq!(again(0, 0, None, false), Some(now));
+    }
+
+    #[test]
+    fn what_quiets_and_what_is_quieted_meet_by_the_labels_that_are_equal() {
+        let table = |label: &str, text: &str| {
+            let matcher = Matcher::Equal(text.to_owned());
+            BTreeMap::from([(label.to_owned(), matcher)])
+        };
+        let quiet = Quiet::new(&Catalog {
+            inhibitions: vec![Inhibition {
+                name: "node down".into(),
+                when: table("alertname", "NodeDown"),
+                quiets: BTreeMap::new(),
+                equal: vec!["node".into()],
+            }],
+            ..Catalog::default()
+        });
+        let asked = |labels: &[(&str, &str)]| {
+            let mut alert = condition();
+            let labels = labels.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+            alert.labels = labels.collect();
+            quiet.inhibiting("prometheus", &alert)
+        };
+        let down = asked(&[("alertname", "NodeDown"), ("node", "a")]);
+        let full = asked(&[("alertname", "DiskFull"), ("node", "a")]);
+        let other = asked(&[("alertname", "DiskFull"), ("node", "b")]);
+        let inhibitor = |it: &Inhibiting| match it.quieted_by.as_slice() {
+            [Hold::Inhibition { inhibitor, .. }] => inhibitor.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(down.quieted_by, [], "it does not quiet itself");
+        assert_eq!(down.quiets, [inhibitor(&full)]);
+        assert_ne!(down.quiets, [inhibitor(&other)]);
+        // Without the label there is nothing that could be equal.
+        assert_eq!(asked(&[("alertname", "DiskFull")]), Inhibiting::default());
     }
 }

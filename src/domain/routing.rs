@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::alert::Alert;
 use super::catalog::{Catalog, Chosen, Matcher, Severity, Then};
 use super::group::Routed;
-use super::quiet::{Quiet, QuietNow};
+use super::quiet::{Inhibiting, Quiet, QuietNow};
 use super::terms::{GroupId, ServiceId, SeverityId};
 
 /// What a template of a route may cost, in steps of its engine: a runaway loop ends here.
@@ -255,6 +255,13 @@ impl RoutingNow<'_> {
     }
 }
 
+impl Routing {
+    /// What an alert has to do with inhibitions.
+    pub fn inhibiting(&self, source: &str, alert: &Alert) -> Inhibiting {
+        self.quiet.inhibiting(source, alert)
+    }
+}
+
 impl Matches {
     /// What a table of the configuration asks for.
     pub fn new(matches: &BTreeMap<String, Matcher>) -> Self {
@@ -286,7 +293,7 @@ fn rank(word: &str) -> Option<usize> {
 }
 
 /// A label of an alert, or what stands beside its labels.
-fn value<'a>(source: &'a str, alert: &'a Alert, label: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(source: &'a str, alert: &'a Alert, label: &str) -> Option<&'a str> {
     let beside = match label {
         // Nobody can say that they are another source.
         "source" => return Some(source),

@@ -16,7 +16,7 @@ use crate::domain::alert::{self, Alert, Change, Flapping, expire, fold};
 use crate::domain::catalog::Then;
 use crate::domain::effect::Lane;
 use crate::domain::group::{Group, GroupReport, Routed};
-use crate::domain::quiet::{Hold, Looked, told_late};
+use crate::domain::quiet::{Hold, Inhibiting, Looked, rooms_of, told_late};
 use crate::domain::routing::{Routing, RoutingNow};
 use crate::domain::terms::{DeliveryId, GroupId};
 use crate::store::Store;
@@ -57,6 +57,7 @@ struct Signal<'a> {
     id: AlertId,
     alert: &'a Alert,
     routed: Routed,
+    inhibiting: Inhibiting,
 }
 
 /// Why a batch was not written.
@@ -161,6 +162,7 @@ impl Writer {
                 let signal = |alert| Signal {
                     id: AlertId::new(&request.source, alert),
                     routed: routing.route(&request.source, alert),
+                    inhibiting: self.routing.inhibiting(&request.source, alert),
                     alert,
                 };
                 alerts.map(signal).collect()
@@ -169,6 +171,7 @@ impl Writer {
                 let signal = |kept: &'a KeptAlert| Signal {
                     id: kept.id.clone(),
                     routed: routing.route(kept.id.source(), &kept.alert),
+                    inhibiting: self.routing.inhibiting(kept.id.source(), &kept.alert),
                     alert: &kept.alert,
                 };
                 kept.iter().map(signal).collect()
@@ -244,8 +247,7 @@ impl Writer {
         }
         let mut groups = BTreeSet::new();
         for signal in signals.iter().flatten() {
-            groups.insert(signal.routed.group.clone());
-            groups.extend(self.alerts.get(&signal.id).map(|held| held.group.clone()));
+            groups.extend(touched(signal, self.alerts.get(&signal.id)));
         }
         groups.extend(batch.iter().filter_map(|pending| match &pending.ask {
             Ask::Learn { group, .. } => Some(group.clone()),
@@ -286,10 +288,10 @@ impl Writer {
         let mut taken = Taken::default();
         let body = Uuid::now_v7().to_string();
         let mut is_worth_keeping = false;
-        for signal in signals {
+        for signal in sources_first(signals) {
             let before = self.held(&signal.id, commit);
             let known = before.as_ref().map(|held| &held.tracked);
-            let (Some(tracked), change) = fold(known, signal.alert, FLAPPING, now) else {
+            let (Some(mut tracked), change) = fold(known, signal.alert, FLAPPING, now) else {
                 continue;
             };
             let change = match (&before, change) {
@@ -297,6 +299,14 @@ impl Writer {
                     Change::Began
                 }
                 (_, change) => change,
+            };
+            let kept;
+            let signal = match self.inhibited(signal, change, commit, now) {
+                Some(inhibited) => {
+                    kept = inhibited;
+                    &kept
+                }
+                None => signal,
             };
             // An episode stays in the group in which it began, whatever the configuration says by now.
             let group = match (&before, change) {
@@ -312,6 +322,16 @@ impl Writer {
                 && before.tracked.status.is_active()
             {
                 self.change_group(signal, &before.group, Change::Ended, true, commit, now);
+            }
+            if matches!(change, Change::Began | Change::Ended) {
+                let before = std::mem::take(&mut tracked.quiets);
+                self.quiet_no_more(&before, commit, now);
+            }
+            if change == Change::Began {
+                tracked.quiets.clone_from(&signal.inhibiting.quiets);
+                for inhibitor in &tracked.quiets {
+                    self.count_inhibitor(inhibitor, signal, true, commit, now);
+                }
             }
             let is_flapping = tracked.is_flapping(FLAPPING, now);
             let held = HeldAlert {
@@ -379,6 +399,8 @@ impl Writer {
                 continue;
             }
             held.tracked = expire(&held.tracked, FLAPPING, now);
+            let quieted = std::mem::take(&mut held.tracked.quiets);
+            self.quiet_no_more(&quieted, commit, now);
             let is_flapping = held.tracked.is_flapping(FLAPPING, now);
             self.change_group(signal, &held.group, Change::Ended, is_flapping, commit, now);
             commit.touch(signal.id.clone(), held);
@@ -403,6 +425,7 @@ impl Writer {
         };
         let mut looked = Looked {
             released: 0,
+            waiting: 0,
             next: None,
             is_all: !release.has_more && before.group.version == release.version,
         };
@@ -413,9 +436,12 @@ impl Writer {
             let Some(mut held) = waits.filter(|held| held.tracked.status.is_active()) else {
                 continue;
             };
+            let inhibited = self.inhibited(signal, Change::Began, commit, now);
+            let signal = inhibited.as_ref().unwrap_or(signal);
             if signal.routed.group == *room {
                 let until = signal.routed.hold.as_ref().and_then(Hold::until);
                 looked.next = looked.next.into_iter().chain(until).min();
+                looked.waiting += 1;
                 continue;
             }
             let since = held.tracked.started_at;
@@ -428,6 +454,7 @@ impl Writer {
                 id: signal.id.clone(),
                 alert: told.as_ref().unwrap_or(signal.alert),
                 routed: signal.routed.clone(),
+                inhibiting: Inhibiting::default(),
             };
             let is_flapping = held.tracked.is_flapping(FLAPPING, now);
             self.change_group(&late, room, Change::Ended, is_flapping, commit, now);
@@ -488,6 +515,74 @@ impl Writer {
         commit.put_group(held, orders, now);
     }
 
+    /// The same, kept back, if it begins while an alert fires that quiets it. What is found there is written as it is: so
+    /// the commit proves it, and whoever ends at the same time at another replica orders that it is looked at again.
+    fn inhibited<'a>(
+        &self,
+        signal: &Signal<'a>,
+        change: Change,
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) -> Option<Signal<'a>> {
+        let routed = &signal.routed;
+        if change != Change::Began || routed.hold.is_some() || routed.then == Then::Suppress {
+            return None;
+        }
+        for hold in &signal.inhibiting.quieted_by {
+            let Hold::Inhibition { inhibitor, .. } = hold else {
+                continue;
+            };
+            let Some(held) = self.held_group(inhibitor, commit) else {
+                continue;
+            };
+            let is_quieting = held.group.firing > 0;
+            commit.put_group(held, vec![], now);
+            if is_quieting {
+                return Some(Signal {
+                    id: signal.id.clone(),
+                    alert: signal.alert,
+                    routed: hold.clone().keep(routed.clone()),
+                    inhibiting: signal.inhibiting.clone(),
+                });
+            }
+        }
+        None
+    }
+
+    fn count_inhibitor(
+        &self,
+        id: &GroupId,
+        source: &Signal<'_>,
+        begins: bool,
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) {
+        let mut held = self.held_group(id, commit).unwrap_or_else(|| HeldGroup {
+            version: 0,
+            group: Group::inhibitor(id, source.id.source(), now),
+        });
+        held.group.quiets(begins, now);
+        commit.put_group(held, vec![], now);
+    }
+
+    /// An alert that quieted others has ended. If it was the last, whoever waits for that is looked at.
+    fn quiet_no_more(&self, inhibitors: &[GroupId], commit: &mut AlertCommit, now: Timestamp) {
+        for id in inhibitors {
+            let Some(mut held) = self.held_group(id, commit) else {
+                continue;
+            };
+            held.group.quiets(false, now);
+            let is_over = held.group.firing == 0;
+            commit.put_group(held, vec![], now);
+            for room in rooms_of(id).iter().filter(|_| is_over) {
+                if let Some(mut held) = self.held_group(room, commit) {
+                    let orders = held.group.may_let_go(now);
+                    commit.put_group(held, orders, now);
+                }
+            }
+        }
+    }
+
     fn held(&self, id: &AlertId, commit: &AlertCommit) -> Option<HeldAlert> {
         commit.alert(id).or_else(|| self.alerts.get(id)).cloned()
     }
@@ -532,10 +627,10 @@ impl Writer {
     /// Drops from memory what a batch was decided on.
     fn forget(&mut self, batch: &[Pending], signals: &[Vec<Signal<'_>>]) {
         for signal in signals.iter().flatten() {
-            if let Some(held) = self.alerts.remove(&signal.id) {
-                self.groups.remove(&held.group);
+            let held = self.alerts.remove(&signal.id);
+            for group in touched(signal, held.as_ref()) {
+                self.groups.remove(&group);
             }
-            self.groups.remove(&signal.routed.group);
         }
         for pending in batch {
             match &pending.ask {
@@ -545,6 +640,35 @@ impl Writer {
             }
         }
     }
+}
+
+/// Every group that a signal may have to do with.
+fn touched(signal: &Signal<'_>, held: Option<&HeldAlert>) -> Vec<GroupId> {
+    let Inhibiting { quiets, quieted_by } = &signal.inhibiting;
+    let mut groups = vec![signal.routed.group.clone()];
+    groups.extend(held.map(|held| held.group.clone()));
+    let quieted_by = quieted_by.iter().filter_map(|hold| match hold {
+        Hold::Inhibition { inhibitor, .. } => Some(inhibitor),
+        Hold::Maintenance { .. } => None,
+    });
+    let before = held.map_or(&[][..], |held| &held.tracked.quiets);
+    for inhibitor in quiets.iter().chain(quieted_by).chain(before) {
+        groups.extend(rooms_of(inhibitor));
+        groups.push(inhibitor.clone());
+    }
+    groups
+}
+
+/// The signals of a request, those of conditions that quiet others first: what they quiet may stand before them. Of one
+/// condition all stay in their order.
+fn sources_first<'s, 'a>(signals: &'s [Signal<'a>]) -> Vec<&'s Signal<'a>> {
+    let quieting = signals.iter().filter(|it| !it.inhibiting.quiets.is_empty());
+    let sources: BTreeSet<&AlertId> = quieting.map(|signal| &signal.id).collect();
+    let mut ordered: Vec<&Signal<'_>> = signals.iter().collect();
+    if !sources.is_empty() {
+        ordered.sort_by_key(|signal| !sources.contains(&signal.id));
+    }
+    ordered
 }
 
 /// Drops half of what is in memory when it is too much: any half is as good as the other.

@@ -762,3 +762,67 @@ async fn so_is_one_of_a_group_of_all_severities() {
     bot.slack.mark_read();
     bot.finish().await;
 }
+
+const INHIBITED: &str = r##"
+    [[routes]]
+    match = { severity = "critical" }
+    then = "declare"
+    group_by = ["instance"]
+
+    [[routes]]
+    then = "notify"
+    channel = "#general"
+    group_by = ["instance"]
+
+    [[inhibitions]]
+    name = "critical quiets warnings"
+    when = { severity = "critical" }
+    quiets = { severity = "warning" }
+    equal = ["service"]
+"##;
+
+#[tokio::test]
+async fn an_alert_quiets_others_while_it_fires_and_they_are_told_when_it_has_ended() {
+    let bot = TestBot::configured(INHIBITED).await;
+    // Whoever stands first in the request.
+    bot.hears(vec![
+        alert("pod-1", "warning", Signal::Firing),
+        alert("pod-2", "warning", Signal::Firing),
+        alert("node", "critical", Signal::Firing),
+    ])
+    .await;
+    bot.advance(minutes(10)).await;
+    assert_eq!(bot.reads("general"), "");
+    let elsewhere = Alert {
+        labels: BTreeMap::from([
+            ("severity".to_owned(), "warning".to_owned()),
+            ("service".to_owned(), "search".to_owned()),
+        ]),
+        ..alert("pod-3", "warning", Signal::Firing)
+    };
+    bot.hears(vec![elsewhere]).await;
+    assert!(bot.reads("general").contains("pod-3"), "of another service");
+    let bot = bot.restarted().await;
+    bot.hears(vec![alert("pod-2", "warning", Signal::Resolved)])
+        .await;
+    bot.ends("node").await;
+    bot.advance(SignedDuration::from_secs(50)).await;
+    assert_eq!(bot.reads("general"), "", "most end with it, a little later");
+    // It flickers: they go on waiting.
+    bot.fires("node").await;
+    bot.advance(minutes(5)).await;
+    assert_eq!(bot.reads("general"), "");
+    bot.ends("node").await;
+    bot.advance(minutes(2)).await;
+    let said = bot.reads("general");
+    assert!(
+        said.contains("on pod-1") && !said.contains("on pod-2"),
+        "{said}"
+    );
+    // By now they are told at once.
+    bot.hears(vec![alert("pod-4", "warning", Signal::Firing)])
+        .await;
+    assert!(bot.reads("general").contains("on pod-4"));
+    bot.slack.mark_read();
+    bot.finish().await;
+}

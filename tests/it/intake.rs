@@ -56,6 +56,41 @@ fn catalog() -> Catalog {
     catalog
 }
 
+/// A replica at which what is critical quiets warnings of the same round.
+async fn inhibited(scratch: &Scratch) -> Replica {
+    let toml = r#"
+        [[routes]]
+        then = "notify"
+        group_by = ["round", "severity"]
+
+        [[inhibitions]]
+        name = "critical"
+        when = { severity = "critical" }
+        quiets = { severity = "warning" }
+        equal = ["round"]
+    "#;
+    let (catalog, _) = config::parse(toml, "firebell.toml").expect("an inhibition");
+    let store = scratch.store().await;
+    let clock = Clock::by_hand(beginning());
+    Replica {
+        intake: Intake::start(store.clone(), &catalog, clock.clone()),
+        store,
+        clock,
+    }
+}
+
+/// An alert of a round.
+fn with(key: &str, severity: &str, round: usize, signal: Signal) -> Alert {
+    let labels = [
+        ("severity".to_owned(), severity.to_owned()),
+        ("round".to_owned(), round.to_string()),
+    ];
+    Alert {
+        labels: labels.into(),
+        ..alert(key, signal)
+    }
+}
+
 /// A replica in a maintenance that ends after half an hour.
 async fn maintained(scratch: &Scratch) -> Replica {
     let mut catalog = catalog();
@@ -412,6 +447,22 @@ on_both_engines! {
         assert_eq!((told.firing, told.total), (1_401, 1_401));
         let empty = one.store.groups(&[&room]).await.unwrap().remove(0).group;
         assert_eq!((empty.firing, empty.looks_at), (0, None));
+    }
+
+    async fn nobody_is_forgotten_who_begins_while_what_quiets_him_ends_at_another_replica(scratch) {
+        for round in 0..12 {
+            let (one, other) = (inhibited(scratch).await, inhibited(scratch).await);
+            let (source, target) = (format!("n{round}"), format!("w{round}"));
+            let down = |signal| request(vec![with(&source, "critical", round, signal)]);
+            let begins = || request(vec![with(&target, "warning", round, Signal::Firing)]);
+            one.takes(down(Signal::Firing)).await;
+            // Both know it.
+            other.takes(request(vec![with(&format!("x{round}"), "warning", round, Signal::Firing)])).await;
+            tokio::join!(one.takes(down(Signal::Resolved)), other.takes(begins()));
+            let room = other.held(&target).await.unwrap().group;
+            let room = one.store.groups(&[&room]).await.unwrap().remove(0).group;
+            assert!(room.hold.is_none() || room.looks_at.is_some(), "it is told, or will be looked at");
+        }
     }
 
     async fn old_requests_and_old_alerts_are_forgotten(scratch) {
