@@ -624,6 +624,12 @@ fn alerts(root: &mut Section<'_>) -> Alerts {
         quieted_by_incidents: it
             .optional("quieted_by_incidents", flag)
             .unwrap_or(default.quieted_by_incidents),
+        flapping: it
+            .optional("flapping", flapping)
+            .unwrap_or(default.flapping),
+        retention: it
+            .optional("retention", positive_duration)
+            .unwrap_or(default.retention),
     };
     it.close();
     alerts
@@ -641,6 +647,25 @@ fn inhibition(it: &mut Section<'_>) -> Option<Inhibition> {
         it.fault(Level::Warning, message, "add `equal = [\"service\"]`");
     }
     Some(inhibition)
+}
+
+fn flapping(value: Value<'_>) -> Option<Flapping> {
+    let mut it = value.table("flapping")?;
+    let turns = it.required("changes", |value| {
+        let changes = count(value)?;
+        if changes < 2 {
+            let message = "whatever begins would be flapping";
+            value.wrong(message, "write 2 or more: a beginning and an end");
+            return None;
+        }
+        Some(changes)
+    });
+    let within = it.required("within", positive_duration);
+    it.close();
+    Some(Flapping {
+        turns: turns?,
+        within: within?,
+    })
 }
 
 fn maintenance(it: &mut Section<'_>, organization: &Organization) -> Option<Maintenance> {

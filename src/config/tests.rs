@@ -316,6 +316,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
             },
         ]
     );
+    assert_eq!(catalog.alerts, Alerts::default());
     assert_eq!(
         catalog.maintenance,
         [Maintenance {

@@ -68,7 +68,7 @@ impl Dispatcher {
             })
         };
         let envelope = Envelope {
-            wish: Wish::Raise(group.raise()),
+            wish: Wish::Raise(group.raise(self.clock.now())),
             actor: Actor::Alert {
                 source: group.source.clone(),
             },
@@ -98,7 +98,7 @@ impl Dispatcher {
                 incident.clone(),
                 Command::NoteAlerts {
                     group: group.id.clone(),
-                    tally: group.tally(),
+                    tally: group.tally(self.clock.now()),
                 },
             ),
             actor: Actor::Alert {
@@ -110,7 +110,7 @@ impl Dispatcher {
             Ok(outcome) if group.is_quieted && !self.quiets(&outcome.incident, group) => {
                 Ok(unquieted(incident))
             }
-            Ok(_) => Ok(None),
+            Ok(_) => Ok(self.told_flapping(group)),
             Err(EngineError::Refused(Refusal::Over { .. } | Refusal::NoIncident)) => {
                 Ok(Some(GroupReport::IncidentOver {
                     incident: incident.clone(),
@@ -137,6 +137,12 @@ impl Dispatcher {
             Err(IntakeError::LeaseLost) => Ok(None),
             Err(error) => Err(store_trouble(&error.into())),
         }
+    }
+
+    /// How it ends is told, too.
+    fn told_flapping(&self, group: &Group) -> Option<GroupReport> {
+        let flaps = group.is_flapping(self.clock.now());
+        flaps.then_some(GroupReport::ToldFlapping)
     }
 
     /// Whether an incident keeps a group from being told on its own.
@@ -199,7 +205,8 @@ impl Dispatcher {
         }
         let card = made(self.composer.alert_card(group, call.now))?;
         if let Some(at) = &group.card {
-            return slack.update(at, &card, call).await.map(|()| None);
+            slack.update(at, &card, call).await?;
+            return Ok(self.told_flapping(group));
         }
         let to = Destination::channel(
             group

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+pub use super::alert::Flapping;
 use super::escalation::{EscalationPolicy, Target};
 use super::form::{CalendarSpan, CalendarUnit, WrongForm, words};
 pub use super::id_pattern::IdPattern;
@@ -616,12 +617,21 @@ pub struct Route {
 pub struct Alerts {
     /// Whether alerts of a service that has an open incident of higher urgency are only counted there.
     pub quieted_by_incidents: bool,
+    /// When an alert that begins and ends again and again is no news any more.
+    pub flapping: Flapping,
+    /// How long requests are kept as they came in, and conditions that are over.
+    pub retention: SignedDuration,
 }
 
 impl Default for Alerts {
     fn default() -> Self {
         Self {
             quieted_by_incidents: true,
+            flapping: Flapping {
+                turns: 6,
+                within: SignedDuration::from_mins(30),
+            },
+            retention: SignedDuration::from_hours(24 * 90),
         }
     }
 }

@@ -315,6 +315,11 @@ fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event
         Some(_) | None if tally.is_quieted => AlertTurn::Counted,
         None => AlertTurn::Joined,
         Some(known) if known.is_quieted => AlertTurn::Joined,
+        Some(known) if tally.is_flapping && known.is_flapping => AlertTurn::Counted,
+        Some(_) if tally.is_flapping => AlertTurn::Flapping,
+        // It rests: how it ended was not told while it flapped.
+        Some(known) if known.is_flapping && tally.firing == 0 => AlertTurn::Over,
+        Some(known) if known.is_flapping => AlertTurn::Again,
         Some(known) if tally.firing == 0 && known.firing > 0 => AlertTurn::Over,
         Some(known) if tally.firing > 0 && known.firing == 0 => AlertTurn::Again,
         Some(_) => AlertTurn::Counted,

@@ -407,7 +407,7 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             match turn {
                 // With its alerts an incident begins; what joins one that people work on is news.
                 AlertTurn::Joined if after.alerts.len() == 1 && after.declared_by.is_none() => {}
-                AlertTurn::Joined | AlertTurn::Over | AlertTurn::Again => {
+                AlertTurn::Joined | AlertTurn::Over | AlertTurn::Again | AlertTurn::Flapping => {
                     orders.post(Audience::Room, seq);
                 }
                 AlertTurn::Counted => {}

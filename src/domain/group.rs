@@ -21,6 +21,8 @@ const SAMPLES: usize = 5;
 const TOLD_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// What lasts for long is told less often, but not less often than this.
 const TOLD_AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+/// What flaps is told so often at the most.
+const FLAPS_TOLD: SignedDuration = SignedDuration::from_mins(5);
 /// A card whose alerts fire again so soon after all were over tells of them; later there is a new one.
 const CARD_LASTS: SignedDuration = SignedDuration::from_mins(30);
 
@@ -96,6 +98,9 @@ pub struct Group {
     /// For when it is ordered to look whom it may let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looks_at: Option<Timestamp>,
+    /// Until when an alert of it flaps, or did: what it does until then is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaps_until: Option<Timestamp>,
     /// When it first said something in this round.
     pub told_from: Timestamp,
     /// When it last said something, or will: whatever changes until then is said then.
@@ -155,6 +160,9 @@ pub struct Tally {
     /// Whether the incident, more urgent than they are, keeps them from being told on their own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_quieted: bool,
+    /// Whether one of them begins and ends again and again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_flapping: bool,
 }
 
 impl Group {
@@ -188,13 +196,14 @@ impl Group {
             snoozed_until: None,
             hold: None,
             looks_at: None,
+            flaps_until: None,
             told_from: now,
             told_at: now,
         }
     }
 
     /// What its incident is to know.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self, now: Timestamp) -> Tally {
         Tally {
             title: self.title.clone(),
             source: self.source.clone(),
@@ -202,6 +211,7 @@ impl Group {
             total: self.total,
             samples: self.samples.clone(),
             is_quieted: self.is_quieted,
+            is_flapping: self.is_flapping(now),
         }
     }
 
@@ -218,10 +228,10 @@ impl Group {
     }
 
     /// How it asks for an incident.
-    pub fn raise(&self) -> Raise {
+    pub fn raise(&self, now: Timestamp) -> Raise {
         Raise {
             group: self.id.clone(),
-            tally: self.tally(),
+            tally: self.tally(now),
             declaration: self.declaration(),
             join: self.join,
         }
@@ -238,7 +248,7 @@ impl Group {
         routed: &Routed,
         alert: &Alert,
         change: Change,
-        is_flapping: bool,
+        flaps_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Vec<Order> {
         match change {
@@ -260,7 +270,9 @@ impl Group {
             Change::Ended => self.firing = self.firing.saturating_sub(1),
         }
         self.changed_at = now;
-        self.sample(alert, change, is_flapping);
+        let begins_to_flap = flaps_until.is_some() && !self.is_flapping(now);
+        self.flaps_until = flaps_until.max(self.flaps_until);
+        self.sample(alert, change, flaps_until.is_some());
         self.version += 1;
         if self.hold.is_some() {
             return match change {
@@ -270,8 +282,8 @@ impl Group {
         }
         match (change, self.total) {
             (Change::Began, 1) => self.introduces(now),
-            // Each turn of what flaps is no news; the count of its card comes with whatever is.
-            _ if is_flapping && self.firing > 0 => Vec::new(),
+            // That it flaps is told once; each turn from then on is no news, and counted now and then.
+            _ if flaps_until.is_some() && !begins_to_flap => self.tells_within(FLAPS_TOLD, now),
             _ => self.tells(now),
         }
     }
@@ -325,6 +337,11 @@ impl Group {
         };
         self.samples.insert(0, sample);
         self.samples.truncate(SAMPLES);
+    }
+
+    /// Whether an alert of it begins and ends again and again.
+    pub fn is_flapping(&self, now: Timestamp) -> bool {
+        self.flaps_until.is_some_and(|until| until > now)
     }
 
     /// When something may be said of it: now, or when nobody wants to be spared it any more. An incident is opened
@@ -416,6 +433,13 @@ impl Group {
 
     /// What is ordered when its counts have changed, unless it is ordered already: what is said is what is known then.
     fn tells(&mut self, now: Timestamp) -> Vec<Order> {
+        // What has lasted for long is told less often: ten times as long, a tenth as often.
+        let lasted = now.duration_since(self.told_from) / 10;
+        self.tells_within(lasted.clamp(TOLD_EVERY, TOLD_AT_LEAST), now)
+    }
+
+    /// The same, at least so long after it was last told.
+    fn tells_within(&mut self, pause: SignedDuration, now: Timestamp) -> Vec<Order> {
         let effect = match self.then {
             Then::Declare => Effect::TellIncidentOfAlerts,
             Then::Notify if self.is_quieted => Effect::TellIncidentOfAlerts,
@@ -425,9 +449,7 @@ impl Group {
         if self.told_at > now {
             return Vec::new();
         }
-        // What has lasted for long is told less often: ten times as long, a tenth as often.
-        let lasted = now.duration_since(self.told_from) / 10;
-        let due = now.max(self.told_at + lasted.clamp(TOLD_EVERY, TOLD_AT_LEAST));
+        let due = now.max(self.told_at + pause);
         let due = self.silent_until(due);
         self.told_at = due;
         vec![Order::Do { effect, due }]
@@ -458,6 +480,8 @@ pub enum GroupReport {
         /// Which.
         incident: IncidentId,
     },
+    /// It was told while an alert of it flaps: how that ends is still to be told.
+    ToldFlapping,
     /// Its incident is over, and something has begun since.
     IncidentOver {
         /// Which.
@@ -519,6 +543,12 @@ impl Group {
                     _ => self.introduces(now),
                 }
             }
+            GroupReport::ToldFlapping if self.told_at <= now && self.is_flapping(now) => {
+                let rests = self.flaps_until.unwrap_or(now);
+                let next = rests.duration_since(now).min(FLAPS_TOLD);
+                self.told_at = now;
+                self.tells_within(next, now)
+            }
             GroupReport::Acknowledged { by } => {
                 self.acknowledged_by = Some(by.clone());
                 self.tells(now)
@@ -537,6 +567,7 @@ impl Group {
             GroupReport::CardPosted(_)
             | GroupReport::IncidentOpened { .. }
             | GroupReport::IncidentOver { .. }
+            | GroupReport::ToldFlapping
             | GroupReport::Quieted { .. }
             | GroupReport::Unquieted { .. }
             | GroupReport::Attached { .. } => return Vec::new(),
@@ -624,9 +655,10 @@ mod tests {
                 ended_at: None,
                 expires_at: None,
             };
+            let flaps_until = flaps.then(|| second(at) + SignedDuration::from_mins(30));
             let orders = self
                 .group
-                .take(&self.routed, &alert, change, flaps, second(at));
+                .take(&self.routed, &alert, change, flaps_until, second(at));
             shown(&orders)
         }
 
@@ -714,15 +746,42 @@ mod tests {
     }
 
     #[test]
-    fn what_flaps_is_told_once() {
-        let mut it = Told::new(Then::Notify);
+    fn what_flaps_is_told_once_then_counted_and_told_again_when_it_rests() {
+        let mut it = Told::new(Then::Declare);
         it.hears(0, "a", Change::Began, false);
-        assert_eq!(it.hears(10, "b", Change::Began, true), [""; 0]);
-        assert_eq!(it.hears(20, "b", Change::Ended, true), [""; 0]);
-        // But that all is over is told.
+        it.learns(1, &opened(1, "INC-1"));
         assert_eq!(
-            it.hears(30, "a", Change::Ended, true),
-            ["RefreshAlertCard at 30"]
+            it.hears(60, "a", Change::Ended, true),
+            ["TellIncidentOfAlerts at 60"]
+        );
+        assert!(it.group.tally(second(60)).is_flapping);
+        // From here on it is counted, every five minutes at the most.
+        assert_eq!(
+            it.hears(70, "a", Change::Began, true),
+            ["TellIncidentOfAlerts at 360"]
+        );
+        for turn in 8..30 {
+            let change = [Change::Ended, Change::Began][turn as usize % 2];
+            assert_eq!(it.hears(turn * 10, "a", change, true), [""; 0]);
+        }
+        // Told while it flaps, it is told again, until it has rested for half an hour.
+        assert_eq!(
+            it.learns(360, &GroupReport::ToldFlapping),
+            ["TellIncidentOfAlerts at 660"]
+        );
+        assert_eq!(it.learns(361, &GroupReport::ToldFlapping), [""; 0]);
+        let rests = 290 + 1_800;
+        assert_eq!(
+            it.learns(rests - 9, &GroupReport::ToldFlapping),
+            [format!("TellIncidentOfAlerts at {rests}")]
+        );
+        assert!(!it.group.tally(second(rests)).is_flapping);
+        assert_eq!(it.learns(rests, &GroupReport::ToldFlapping), [""; 0]);
+        // Another alert of the group is news all the while.
+        it.hears(3_000, "a", Change::Ended, true);
+        assert_eq!(
+            it.hears(3_100, "b", Change::Began, false),
+            ["TellIncidentOfAlerts at 3100"]
         );
     }
 
@@ -818,7 +877,7 @@ mod tests {
                 [format!("{first} at 0")]
             );
             assert_eq!(it.learns(1, &quieted(1)), ["TellIncidentOfAlerts at 1"]);
-            assert!(it.group.tally().is_quieted);
+            assert!(it.group.tally(second(1)).is_quieted);
             it.hears(9, "b", Change::Began, false);
             it.hears(10, "a", Change::Ended, false);
             assert_eq!(
@@ -828,7 +887,7 @@ mod tests {
             assert_eq!(it.learns(60, &unquieted()), [format!("{first} at 60")]);
             assert_eq!(it.learns(61, &unquieted()), [""; 0]);
             assert_eq!((it.group.round, it.group.firing, it.group.total), (2, 2, 2));
-            assert!(!it.group.tally().is_quieted);
+            assert!(!it.group.tally(second(1)).is_quieted);
             // What the first round brought back comes late.
             assert_eq!(it.learns(62, &quieted(1)), [""; 0]);
         }

@@ -161,6 +161,7 @@ fn command() -> impl Strategy<Value = Command> {
                 total: firing + more,
                 samples: vec![],
                 is_quieted: false,
+                is_flapping: false,
             },
         }),
         1 => prop::sample::select(ExportFormat::ALL.to_vec())

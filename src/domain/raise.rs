@@ -165,6 +165,7 @@ mod tests {
                 total: 1,
                 samples: vec![],
                 is_quieted: false,
+                is_flapping: false,
             },
             declaration: Declaration {
                 service: service.map(ServiceId::new),

@@ -186,6 +186,7 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         alerts_changed(AlertTurn::Over),
         alerts_changed(AlertTurn::Again),
         alerts_changed(AlertTurn::Counted),
+        alerts_changed(AlertTurn::Flapping),
         Event::EffectFailed {
             what: "sample".to_owned(),
             why: "sample".to_owned(),
@@ -255,6 +256,7 @@ fn alerts_changed(turn: AlertTurn) -> Event {
                 is_flapping: true,
             }],
             is_quieted: turn == AlertTurn::Counted,
+            is_flapping: turn == AlertTurn::Flapping,
         },
         turn,
     }

@@ -22,7 +22,6 @@ use crate::clock::Clock;
 use crate::domain::alert::Alert;
 use crate::domain::catalog::Catalog;
 use crate::domain::group::{Group, GroupReport};
-use crate::domain::routing::Routing;
 use crate::domain::terms::{DeliveryId, GroupId};
 use crate::store::Store;
 use crate::store::alerts::KeptAlert;
@@ -141,7 +140,7 @@ impl Intake {
     /// Starts the writer. It ends, having written what waits, when the last copy of the door is dropped.
     pub fn start(store: Store, catalog: &Catalog, clock: Clock) -> Self {
         let (pending, queue) = mpsc::channel(QUEUE);
-        let writer = Writer::new(store.clone(), Routing::new(catalog), clock.clone());
+        let writer = Writer::new(store.clone(), catalog, clock.clone());
         tokio::spawn(writer.run(queue));
         Self {
             pending,

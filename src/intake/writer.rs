@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Ask, IntakeError, Pending, Release, Request, Taken, failed};
 use crate::clock::Clock;
 use crate::domain::alert::{self, Alert, Change, Flapping, expire, fold};
-use crate::domain::catalog::Then;
+use crate::domain::catalog::{Catalog, Then};
 use crate::domain::effect::Lane;
 use crate::domain::group::{Group, GroupReport, Routed};
 use crate::domain::quiet::{Hold, Inhibiting, Looked, rooms_of, told_late};
@@ -36,17 +36,13 @@ const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// How long a delivery is remembered: senders repeat one for an hour at the most (alert-payloads.md, summary; SNS 3,600 s,
 /// EventBridge 24 h).
 const REMEMBER_DELIVERY: SignedDuration = SignedDuration::from_hours(48);
-/// When a condition is called flapping.
-const FLAPPING: Flapping = Flapping {
-    turns: 6,
-    within: SignedDuration::from_mins(30),
-};
-
 /// The writer: the only one who decides on alerts.
 pub(super) struct Writer {
     store: Store,
     routing: Routing,
     clock: Clock,
+    /// When a condition is called flapping.
+    flapping: Flapping,
     /// What is known, as of its last commit here; it may be older than the store's if another replica wrote.
     alerts: HashMap<AlertId, HeldAlert>,
     groups: HashMap<GroupId, HeldGroup>,
@@ -71,10 +67,11 @@ enum Unwritten {
 }
 
 impl Writer {
-    pub(super) fn new(store: Store, routing: Routing, clock: Clock) -> Self {
+    pub(super) fn new(store: Store, catalog: &Catalog, clock: Clock) -> Self {
         Self {
             store,
-            routing,
+            routing: Routing::new(catalog),
+            flapping: catalog.alerts.flapping,
             clock,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -291,7 +288,7 @@ impl Writer {
         for signal in sources_first(signals) {
             let before = self.held(&signal.id, commit);
             let known = before.as_ref().map(|held| &held.tracked);
-            let (Some(mut tracked), change) = fold(known, signal.alert, FLAPPING, now) else {
+            let (Some(mut tracked), change) = fold(known, signal.alert, self.flapping, now) else {
                 continue;
             };
             let change = match (&before, change) {
@@ -321,7 +318,7 @@ impl Writer {
                 && let Some(before) = &before
                 && before.tracked.status.is_active()
             {
-                self.change_group(signal, &before.group, Change::Ended, true, commit, now);
+                self.change_group(signal, &before.group, Change::Ended, None, commit, now);
             }
             if matches!(change, Change::Began | Change::Ended) {
                 let before = std::mem::take(&mut tracked.quiets);
@@ -333,13 +330,13 @@ impl Writer {
                     self.count_inhibitor(inhibitor, signal, true, commit, now);
                 }
             }
-            let is_flapping = tracked.is_flapping(FLAPPING, now);
+            let flaps_until = tracked.flaps_until(self.flapping, now);
             let held = HeldAlert {
                 version: before.as_ref().map_or(0, |held| held.version),
                 tracked,
                 group,
             };
-            self.change_group(signal, &held.group, change, is_flapping, commit, now);
+            self.change_group(signal, &held.group, change, flaps_until, commit, now);
             match change {
                 Change::Counted | Change::Late => commit.touch(signal.id.clone(), held),
                 // It need not say more than of which condition.
@@ -398,11 +395,11 @@ impl Writer {
             if !held.tracked.has_expired(now) {
                 continue;
             }
-            held.tracked = expire(&held.tracked, FLAPPING, now);
+            held.tracked = expire(&held.tracked, self.flapping, now);
             let quieted = std::mem::take(&mut held.tracked.quiets);
             self.quiet_no_more(&quieted, commit, now);
-            let is_flapping = held.tracked.is_flapping(FLAPPING, now);
-            self.change_group(signal, &held.group, Change::Ended, is_flapping, commit, now);
+            let flaps_until = held.tracked.flaps_until(self.flapping, now);
+            self.change_group(signal, &held.group, Change::Ended, flaps_until, commit, now);
             commit.touch(signal.id.clone(), held);
             taken.ended += 1;
         }
@@ -456,10 +453,10 @@ impl Writer {
                 routed: signal.routed.clone(),
                 inhibiting: Inhibiting::default(),
             };
-            let is_flapping = held.tracked.is_flapping(FLAPPING, now);
-            self.change_group(&late, room, Change::Ended, is_flapping, commit, now);
+            let flaps_until = held.tracked.flaps_until(self.flapping, now);
+            self.change_group(&late, room, Change::Ended, flaps_until, commit, now);
             held.group = signal.routed.group.clone();
-            self.change_group(&late, &held.group, Change::Began, is_flapping, commit, now);
+            self.change_group(&late, &held.group, Change::Began, flaps_until, commit, now);
             let body = kept.body.clone().unwrap_or_default();
             commit.put(signal.id.clone(), held, signal.alert.clone(), body);
             looked.released += 1;
@@ -497,7 +494,7 @@ impl Writer {
         signal: &Signal<'_>,
         group: &GroupId,
         change: Change,
-        is_flapping: bool,
+        flaps_until: Option<Timestamp>,
         commit: &mut AlertCommit,
         now: Timestamp,
     ) {
@@ -511,7 +508,7 @@ impl Writer {
         });
         let orders = held
             .group
-            .take(&signal.routed, signal.alert, change, is_flapping, now);
+            .take(&signal.routed, signal.alert, change, flaps_until, now);
         commit.put_group(held, orders, now);
     }
 

@@ -357,6 +357,7 @@ impl Composer {
                     source => tally.source.as_str(),
                     firing => tally.firing,
                     total => tally.total,
+                    is_flapping => tally.is_flapping,
                 }
             })
             .collect();

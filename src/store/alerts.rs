@@ -589,24 +589,30 @@ impl Store {
             .collect())
     }
 
-    /// Forgets requests that came in before then, and conditions that have been over since before then.
-    pub async fn forget_alerts(&self, bodies: Timestamp, over: Timestamp) -> anyhow::Result<u64> {
-        let forgotten = self
+    /// Forgets requests that came in before then, and conditions that were last spoken of before then and are over: so many
+    /// of each at the most, so that nobody waits long for the table. Says how many of both.
+    pub async fn forget_alerts(&self, before: Timestamp, limit: i64) -> anyhow::Result<u64> {
+        let args = [ms(before).into(), limit.into()];
+        let bodies = self
             .database
             .execute(
-                "DELETE FROM alert_bodies WHERE received_at_ms < $1",
-                &[ms(bodies).into()],
+                "DELETE FROM alert_bodies WHERE id IN \
+                 (SELECT id FROM alert_bodies WHERE received_at_ms < $1 ORDER BY received_at_ms LIMIT $2)",
+                &args,
             )
             .await
             .context("forgetting old requests")?;
-        self.database
+        // Said twice: whoever begins anew while this is done is not forgotten.
+        let conditions = self
+            .database
             .execute(
-                "DELETE FROM alerts WHERE status = 'resolved' AND last_seen_ms < $1",
-                &[ms(over).into()],
+                "DELETE FROM alerts WHERE status = 'resolved' AND last_seen_ms < $1 AND id IN \
+                 (SELECT id FROM alerts WHERE status = 'resolved' AND last_seen_ms < $1 LIMIT $2)",
+                &args,
             )
             .await
             .context("forgetting old alerts")?;
-        Ok(forgotten)
+        Ok(bodies + conditions)
     }
 }
 

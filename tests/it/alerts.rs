@@ -826,3 +826,32 @@ async fn an_alert_quiets_others_while_it_fires_and_they_are_told_when_it_has_end
     bot.slack.mark_read();
     bot.finish().await;
 }
+
+#[tokio::test]
+async fn what_flaps_is_said_once_in_the_war_room_and_how_it_ends_as_well() {
+    let toml = format!("{TOML}\n[alerts]\nflapping = {{ changes = 3, within = \"20m\" }}");
+    let bot = TestBot::configured(&toml).await;
+    bot.fires("pod-1").await;
+    bot.slack.mark_read();
+    for _ in 0..10 {
+        bot.advance(SignedDuration::from_secs(40)).await;
+        bot.ends("pod-1").await;
+        bot.advance(SignedDuration::from_secs(40)).await;
+        bot.fires("pod-1").await;
+    }
+    bot.advance(minutes(1)).await;
+    let room = bot.reads(ROOM);
+    let told: Vec<&str> = room
+        .split("\n---\n")
+        .filter(|it| !it.contains("Update"))
+        .collect();
+    assert_snapshot!(told.join("\n"), @"");
+    bot.ends("pod-1").await;
+    bot.advance(minutes(19)).await;
+    bot.slack.mark_read();
+    bot.advance(minutes(6)).await;
+    assert!(bot.reads(ROOM).contains("All alerts of"));
+    assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.slack.mark_read();
+    bot.finish().await;
+}

@@ -62,6 +62,7 @@ fn raise(n: u32, service: &str) -> Envelope {
                 total: 1,
                 samples: vec![],
                 is_quieted: false,
+                is_flapping: false,
             },
             join: Some(SignedDuration::from_mins(30)),
             declaration,

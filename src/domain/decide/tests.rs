@@ -403,6 +403,7 @@ fn note_alerts(firing: u64, total: u64) -> Command {
             total,
             samples: vec![],
             is_quieted: false,
+            is_flapping: false,
         },
     }
 }
