@@ -10,7 +10,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use jiff::SignedDuration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use minijinja::Environment;
 use secrecy::{ExposeSecret, SecretString};
@@ -42,10 +41,10 @@ use crate::{export, templates};
 const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
 /// How often is looked for alerts of which nobody speaks any more; they expire by full minutes.
 const LOOK_AT_ALERTS: Duration = Duration::from_secs(5);
-/// For how long the requests of alert senders are kept as they came in, to be read again with another configuration.
-const KEEP_BODIES: SignedDuration = SignedDuration::from_hours(24 * 14);
-/// For how long an alert is known that is over.
-const KEEP_ALERTS: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// Old requests and old alerts that are forgotten in one go.
+const FORGOTTEN_AT_ONCE: i64 = 500;
+/// The pause between two such goes.
+const FORGET_AGAIN: Duration = Duration::from_millis(100);
 /// Small and large bodies of alerts that are read at the same time: 64 MB at the most.
 const ALERTS_SMALL: usize = 512;
 /// See [`ALERTS_SMALL`].
@@ -114,6 +113,8 @@ impl App {
         let templates = Arc::new(words);
         let engine = Engine::start(store.clone(), catalog.clone(), parts.clock.clone());
         let intake = Intake::start(store.clone(), &catalog, parts.clock.clone());
+        // What kept alerts back may not stand in the configuration any more.
+        store.release_again(parts.clock.now()).await?;
         let slack = match &parts.slack {
             Some((url, token)) => {
                 let slack = Slack::new(url, token, parts.clock.clone())?;
@@ -368,22 +369,26 @@ async fn keep_house(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
         if let Err(cause) = rooms.desk.store.forget_deliveries(rooms.clock.now()).await {
             warn!("Could not forget old deliveries: {cause:#}");
         }
-        let now = rooms.clock.now();
-        let forgetting = rooms
-            .desk
-            .store
-            .forget_alerts(now - KEEP_BODIES, now - KEEP_ALERTS);
-        if let Err(cause) = forgetting.await {
+        if let Err(cause) = forget_alerts(&rooms, &stop).await {
             warn!("Could not forget old alerts: {cause:#}");
-        }
-        if let Err(cause) = rooms.desk.store.forget_changes(now - KEEP_BODIES).await {
-            warn!("Could not forget old changes: {cause:#}");
         }
         tokio::select! {
             _ = stop.changed() => {}
             () = tokio::time::sleep(HOUSEKEEPING) => {}
         }
     }
+}
+
+/// Forgets what is older than the configuration says, in small steps: others write all the while.
+async fn forget_alerts(rooms: &Rooms, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
+    let kept = rooms.desk.catalog.alerts.retention;
+    let before = rooms.clock.now().checked_sub(kept)?;
+    let store = &rooms.desk.store;
+    while !*stop.borrow() && store.forget_alerts(before, FORGOTTEN_AT_ONCE).await? > 0 {
+        tokio::time::sleep(FORGET_AGAIN).await;
+    }
+    store.forget_changes(before).await?;
+    Ok(())
 }
 
 /// Asks Slack who we are, until it says so (requests of other workspaces are known by it); then whether incidents can be

@@ -536,7 +536,7 @@ impl Desk {
     async fn pass_on(&self, wish: Wish, asked: &Asked<'_>) -> Answer {
         let named = match &wish {
             Wish::Pursue(id, _) => Some(id.clone()),
-            Wish::Declare(_) => None,
+            Wish::Declare(_) | Wish::Raise(_) => None,
         };
         match self.carry_out(wish, asked).await {
             Ok(outcome) => {

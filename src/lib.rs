@@ -74,14 +74,18 @@
 //! 1. `http::alerts`: the source is found by its id or by the secret that is shown; `alerts::proof` (or `alerts::sns`)
 //!    proves who sends, one file of `alerts` reads what.
 //! 2. `intake::Intake::take`: the request waits for the writer of alerts, with whatever else came.
-//! 3. `domain::routing`: the first `[[routes]]` entry that matches says what is done with it, and its group.
+//! 3. `domain::routing`: the first `[[routes]]` entry that matches says what is done with it, and its group. Or
+//!    `domain::quiet` keeps it back: it waits in a room, a group that tells nothing, until the order of the room
+//!    (`ReleaseAlerts`) finds the reason gone and lets it go where its route says.
 //! 4. `domain::alert::fold`: what the signal does to what is known: an episode begins or ends, or it is counted.
 //!    `domain::group`: what that means for its group, and what must be told: at most once a second, however many come.
 //! 5. `store::alerts`: conditions, groups, the request as it came in and the orders, in one transaction; each row proves
 //!    the version that was decided on. Only then is the sender answered.
 //! 6. `dispatcher::alerts`: `DeclareForAlerts` goes through the engine like anybody's declaration, once for each round of
-//!    the group; what comes after is told to the incident (`NoteAlerts` → `AlertsChanged`), whose card is edited. Or the
-//!    group has a card of its own (`slack::alert_card`), whose buttons make an incident of it.
+//!    the group (`domain::raise` says when it joins an open incident instead, or is only counted on a more urgent one,
+//!    which orders `ReviewQuieted` when it is over); what comes after is told to the incident
+//!    (`NoteAlerts` → `AlertsChanged`), whose card is edited. Or the group has a card of its own (`slack::alert_card`),
+//!    whose buttons make an incident of it.
 //! 7. What begins after the incident is over is refused there, and begins the next round.
 //!
 //! # Where a change lands

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use axum::http::{HeaderMap, HeaderValue, header};
+use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -13,8 +14,10 @@ use crate::alerts::{Malformed, Sent, Told, read};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::alert::{Alert, Signal};
-use crate::domain::catalog::{AlertSource, Catalog};
+use crate::domain::catalog::{AlertSource, Catalog, Then};
+use crate::domain::form::show_duration;
 use crate::domain::group::Routed;
+use crate::domain::quiet::{Hold, Inhibiting};
 use crate::domain::routing::{Look, Routing};
 use crate::intake::{Intake, Request};
 use crate::store::alerts::KeptBody;
@@ -27,6 +30,7 @@ pub(super) fn test(
     settings: &Settings,
     file: PathBuf,
     source: Option<String>,
+    at: Option<&str>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let catalog = super::catalog(settings)?;
@@ -39,7 +43,8 @@ pub(super) fn test(
         }
         false => std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?,
     };
-    let told = match understood(source, "", &body, Timestamp::now()) {
+    let now = moment(at, &catalog)?;
+    let told = match understood(source, "", &body, now) {
         Ok(told) => told,
         Err(why) => bail!(
             "{} cannot be read as what {} sends: {why}",
@@ -51,11 +56,15 @@ pub(super) fn test(
     let mut shown = Vec::new();
     for alert in told.alerts {
         let alert = alert.defused();
-        let routed = routing.route(&source.id, &alert);
+        let routed = routing.at(now).route(&source.id, &alert);
+        let inhibiting = routing.inhibiting(&source.id, &alert);
         let looks = routing.explain(&source.id, &alert);
         match json {
-            true => shown.push(as_json(&alert, &routed, &looks)),
-            false => print!("{}", in_words(&alert, &routed, &looks)),
+            true => shown.push(as_json(&alert, &routed, &looks, &inhibiting)),
+            false => print!(
+                "{}",
+                in_words(&alert, &routed, &looks, &catalog) + &in_words_of(&inhibiting)
+            ),
         }
     }
     for why in &told.skipped {
@@ -201,6 +210,34 @@ fn word(signal: Signal) -> &'static str {
     }
 }
 
+/// Why an alert is kept back, and for how long.
+fn held(hold: &Hold) -> String {
+    let until = match hold.until() {
+        Some(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        None => "that is over".to_owned(),
+    };
+    format!(
+        "{}, until {until}; what still fires then is told then",
+        hold.words()
+    )
+}
+
+/// The moment that is meant: a local time of the organization, one with its offset, or now.
+fn moment(at: Option<&str>, catalog: &Catalog) -> anyhow::Result<Timestamp> {
+    let Some(text) = at else {
+        return Ok(Timestamp::now());
+    };
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let local: DateTime = text
+        .parse()
+        .with_context(|| format!("“{text}” is not a time; write it as 2025-09-14T03:00"))?;
+    Ok(local
+        .to_zoned(catalog.organization.timezone.clone())?
+        .timestamp())
+}
+
 /// What is done with an alert, in a line.
 fn outcome(routed: &Routed) -> String {
     let mut said = routed.then.word().to_owned();
@@ -222,7 +259,9 @@ fn outcome(routed: &Routed) -> String {
     said
 }
 
-fn in_words(alert: &Alert, routed: &Routed, looks: &[Look]) -> String {
+fn in_words(alert: &Alert, routed: &Routed, looks: &[Look], catalog: &Catalog) -> String {
+    let may_be_quieted =
+        catalog.alerts.quieted_by_incidents && routed.urgency > 0 && routed.then != Then::Suppress;
     let mut said = format!("{} {}\n", word(alert.signal), alert.title);
     for look in looks {
         let missed: Vec<String> = look.missed.iter().map(ToString::to_string).collect();
@@ -235,10 +274,39 @@ fn in_words(alert: &Alert, routed: &Routed, looks: &[Look]) -> String {
         said.push_str("  no route takes it: it is shown where incidents are announced\n");
     }
     said.push_str(&format!("  → {}\n", outcome(routed)));
+    if let Some(hold) = &routed.hold {
+        said.push_str(&format!("    kept and counted, not told: {}\n", held(hold)));
+    }
+    if let (true, Some(service)) = (may_be_quieted, &routed.service) {
+        said.push_str(&format!(
+            "    is only counted on an open incident of {service} that is more urgent, if there is one\n"
+        ));
+    }
+    if let (Some(window), Some(service)) = (routed.join, &routed.service) {
+        said.push_str(&format!(
+            "    joins an open incident of {service} that was declared in the last {}, if there is one\n",
+            show_duration(window)
+        ));
+    }
     said
 }
 
-fn as_json(alert: &Alert, routed: &Routed, looks: &[Look]) -> Value {
+/// What an alert has to do with inhibitions.
+fn in_words_of(inhibiting: &Inhibiting) -> String {
+    let mut said = String::new();
+    if !inhibiting.quiets.is_empty() {
+        said.push_str("    quiets others while it fires\n");
+    }
+    for hold in &inhibiting.quieted_by {
+        said.push_str(&format!(
+            "    may be kept back by {}, while an alert fires that it names\n",
+            hold.words()
+        ));
+    }
+    said
+}
+
+fn as_json(alert: &Alert, routed: &Routed, looks: &[Look], inhibiting: &Inhibiting) -> Value {
     let taken = looks.last().filter(|look| look.missed.is_empty());
     let missed: Vec<Value> = looks
         .iter()
@@ -256,6 +324,12 @@ fn as_json(alert: &Alert, routed: &Routed, looks: &[Look]) -> Value {
         "channel": routed.channel,
         "service": routed.service,
         "severity": routed.severity,
+        "kept_back": routed.hold.as_ref().map(|hold| json!({
+            "why": hold.words(),
+            "until": hold.until(),
+        })),
+        "may_be_kept_back": inhibiting.quieted_by.iter().map(Hold::words).collect::<Vec<_>>(),
+        "join": routed.join.map(show_duration),
         "group": { "id": routed.group, "by": routed.values },
     })
 }

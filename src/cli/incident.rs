@@ -302,7 +302,7 @@ async fn carried_out(
 ) -> Told {
     let named = match &wish {
         Wish::Pursue(id, _) => Some(id.clone()),
-        Wish::Declare(_) => None,
+        Wish::Declare(_) | Wish::Raise(_) => None,
     };
     match desk.carry_out(wish, asked).await {
         Ok(outcome) => {

@@ -117,6 +117,9 @@ enum Route {
         /// The alert source that it would come to, by its id; not needed where there is only one.
         #[arg(long)]
         source: Option<String>,
+        /// As of this time, for what holds at certain times only: 2025-09-14T03:00, in the organization's zone.
+        #[arg(long)]
+        at: Option<String>,
         /// Answer as JSON, for a program.
         #[arg(long)]
         json: bool,
@@ -245,8 +248,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 },
         } => record::verify(&settings, json, file, &anchors).await,
         Command::Route {
-            command: Route::Test { file, source, json },
-        } => alerts::test(&settings, file, source, json),
+            command:
+                Route::Test {
+                    file,
+                    source,
+                    at,
+                    json,
+                },
+        } => alerts::test(&settings, file, source, at.as_deref(), json),
         Command::Alerts {
             command:
                 Alerts::Replay {

@@ -42,6 +42,11 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
         ),
         heartbeats: each(&mut root, "heartbeats", "[[heartbeats]]", heartbeat),
         routes: each(&mut root, "routes", "[[routes]]", route),
+        maintenance: each(&mut root, "maintenance", "[[maintenance]]", |it| {
+            maintenance(it, &organization)
+        }),
+        inhibitions: each(&mut root, "inhibitions", "[[inhibitions]]", inhibition),
+        alerts: alerts(&mut root),
         actions: each(&mut root, "actions", "[[actions]]", action),
         checks: each(&mut root, "checks", "[[checks]]", check),
         checklists: each(&mut root, "checklists", "[[checklists]]", checklist),
@@ -576,7 +581,7 @@ fn heartbeat(it: &mut Section<'_>) -> Option<Heartbeat> {
 
 /// What an alert must carry, by label.
 fn matches(value: Value<'_>) -> Option<BTreeMap<String, Matcher>> {
-    let table = value.table("match")?;
+    let table = value.table(value.key)?;
     let read = |(key, value): (&str, Value<'_>)| {
         let matcher = matcher(value)?;
         if let (Matcher::Equal(id), "source") = (&matcher, key) {
@@ -597,7 +602,107 @@ fn route(it: &mut Section<'_>) -> Option<Route> {
         severity: it.optional("severity", chosen(Thing::Severity, SeverityId::new)),
         group_by: it.list("group_by", word),
         channel: it.optional("channel", channel),
+        join: it.optional("join", positive_duration),
         then: it.required("then", parsed)?,
     };
+    if let Some(value) = it.value("join") {
+        if route.then != Then::Declare {
+            let message = format!("nothing joins an incident with `then = \"{}\"`", route.then);
+            value.doubtful(message, "leave `join` out, or write then = \"declare\"");
+        } else if route.service.is_none() {
+            let message = "without a `service` there is no incident to join";
+            value.doubtful(
+                message,
+                "add `service`: an incident of the same service is joined",
+            );
+        }
+    }
     Some(route)
+}
+
+fn alerts(root: &mut Section<'_>) -> Alerts {
+    let default = Alerts::default();
+    let Some(mut it) = root.section("alerts", "[alerts]") else {
+        return default;
+    };
+    let alerts = Alerts {
+        quieted_by_incidents: it
+            .optional("quieted_by_incidents", flag)
+            .unwrap_or(default.quieted_by_incidents),
+        flapping: it
+            .optional("flapping", flapping)
+            .unwrap_or(default.flapping),
+        retention: it
+            .optional("retention", positive_duration)
+            .unwrap_or(default.retention),
+    };
+    it.close();
+    alerts
+}
+
+fn inhibition(it: &mut Section<'_>) -> Option<Inhibition> {
+    let inhibition = Inhibition {
+        name: it.required("name", text)?,
+        when: it.required("when", matches)?,
+        quiets: it.required("quiets", matches)?,
+        equal: it.list("equal", word),
+    };
+    if inhibition.equal.is_empty() {
+        let message = "an alert anywhere quiets those everywhere";
+        it.fault(Level::Warning, message, "add `equal = [\"service\"]`");
+    }
+    Some(inhibition)
+}
+
+fn flapping(value: Value<'_>) -> Option<Flapping> {
+    let mut it = value.table("flapping")?;
+    let turns = it.required("changes", |value| {
+        let changes = count(value)?;
+        if changes < 2 {
+            let message = "whatever begins would be flapping";
+            value.wrong(message, "write 2 or more: a beginning and an end");
+            return None;
+        }
+        Some(changes)
+    });
+    let within = it.required("within", positive_duration);
+    it.close();
+    Some(Flapping {
+        turns: turns?,
+        within: within?,
+    })
+}
+
+fn maintenance(it: &mut Section<'_>, organization: &Organization) -> Option<Maintenance> {
+    let name = it.required("name", text);
+    let maintenance = Maintenance {
+        matches: it.optional("match", matches).unwrap_or_default(),
+        service: it
+            .optional("service", reference(Thing::Service))
+            .map(ServiceId::new),
+        from: it.optional("from", local_time),
+        to: it.optional("to", local_time),
+        every: it.optional("every", parsed),
+        timezone: it
+            .optional("timezone", timezone)
+            .unwrap_or_else(|| organization.timezone.clone()),
+        name: name?,
+    };
+    if let (Some(begin), Some(end), Some(value)) =
+        (maintenance.from, maintenance.to, it.value("to"))
+        && begin >= end
+    {
+        let message = "this maintenance ends before it begins";
+        value.wrong(message, "`to` must be later than `from`");
+    }
+    if it.value("every").is_none() && it.value("to").is_none() {
+        let message = "this maintenance would never end";
+        let help = "add `from` and `to`, or `every = \"Sun 02:00-04:00\"`";
+        it.fault(Level::Error, message, help);
+    }
+    if maintenance.matches.is_empty() && it.value("service").is_none() {
+        let message = "while this maintenance holds nobody is told of any alert";
+        it.fault(Level::Warning, message, "add `service` or `match`");
+    }
+    Some(maintenance)
 }

@@ -1,5 +1,7 @@
 //! The configuration as a whole: what the example says, what an empty file gives, what is told of a bad one.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, civil};
 use proptest::prelude::*;
@@ -291,6 +293,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: strings(&["service", "alertname"]),
                 channel: None,
+                join: Some(SignedDuration::from_mins(30)),
             },
             Route {
                 matches: [
@@ -303,6 +306,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: vec![],
                 channel: None,
+                join: None,
             },
             Route {
                 matches: [("severity".into(), pattern("warning|info"))].into(),
@@ -311,8 +315,22 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Notify,
                 group_by: vec![],
                 channel: Some("#alerts".into()),
+                join: None,
             },
         ]
+    );
+    assert_eq!(catalog.alerts, Alerts::default());
+    assert_eq!(
+        catalog.maintenance,
+        [Maintenance {
+            name: "Database move".into(),
+            matches: BTreeMap::new(),
+            service: Some(ServiceId::new("backend")),
+            from: Some(civil::datetime(2025, 9, 21, 2, 0, 0, 0)),
+            to: Some(civil::datetime(2025, 9, 21, 4, 0, 0, 0)),
+            every: None,
+            timezone: TimeZone::get("America/Los_Angeles").unwrap(),
+        }]
     );
 }
 
@@ -785,6 +803,53 @@ kind = "teapot"
     33: nobody can say what this check asks: `with` is missing. add `with = { url = "https://…" }`
     38: "teapot" is not a kind of check. write one of: http, ecs.service
     "##);
+}
+
+#[test]
+fn a_maintenance_must_end_and_should_mean_something() {
+    insta::assert_snapshot!(brief(r#"
+[[maintenance]]
+name = "a"
+from = "2025-09-14T04:00"
+to = "2025-09-14T02:00"
+service = "chekout"
+
+[[maintenance]]
+name = "b"
+from = "2025-09-14T04:00"
+
+[[maintenance]]
+name = "c"
+every = "Sun 2-4"
+match = { source = "prometheus" }
+
+[[services]]
+id = "checkout"
+"#), @r##"
+    5: this maintenance ends before it begins. `to` must be later than `from`
+    6: there is no service `chekout`. did you mean `checkout`?
+    8: this maintenance would never end. add `from` and `to`, or `every = "Sun 02:00-04:00"`
+    8: while this maintenance holds nobody is told of any alert. add `service` or `match`
+    14: "Sun 2-4" are not hours of the week. write them as "Mon-Fri 09:00-17:00" or "22:00-06:00"
+    15: there is no alert source `prometheus`. add it under [[alert_sources]]
+    "##);
+}
+
+#[test]
+fn what_joins_needs_a_service_and_a_declaration() {
+    insta::assert_snapshot!(brief(r#"
+[[routes]]
+then = "declare"
+join = "30m"
+
+[[routes]]
+then = "notify"
+join = "0m"
+"#), @r#"
+    4: without a `service` there is no incident to join. add `service`: an incident of the same service is joined
+    8: `join` must be longer than zero. leave it out if there is no limit
+    8: nothing joins an incident with `then = "notify"`. leave `join` out, or write then = "declare"
+    "#);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::domain::command::Command;
 use crate::domain::decide::Refusal;
 use crate::domain::effect::Effect;
 use crate::domain::group::{Group, GroupReport};
+use crate::domain::incident::Incident;
+use crate::domain::raise::{is_quieted_by, quieting};
 use crate::domain::terms::{Actor, GroupId, IncidentId};
 use crate::engine::{Delivery, EngineError, Envelope, Wish};
 use crate::intake::IntakeError;
@@ -16,6 +18,13 @@ use crate::store::outbox::Claimed;
 
 /// What came of an order of a group; none: nothing that the group has to remember.
 type Came = Result<Option<GroupReport>, Failure>;
+
+/// That an incident quiets a group no more.
+fn unquieted(incident: &IncidentId) -> Option<GroupReport> {
+    Some(GroupReport::Unquieted {
+        incident: incident.clone(),
+    })
+}
 
 impl Dispatcher {
     /// The group that gave an order.
@@ -34,23 +43,32 @@ impl Dispatcher {
         match &claimed.effect {
             Effect::DeclareForAlerts => self.declare_for(&group).await,
             Effect::TellIncidentOfAlerts => self.tell_incident_of(&group).await,
+            Effect::ReleaseAlerts => self.release(&group, claimed).await,
             _ => self.show_card_of(&group, claimed, tenure).await,
         }
     }
 
-    /// Opens the incident of a group. However often it is tried, it is one: its round stands in the delivery.
+    /// Opens the incident of a group, or lets it join one that is open. However often it is tried, it is one: its round stands in the delivery.
     async fn declare_for(&self, group: &Group) -> Came {
         if group.incident.is_some() {
             return Ok(None);
         }
-        let opened = |incident: IncidentId| {
-            Some(GroupReport::IncidentOpened {
-                round: group.round,
-                incident,
+        let opened = |incident: &Incident| {
+            let known = incident.alerts.get(&group.id);
+            let (round, id) = (group.round, incident.id.clone());
+            Some(match known.is_some_and(|tally| tally.is_quieted) {
+                true => GroupReport::Quieted {
+                    round,
+                    incident: id,
+                },
+                false => GroupReport::IncidentOpened {
+                    round,
+                    incident: id,
+                },
             })
         };
         let envelope = Envelope {
-            wish: Wish::Declare(group.declaration()),
+            wish: Wish::Raise(group.raise(self.clock.now())),
             actor: Actor::Alert {
                 source: group.source.clone(),
             },
@@ -60,7 +78,7 @@ impl Dispatcher {
             }),
         };
         match self.engine.handle(envelope).await {
-            Ok(outcome) => Ok(opened(outcome.incident.id.clone())),
+            Ok(outcome) => Ok(opened(&outcome.incident)),
             Err(EngineError::Refused(refusal)) => Err(Failure::GiveUp {
                 code: "refused".to_owned(),
                 why: refusal.to_string(),
@@ -80,7 +98,7 @@ impl Dispatcher {
                 incident.clone(),
                 Command::NoteAlerts {
                     group: group.id.clone(),
-                    tally: group.tally(),
+                    tally: group.tally(self.clock.now()),
                 },
             ),
             actor: Actor::Alert {
@@ -89,7 +107,10 @@ impl Dispatcher {
             delivery: None,
         };
         match self.engine.handle(envelope).await {
-            Ok(_) => Ok(None),
+            Ok(outcome) if group.is_quieted && !self.quiets(&outcome.incident, group) => {
+                Ok(unquieted(incident))
+            }
+            Ok(_) => Ok(self.told_flapping(group)),
             Err(EngineError::Refused(Refusal::Over { .. } | Refusal::NoIncident)) => {
                 Ok(Some(GroupReport::IncidentOver {
                     incident: incident.clone(),
@@ -101,6 +122,69 @@ impl Dispatcher {
             }
             Err(error) => Err(store_trouble(&error.into())),
         }
+    }
+
+    /// Lets go those of a room whom nobody keeps back any more. What comes of it is written with the lease, at once.
+    async fn release(&self, room: &Group, claimed: &Claimed) -> Came {
+        match self.intake.release(room, claimed.lease.clone()).await {
+            Ok(released) => {
+                if released > 0 {
+                    info!("{released} alerts that were kept back are told now");
+                }
+                Ok(None)
+            }
+            // Somebody else has taken the order over.
+            Err(IntakeError::LeaseLost) => Ok(None),
+            Err(error) => Err(store_trouble(&error.into())),
+        }
+    }
+
+    /// How it ends is told, too.
+    fn told_flapping(&self, group: &Group) -> Option<GroupReport> {
+        let flaps = group.is_flapping(self.clock.now());
+        flaps.then_some(GroupReport::ToldFlapping)
+    }
+
+    /// Whether an incident keeps a group from being told on its own.
+    fn quiets(&self, incident: &Incident, group: &Group) -> bool {
+        let severity = group.severity.as_ref();
+        is_quieted_by(group.service.as_ref(), severity, incident, &self.catalog)
+    }
+
+    /// Tells the groups that an incident quieted, and does so no more.
+    pub(super) async fn review_quieted(&self, incident: &Incident) -> Result<(), Failure> {
+        let groups = self.quieted_groups(&incident.id).await;
+        for group in groups.map_err(|cause| store_trouble(&cause))? {
+            if self.quiets(incident, &group) {
+                continue;
+            }
+            let report = GroupReport::Unquieted {
+                incident: incident.id.clone(),
+            };
+            // Told twice, it is told once: the group knows by then that it is on its own.
+            let told = self.intake.tell(group.id.clone(), report).await;
+            told.map_err(|error| store_trouble(&error.into()))?;
+        }
+        Ok(())
+    }
+
+    async fn quieted_groups(&self, incident: &IncidentId) -> anyhow::Result<Vec<Group>> {
+        let ids = self.store.groups_of_incident(incident).await?;
+        let held = self.store.groups(&ids.iter().collect::<Vec<_>>()).await?;
+        let groups = held.into_iter().map(|held| held.group);
+        Ok(groups.filter(|group| group.is_quieted).collect())
+    }
+
+    /// The open incident that keeps a group from having a card.
+    async fn quieting(&self, group: &Group) -> Result<Option<IncidentId>, Failure> {
+        let Some(service) = &group.service else {
+            return Ok(None);
+        };
+        let open = self.store.open_of_service(service).await;
+        let open = open.map_err(|cause| store_trouble(&cause))?;
+        let open = open.iter().map(|held| &*held.incident);
+        let found = quieting(Some(service), group.severity.as_ref(), open, &self.catalog);
+        Ok(found.map(|incident| incident.id.clone()))
     }
 
     /// Posts the card of a group, or brings it up to date.
@@ -115,9 +199,14 @@ impl Dispatcher {
             ticket: &claimed.lease.id,
             tenure: Some(tenure),
         };
+        // Ordered before a more urgent incident quieted it.
+        if group.is_quieted && group.card.is_none() {
+            return Ok(None);
+        }
         let card = made(self.composer.alert_card(group, call.now))?;
         if let Some(at) = &group.card {
-            return slack.update(at, &card, call).await.map(|()| None);
+            slack.update(at, &card, call).await?;
+            return Ok(self.told_flapping(group));
         }
         let to = Destination::channel(
             group
@@ -132,6 +221,10 @@ impl Dispatcher {
                 .await?
         {
             return Ok(Some(GroupReport::CardPosted(at)));
+        }
+        if let Some(incident) = self.quieting(group).await? {
+            let round = group.round;
+            return Ok(Some(GroupReport::Quieted { round, incident }));
         }
         let at = slack.post(&to, &card, order, call).await?;
         Ok(Some(GroupReport::CardPosted(at)))

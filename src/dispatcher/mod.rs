@@ -25,7 +25,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::command::{Command, Report};
 use crate::domain::effect::{Audience, Effect, Lane};
 use crate::domain::event::Consequence;
-use crate::domain::incident::Room;
+use crate::domain::incident::{Incident, Room};
 use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::intake::Intake;
@@ -679,6 +679,12 @@ impl Dispatcher {
             let came = self.do_for_alerts(claimed, tenure).await?;
             return Ok(came.map_or(Done::Quietly, Done::ForGroup));
         }
+        if claimed.effect == Effect::ReviewQuieted {
+            if let Some(incident) = self.incident_of(claimed).await? {
+                self.review_quieted(&incident).await?;
+            }
+            return Ok(Done::Quietly);
+        }
         let Some(slack) = &self.slack else {
             return Err(Failure::Later {
                 at: self.clock.now() + PAUSE_MAX,
@@ -688,12 +694,7 @@ impl Dispatcher {
         if let Some(at) = waits(slack, &self.catalog, &claimed.effect, order, None) {
             return Err(Failure::Later { at });
         }
-        let incident = self
-            .store
-            .incident(&claimed.incident)
-            .await
-            .map_err(|cause| store_trouble(&cause))?;
-        let Some(incident) = incident else {
+        let Some(incident) = self.incident_of(claimed).await? else {
             return Ok(Done::Quietly);
         };
         let task = Task {
@@ -708,6 +709,12 @@ impl Dispatcher {
             },
         };
         task.run().await
+    }
+
+    /// The incident that gave an order, as it stands now.
+    async fn incident_of(&self, claimed: &Claimed) -> Result<Option<Arc<Incident>>, Failure> {
+        let found = self.store.incident(&claimed.incident).await;
+        found.map_err(|cause| store_trouble(&cause))
     }
 }
 

@@ -75,6 +75,8 @@ impl Task<'_> {
             // Done before it came here.
             Effect::Ring { .. }
             | Effect::DeclareForAlerts
+            | Effect::ReleaseAlerts
+            | Effect::ReviewQuieted
             | Effect::TellIncidentOfAlerts
             | Effect::PostAlertCard
             | Effect::RefreshAlertCard => Ok(Done::Quietly),
@@ -611,6 +613,8 @@ impl Effect {
             Effect::LearnNames { .. } => "ask Slack for names".to_owned(),
             Effect::UploadExport { .. } => "upload the record".to_owned(),
             Effect::DeclareForAlerts => "open an incident for alerts".to_owned(),
+            Effect::ReviewQuieted => "look which alerts it still quiets".to_owned(),
+            Effect::ReleaseAlerts => "tell of alerts that were kept back".to_owned(),
             Effect::TellIncidentOfAlerts => "tell an incident of its alerts".to_owned(),
             Effect::PostAlertCard => "post the card of alerts".to_owned(),
             Effect::RefreshAlertCard => "update the card of alerts".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::terms::DedupKey;
+use super::terms::{DedupKey, GroupId};
 
 /// What a sender says of one condition at one moment, whoever it is and whatever it speaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,12 @@ pub struct Tracked {
     pub turns: u32,
     /// Since when they are counted.
     pub turns_since: Timestamp,
+    /// When it last began or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turned_at: Option<Timestamp>,
+    /// Where it is counted among those that quiet others, while it fires.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiets: Vec<GroupId>,
 }
 
 /// When a condition that begins and ends again and again is called flapping.
@@ -177,9 +183,11 @@ pub enum Change {
 }
 
 impl Tracked {
-    /// Whether it begins and ends so often that each turn is no news.
-    pub fn is_flapping(&self, flapping: Flapping, now: Timestamp) -> bool {
-        self.turns >= flapping.turns && now.duration_since(self.turns_since) <= flapping.within
+    /// Until when it begins and ends so often that each turn is no news: until it has rested. None: it does not.
+    pub fn flaps_until(&self, flapping: Flapping, now: Timestamp) -> Option<Timestamp> {
+        let turned_at = self.turned_at.unwrap_or(self.turns_since);
+        let until = turned_at.checked_add(flapping.within).ok()?;
+        (self.turns >= flapping.turns && until > now).then_some(until)
     }
 
     /// When its episode counts as over because nobody speaks of it any more.
@@ -188,11 +196,14 @@ impl Tracked {
     }
 
     fn turn(&mut self, flapping: Flapping, now: Timestamp) {
-        if now.duration_since(self.turns_since) > flapping.within {
+        let counted_for = now.duration_since(self.turns_since);
+        // What has begun to flap does so until it rests, however long that takes.
+        if self.flaps_until(flapping, now).is_none() && counted_for > flapping.within {
             self.turns = 0;
             self.turns_since = now;
         }
         self.turns = self.turns.saturating_add(1);
+        self.turned_at = Some(now);
     }
 
     fn begin(&mut self, alert: &Alert, flapping: Flapping, now: Timestamp) {
@@ -293,6 +304,8 @@ fn first(alert: &Alert, flapping: Flapping, now: Timestamp) -> Tracked {
         expires_at: alert.expires_at,
         turns: 0,
         turns_since: now,
+        turned_at: None,
+        quiets: Vec::new(),
     };
     tracked.begin(alert, flapping, now);
     tracked
@@ -462,9 +475,13 @@ mod tests {
             .collect();
         let (known, _) = changes(&turns);
         let known = known.unwrap();
-        assert!(known.is_flapping(FLAPPING, minute(3)));
-        assert!(!known.is_flapping(FLAPPING, minute(40)));
+        assert_eq!(known.flaps_until(FLAPPING, minute(3)), Some(minute(33)));
+        assert_eq!(known.flaps_until(FLAPPING, minute(33)), None);
+        // It goes on, a little slower: no news.
+        let (after, _) = fold(Some(&known), &said(Firing), FLAPPING, minute(32));
+        let until = after.unwrap().flaps_until(FLAPPING, minute(32));
+        assert_eq!(until, Some(minute(62)));
         let (after, _) = fold(Some(&known), &said(Firing), FLAPPING, minute(40));
-        assert!(!after.unwrap().is_flapping(FLAPPING, minute(40)));
+        assert_eq!(after.unwrap().flaps_until(FLAPPING, minute(40)), None);
     }
 }

@@ -7,10 +7,12 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+pub use super::alert::Flapping;
 use super::escalation::{EscalationPolicy, Target};
 use super::form::{CalendarSpan, CalendarUnit, WrongForm, words};
 pub use super::id_pattern::IdPattern;
 use super::oncall::{Override, Schedule};
+pub use super::quiet::{Inhibition, Maintenance};
 use super::runbook::{Action, ChangeFreeze, Check, Checklist};
 use super::terms::{PersonId, ServiceId, SeverityId, SlackUserId, Who};
 
@@ -41,6 +43,12 @@ pub struct Catalog {
     pub heartbeats: Vec<Heartbeat>,
     /// `[[routes]]`: the first that matches decides.
     pub routes: Vec<Route>,
+    /// `[[maintenance]]`
+    pub maintenance: Vec<Maintenance>,
+    /// `[[inhibitions]]`
+    pub inhibitions: Vec<Inhibition>,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// `[[actions]]`
     pub actions: Vec<Action>,
     /// `[[checks]]`
@@ -67,6 +75,9 @@ impl Default for Catalog {
             alert_sources: Vec::new(),
             heartbeats: Vec::new(),
             routes: Vec::new(),
+            maintenance: Vec::new(),
+            inhibitions: Vec::new(),
+            alerts: Alerts::default(),
             actions: Vec::new(),
             checks: Vec::new(),
             checklists: Vec::new(),
@@ -602,6 +613,33 @@ pub struct Route {
     pub group_by: Vec<String>,
     /// Where the card goes with `then = "notify"`: `#alerts`; `None`: `[slack].announce`.
     pub channel: Option<String>,
+    /// With `then = "declare"`: how long ago an open incident of the same service may have been declared that the alerts
+    /// join; `None`: each group has an incident of its own.
+    pub join: Option<SignedDuration>,
+}
+
+/// `[alerts]`: what holds for all alerts, whatever route they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alerts {
+    /// Whether alerts of a service that has an open incident of higher urgency are only counted there.
+    pub quieted_by_incidents: bool,
+    /// When an alert that begins and ends again and again is no news any more.
+    pub flapping: Flapping,
+    /// How long requests are kept as they came in, and conditions that are over.
+    pub retention: SignedDuration,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            quieted_by_incidents: true,
+            flapping: Flapping {
+                turns: 6,
+                within: SignedDuration::from_mins(30),
+            },
+            retention: SignedDuration::from_hours(24 * 90),
+        }
+    }
 }
 
 /// What a label must be.

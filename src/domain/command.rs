@@ -98,6 +98,15 @@ pub enum Command {
     },
     /// Take in what was changed on purpose.
     NoteChange(Change),
+    /// Take in a group of alerts that would else have had an incident of its own.
+    JoinAlerts {
+        /// Which group.
+        group: GroupId,
+        /// How it stands.
+        tally: Tally,
+        /// How much its own incident would have weighed.
+        severity: Option<SeverityId>,
+    },
     /// A clock ran out.
     Fire(Timer),
     /// An effect came back.

@@ -16,6 +16,7 @@ use super::event::{
 use super::group::Tally;
 use super::incident::{Incident, Room};
 use super::oncall::Override;
+use super::raise::rank;
 use super::terms::{Actor, GroupId, Role, SeverityId, Status, Who};
 pub use refusal::Refusal;
 
@@ -227,6 +228,18 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
                 }),
             }
         }
+        (
+            Command::JoinAlerts {
+                group,
+                tally,
+                severity,
+            },
+            Investigating | Identified | Mitigating | Monitoring,
+        ) => join_alerts(incident, group, tally, severity.as_ref(), world),
+        (Command::JoinAlerts { .. }, Resolved | Closed) => Err(Refusal::Over {
+            id: id(),
+            status: incident.status,
+        }),
 
         (
             Command::NoteChange(change),
@@ -305,7 +318,15 @@ fn declare(
 fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event> {
     let turn = match incident.alerts.get(group) {
         Some(known) if known == tally => return vec![],
+        // Of what is quieted nobody is told: the card counts it.
+        Some(_) | None if tally.is_quieted => AlertTurn::Counted,
         None => AlertTurn::Joined,
+        Some(known) if known.is_quieted => AlertTurn::Joined,
+        Some(known) if tally.is_flapping && known.is_flapping => AlertTurn::Counted,
+        Some(_) if tally.is_flapping => AlertTurn::Flapping,
+        // It rests: how it ended was not told while it flapped.
+        Some(known) if known.is_flapping && tally.firing == 0 => AlertTurn::Over,
+        Some(known) if known.is_flapping => AlertTurn::Again,
         Some(known) if tally.firing == 0 && known.firing > 0 => AlertTurn::Over,
         Some(known) if tally.firing > 0 && known.firing == 0 => AlertTurn::Again,
         Some(_) => AlertTurn::Counted,
@@ -315,6 +336,28 @@ fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event
         tally: tally.clone(),
         turn,
     }]
+}
+
+/// Alerts that weigh more than the incident that they join make it weigh as much: whom their own would have called in is
+/// called in, as if there were two.
+fn join_alerts(
+    incident: &Incident,
+    group: &GroupId,
+    tally: &Tally,
+    severity: Option<&SeverityId>,
+    world: World<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let mut events = note_alerts(incident, group, tally);
+    let gravest = || world.catalog.severities.first().map(|it| &it.id);
+    let place = |id: &SeverityId| rank(id, world.catalog);
+    if let Some(theirs) = severity.or_else(gravest)
+        && let (Some(new), Some(old)) = (place(theirs), place(&incident.severity.id))
+        && new < old
+    {
+        let reason = format!("an alert of {} joined: {}", tally.source, tally.title);
+        events.push(change_severity(incident, theirs, Some(reason), world)?);
+    }
+    Ok(events)
 }
 
 fn acknowledge(incident: &Incident, world: World<'_>) -> Result<Vec<Event>, Refusal> {

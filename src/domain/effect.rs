@@ -83,6 +83,10 @@ pub enum Effect {
     PostAlertCard,
     /// Bring the card of a group of alerts up to date, in place.
     RefreshAlertCard,
+    /// Let go those of a room of alerts whom nobody keeps back any more.
+    ReleaseAlerts,
+    /// Look which of the alerts that the incident quiets it still does.
+    ReviewQuieted,
     /// Ring a clock.
     Ring {
         /// Which clock, and for when it was set.
@@ -148,13 +152,18 @@ pub enum Order {
 
 /// The key of the update clock: there is one for each incident.
 const UPDATE_CLOCK: &str = "update-clock";
+/// The key of the order of a room of alerts to look whom it may let go.
+pub const RELEASE: &str = "release";
 
 impl Effect {
     /// The lane it waits in.
     pub fn lane(&self) -> Lane {
         match self {
             Effect::Ring { .. } => Lane::Clocks,
-            Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Lane::Alerts,
+            Effect::DeclareForAlerts
+            | Effect::TellIncidentOfAlerts
+            | Effect::ReleaseAlerts
+            | Effect::ReviewQuieted => Lane::Alerts,
             Effect::PostAlertCard | Effect::RefreshAlertCard => Lane::Chat,
             Effect::OpenWarRoom { .. }
             | Effect::SetTopic
@@ -180,6 +189,8 @@ impl Effect {
     pub fn queue(&self) -> Option<&'static str> {
         match self {
             Effect::Ring { .. }
+            | Effect::ReleaseAlerts
+            | Effect::ReviewQuieted
             | Effect::FetchMessage { .. }
             | Effect::LearnNames { .. }
             | Effect::Post {
@@ -219,6 +230,7 @@ impl Effect {
                 | Effect::TellIncidentOfAlerts
                 | Effect::PostAlertCard
                 | Effect::RefreshAlertCard
+                | Effect::ReleaseAlerts
         )
     }
 
@@ -233,6 +245,8 @@ impl Effect {
             Effect::SetTopic => Some("topic"),
             Effect::RefreshCard | Effect::RefreshAlertCard => Some("card"),
             Effect::TellIncidentOfAlerts => Some("tally"),
+            Effect::ReleaseAlerts => Some(RELEASE),
+            Effect::ReviewQuieted => Some("quieted"),
             Effect::RefreshAnnouncement => Some("announcement"),
             Effect::Ring {
                 timer: Timer::UpdateDue { .. },
@@ -393,7 +407,7 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             match turn {
                 // With its alerts an incident begins; what joins one that people work on is news.
                 AlertTurn::Joined if after.alerts.len() == 1 && after.declared_by.is_none() => {}
-                AlertTurn::Joined | AlertTurn::Over | AlertTurn::Again => {
+                AlertTurn::Joined | AlertTurn::Over | AlertTurn::Again | AlertTurn::Flapping => {
                     orders.post(Audience::Room, seq);
                 }
                 AlertTurn::Counted => {}
@@ -406,6 +420,11 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             Consequence::RoomUnheard => orders.post(Audience::Commander, seq),
             Consequence::Nothing | Consequence::Unannounced => orders.post(Audience::Room, seq),
         },
+    }
+    // It may be over, or weigh less: what it quieted is told on its own then.
+    let is_less = matches!(event, Event::Resolved(_) | Event::SeverityChanged { .. });
+    if is_less && after.alerts.values().any(|tally| tally.is_quieted) {
+        orders.now(Effect::ReviewQuieted);
     }
     // Somebody may have created the channel since.
     if after.is_unannounced && is_done_by_people(event) {

@@ -172,6 +172,8 @@ pub enum AlertTurn {
     Over,
     /// They fire again after none did.
     Again,
+    /// One of them begins and ends again and again.
+    Flapping,
 }
 
 /// What follows for an incident from something that could not be done.

@@ -11,6 +11,8 @@ use super::catalog::Then;
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
+use super::quiet::{Hold, Looked, after_inhibition};
+use super::raise::Raise;
 use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
 
 /// Alerts of a group that are named; all others are counted.
@@ -19,6 +21,8 @@ const SAMPLES: usize = 5;
 const TOLD_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// What lasts for long is told less often, but not less often than this.
 const TOLD_AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+/// What flaps is told so often at the most.
+const FLAPS_TOLD: SignedDuration = SignedDuration::from_mins(5);
 /// A card whose alerts fire again so soon after all were over tells of them; later there is a new one.
 const CARD_LASTS: SignedDuration = SignedDuration::from_mins(30);
 
@@ -34,6 +38,9 @@ pub struct Group {
     /// Where its card goes; none: where incidents are announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// How long ago an open incident of its service may have been declared that it joins; none: it joins none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<SignedDuration>,
     /// The source of its first alert, by id.
     pub source: String,
     /// What is affected.
@@ -42,6 +49,9 @@ pub struct Group {
     /// How bad it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<SeverityId>,
+    /// How urgent that is: 0 is the most urgent.
+    #[serde(default)]
+    pub urgency: usize,
     /// What its alerts have in common, by label.
     pub values: BTreeMap<String, String>,
     /// The title of the alert with which this round began.
@@ -67,6 +77,12 @@ pub struct Group {
     /// Its incident, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
+    /// Whether that incident is not its own, but a more urgent one of its service, on which it is only counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_quieted: bool,
+    /// Whether its round is over, and what begins next is another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rests: bool,
     /// Its card, once it is posted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<MessageRef>,
@@ -76,6 +92,15 @@ pub struct Group {
     /// Until when nothing of it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<Timestamp>,
+    /// Why its alerts are kept back: it is a room in which they wait, and tells nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// For when it is ordered to look whom it may let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_at: Option<Timestamp>,
+    /// Until when an alert of it flaps, or did: what it does until then is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaps_until: Option<Timestamp>,
     /// When it first said something in this round.
     pub told_from: Timestamp,
     /// When it last said something, or will: whatever changes until then is said then.
@@ -109,8 +134,14 @@ pub struct Routed {
     pub service: Option<ServiceId>,
     /// How bad it is.
     pub severity: Option<SeverityId>,
+    /// How urgent that is: 0 is the most urgent, as is what nobody has said.
+    pub urgency: usize,
     /// What the alerts of the group have in common, by label.
     pub values: BTreeMap<String, String>,
+    /// How long ago an open incident of the service may have been declared that they join.
+    pub join: Option<SignedDuration>,
+    /// Why they are kept back; none: they are told.
+    pub hold: Option<Hold>,
 }
 
 /// What a group has to say, for its incident.
@@ -126,6 +157,12 @@ pub struct Tally {
     pub total: u64,
     /// The newest alerts, the newest first.
     pub samples: Vec<Sample>,
+    /// Whether the incident, more urgent than they are, keeps them from being told on their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_quieted: bool,
+    /// Whether one of them begins and ends again and again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_flapping: bool,
 }
 
 impl Group {
@@ -136,9 +173,11 @@ impl Group {
             version: 0,
             then: routed.then,
             channel: routed.channel.clone(),
+            join: routed.join,
             source: source.to_owned(),
             service: routed.service.clone(),
             severity: routed.severity.clone(),
+            urgency: routed.urgency,
             values: routed.values.clone(),
             title: String::new(),
             description: None,
@@ -150,22 +189,29 @@ impl Group {
             total: 0,
             samples: Vec::new(),
             incident: None,
+            is_quieted: false,
+            rests: false,
             card: None,
             acknowledged_by: None,
             snoozed_until: None,
+            hold: None,
+            looks_at: None,
+            flaps_until: None,
             told_from: now,
             told_at: now,
         }
     }
 
     /// What its incident is to know.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self, now: Timestamp) -> Tally {
         Tally {
             title: self.title.clone(),
             source: self.source.clone(),
             firing: self.firing,
             total: self.total,
             samples: self.samples.clone(),
+            is_quieted: self.is_quieted,
+            is_flapping: self.is_flapping(now),
         }
     }
 
@@ -181,6 +227,16 @@ impl Group {
         }
     }
 
+    /// How it asks for an incident.
+    pub fn raise(&self, now: Timestamp) -> Raise {
+        Raise {
+            group: self.id.clone(),
+            tally: self.tally(now),
+            declaration: self.declaration(),
+            join: self.join,
+        }
+    }
+
     /// What tells that declaration from every other: however often it is asked for, it is one.
     pub fn delivery(&self) -> DeliveryId {
         DeliveryId::new(format!("alerts/{}/{}", self.id, self.round))
@@ -192,7 +248,7 @@ impl Group {
         routed: &Routed,
         alert: &Alert,
         change: Change,
-        is_flapping: bool,
+        flaps_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Vec<Order> {
         match change {
@@ -201,19 +257,33 @@ impl Group {
             Change::Began => {
                 if self.is_over(now) {
                     self.begin(routed, alert, now);
+                } else if self.is_quieted && routed.urgency < self.urgency {
+                    // What it grows to may not be the quieter.
+                    let others = self.firing;
+                    self.begin(routed, alert, now);
+                    (self.firing, self.total) = (others, 0);
                 }
+                self.hold.clone_from(&routed.hold);
                 self.firing += 1;
                 self.total += 1;
             }
             Change::Ended => self.firing = self.firing.saturating_sub(1),
         }
         self.changed_at = now;
-        self.sample(alert, change, is_flapping);
+        let begins_to_flap = flaps_until.is_some() && !self.is_flapping(now);
+        self.flaps_until = flaps_until.max(self.flaps_until);
+        self.sample(alert, change, flaps_until.is_some());
         self.version += 1;
+        if self.hold.is_some() {
+            return match change {
+                Change::Began => self.waits(now),
+                Change::Ended | Change::Acknowledged | Change::Counted | Change::Late => vec![],
+            };
+        }
         match (change, self.total) {
             (Change::Began, 1) => self.introduces(now),
-            // Each turn of what flaps is no news; the count of its card comes with whatever is.
-            _ if is_flapping && self.firing > 0 => Vec::new(),
+            // That it flaps is told once; each turn from then on is no news, and counted now and then.
+            _ if flaps_until.is_some() && !begins_to_flap => self.tells_within(FLAPS_TOLD, now),
             _ => self.tells(now),
         }
     }
@@ -221,14 +291,17 @@ impl Group {
     /// Whether what comes next is another round: all alerts of a card are long over. An incident ends by people.
     fn is_over(&self, now: Timestamp) -> bool {
         let is_quiet = self.firing == 0 && now.duration_since(self.changed_at) > CARD_LASTS;
-        self.round == 0 || (self.then != Then::Declare && is_quiet)
+        let is_empty = self.hold.is_some() && self.firing == 0;
+        self.round == 0 || self.rests || is_empty || (self.then != Then::Declare && is_quiet)
     }
 
     fn begin(&mut self, routed: &Routed, alert: &Alert, now: Timestamp) {
         self.then = routed.then;
         self.channel.clone_from(&routed.channel);
+        self.join = routed.join;
         self.service.clone_from(&routed.service);
         self.severity.clone_from(&routed.severity);
+        self.urgency = routed.urgency;
         self.title.clone_from(&alert.title);
         self.description.clone_from(&alert.description);
         self.links = alert.links.clone();
@@ -238,6 +311,8 @@ impl Group {
         self.total = 0;
         self.samples.clear();
         self.incident = None;
+        self.is_quieted = false;
+        self.rests = false;
         self.card = None;
         self.acknowledged_by = None;
     }
@@ -264,11 +339,83 @@ impl Group {
         self.samples.truncate(SAMPLES);
     }
 
+    /// Whether an alert of it begins and ends again and again.
+    pub fn is_flapping(&self, now: Timestamp) -> bool {
+        self.flaps_until.is_some_and(|until| until > now)
+    }
+
     /// When something may be said of it: now, or when nobody wants to be spared it any more. An incident is opened
     /// whoever sleeps.
     fn silent_until(&self, now: Timestamp) -> Timestamp {
         let snoozed = self.snoozed_until.filter(|_| self.then == Then::Notify);
         snoozed.map_or(now, |until| until.max(now))
+    }
+
+    /// What a room orders when somebody comes in, unless it is ordered already for then or earlier. Whoever comes in when
+    /// it has just looked finds nothing ordered, and orders anew.
+    fn waits(&mut self, now: Timestamp) -> Vec<Order> {
+        let next = self.hold.as_ref().and_then(Hold::until);
+        let is_ordered = match (self.looks_at, next) {
+            (Some(at), Some(next)) => at <= next,
+            (Some(_) | None, None) => true,
+            (None, Some(_)) => false,
+        };
+        match is_ordered {
+            true => Vec::new(),
+            false => self.looks(next, now),
+        }
+    }
+
+    fn looks(&mut self, next: Option<Timestamp>, now: Timestamp) -> Vec<Order> {
+        self.looks_at = next;
+        let effect = Effect::ReleaseAlerts;
+        next.map(|due| Order::Do {
+            effect,
+            due: due.max(now),
+        })
+        .into_iter()
+        .collect()
+    }
+
+    /// Takes in what a room has seen when it looked, and says when it looks again.
+    pub fn looked(&mut self, looked: Looked, now: Timestamp) -> Vec<Order> {
+        self.version += 1;
+        if looked.is_all && looked.waiting == 0 {
+            self.firing = 0;
+        }
+        self.looks(looked.again(now), now)
+    }
+
+    /// Where alerts are counted that quiet others.
+    pub fn inhibitor(id: &GroupId, source: &str, now: Timestamp) -> Self {
+        let routed = Routed {
+            group: id.clone(),
+            then: Then::Suppress,
+            channel: None,
+            service: None,
+            severity: None,
+            urgency: 0,
+            values: BTreeMap::new(),
+            join: None,
+            hold: None,
+        };
+        Self::new(&routed, source, now)
+    }
+
+    /// Counts one more that quiets others, or one less.
+    pub fn quiets(&mut self, begins: bool, now: Timestamp) {
+        self.version += 1;
+        self.changed_at = now;
+        self.firing = match begins {
+            true => self.firing + 1,
+            false => self.firing.saturating_sub(1),
+        };
+    }
+
+    /// Nothing quiets those of a room any more, it seems: it looks in a while.
+    pub fn may_let_go(&mut self, now: Timestamp) -> Vec<Order> {
+        self.version += 1;
+        self.looks(Some(after_inhibition(now)), now)
     }
 
     /// What is ordered when a round begins.
@@ -286,17 +433,23 @@ impl Group {
 
     /// What is ordered when its counts have changed, unless it is ordered already: what is said is what is known then.
     fn tells(&mut self, now: Timestamp) -> Vec<Order> {
+        // What has lasted for long is told less often: ten times as long, a tenth as often.
+        let lasted = now.duration_since(self.told_from) / 10;
+        self.tells_within(lasted.clamp(TOLD_EVERY, TOLD_AT_LEAST), now)
+    }
+
+    /// The same, at least so long after it was last told.
+    fn tells_within(&mut self, pause: SignedDuration, now: Timestamp) -> Vec<Order> {
         let effect = match self.then {
             Then::Declare => Effect::TellIncidentOfAlerts,
+            Then::Notify if self.is_quieted => Effect::TellIncidentOfAlerts,
             Then::Notify => Effect::RefreshAlertCard,
             Then::Suppress => return Vec::new(),
         };
         if self.told_at > now {
             return Vec::new();
         }
-        // What has lasted for long is told less often: ten times as long, a tenth as often.
-        let lasted = now.duration_since(self.told_from) / 10;
-        let due = now.max(self.told_at + lasted.clamp(TOLD_EVERY, TOLD_AT_LEAST));
+        let due = now.max(self.told_at + pause);
         let due = self.silent_until(due);
         self.told_at = due;
         vec![Order::Do { effect, due }]
@@ -315,6 +468,20 @@ pub enum GroupReport {
         /// Which.
         incident: IncidentId,
     },
+    /// A more urgent incident of its service quiets it.
+    Quieted {
+        /// In which round.
+        round: u32,
+        /// Which.
+        incident: IncidentId,
+    },
+    /// The incident that quieted it does so no more: it is over, or less urgent than it was.
+    Unquieted {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// It was told while an alert of it flaps: how that ends is still to be told.
+    ToldFlapping,
     /// Its incident is over, and something has begun since.
     IncidentOver {
         /// Which.
@@ -351,16 +518,36 @@ impl Group {
             {
                 self.belongs_to(incident, now)
             }
-            GroupReport::IncidentOver { incident } if self.incident.as_ref() == Some(incident) => {
-                self.incident = None;
-                self.round += 1;
-                self.total = self.firing;
-                self.samples.retain(|sample| sample.is_firing);
-                if let Some(sample) = self.samples.first() {
-                    self.title.clone_from(&sample.title);
-                }
+            GroupReport::Quieted { round, incident }
+                if *round == self.round && self.incident.is_none() =>
+            {
+                self.is_quieted = true;
+                self.belongs_to(incident, now)
+            }
+            GroupReport::IncidentOver { incident }
+                if self.incident.as_ref() == Some(incident) && !self.is_quieted =>
+            {
+                self.next_round(now);
                 self.began_at = now;
                 self.introduces(now)
+            }
+            GroupReport::IncidentOver { incident } | GroupReport::Unquieted { incident }
+                if self.incident.as_ref() == Some(incident) && self.is_quieted =>
+            {
+                self.next_round(now);
+                match self.firing {
+                    0 => {
+                        self.rests = true;
+                        Vec::new()
+                    }
+                    _ => self.introduces(now),
+                }
+            }
+            GroupReport::ToldFlapping if self.told_at <= now && self.is_flapping(now) => {
+                let rests = self.flaps_until.unwrap_or(now);
+                let next = rests.duration_since(now).min(FLAPS_TOLD);
+                self.told_at = now;
+                self.tells_within(next, now)
             }
             GroupReport::Acknowledged { by } => {
                 self.acknowledged_by = Some(by.clone());
@@ -374,15 +561,32 @@ impl Group {
             }
             GroupReport::Attached { incident } if self.incident.as_ref() != Some(incident) => {
                 self.then = Then::Declare;
+                self.is_quieted = false;
                 self.belongs_to(incident, now)
             }
             GroupReport::CardPosted(_)
             | GroupReport::IncidentOpened { .. }
             | GroupReport::IncidentOver { .. }
+            | GroupReport::ToldFlapping
+            | GroupReport::Quieted { .. }
+            | GroupReport::Unquieted { .. }
             | GroupReport::Attached { .. } => return Vec::new(),
         };
         self.version += 1;
         orders
+    }
+
+    /// What has not ended is another matter from now on.
+    fn next_round(&mut self, now: Timestamp) {
+        self.incident = None;
+        self.is_quieted = false;
+        self.round += 1;
+        self.total = self.firing;
+        self.samples.retain(|sample| sample.is_firing);
+        if let Some(sample) = self.samples.first() {
+            self.title.clone_from(&sample.title);
+        }
+        self.changed_at = now;
     }
 
     /// What is told when an incident takes its alerts over.
@@ -415,7 +619,10 @@ mod tests {
             channel: None,
             service: None,
             severity: None,
+            urgency: 0,
             values: BTreeMap::new(),
+            join: None,
+            hold: None,
         }
     }
 
@@ -448,9 +655,10 @@ mod tests {
                 ended_at: None,
                 expires_at: None,
             };
+            let flaps_until = flaps.then(|| second(at) + SignedDuration::from_mins(30));
             let orders = self
                 .group
-                .take(&self.routed, &alert, change, flaps, second(at));
+                .take(&self.routed, &alert, change, flaps_until, second(at));
             shown(&orders)
         }
 
@@ -538,15 +746,42 @@ mod tests {
     }
 
     #[test]
-    fn what_flaps_is_told_once() {
-        let mut it = Told::new(Then::Notify);
+    fn what_flaps_is_told_once_then_counted_and_told_again_when_it_rests() {
+        let mut it = Told::new(Then::Declare);
         it.hears(0, "a", Change::Began, false);
-        assert_eq!(it.hears(10, "b", Change::Began, true), [""; 0]);
-        assert_eq!(it.hears(20, "b", Change::Ended, true), [""; 0]);
-        // But that all is over is told.
+        it.learns(1, &opened(1, "INC-1"));
         assert_eq!(
-            it.hears(30, "a", Change::Ended, true),
-            ["RefreshAlertCard at 30"]
+            it.hears(60, "a", Change::Ended, true),
+            ["TellIncidentOfAlerts at 60"]
+        );
+        assert!(it.group.tally(second(60)).is_flapping);
+        // From here on it is counted, every five minutes at the most.
+        assert_eq!(
+            it.hears(70, "a", Change::Began, true),
+            ["TellIncidentOfAlerts at 360"]
+        );
+        for turn in 8..30 {
+            let change = [Change::Ended, Change::Began][turn as usize % 2];
+            assert_eq!(it.hears(turn * 10, "a", change, true), [""; 0]);
+        }
+        // Told while it flaps, it is told again, until it has rested for half an hour.
+        assert_eq!(
+            it.learns(360, &GroupReport::ToldFlapping),
+            ["TellIncidentOfAlerts at 660"]
+        );
+        assert_eq!(it.learns(361, &GroupReport::ToldFlapping), [""; 0]);
+        let rests = 290 + 1_800;
+        assert_eq!(
+            it.learns(rests - 9, &GroupReport::ToldFlapping),
+            [format!("TellIncidentOfAlerts at {rests}")]
+        );
+        assert!(!it.group.tally(second(rests)).is_flapping);
+        assert_eq!(it.learns(rests, &GroupReport::ToldFlapping), [""; 0]);
+        // Another alert of the group is news all the while.
+        it.hears(3_000, "a", Change::Ended, true);
+        assert_eq!(
+            it.hears(3_100, "b", Change::Began, false),
+            ["TellIncidentOfAlerts at 3100"]
         );
     }
 
@@ -615,6 +850,76 @@ mod tests {
         // What the first declaration brought back comes late, and is of the first.
         assert_eq!(it.learns(63, &opened(1, "INC-1")), [""; 0]);
         assert_eq!(it.group.delivery().as_str(), "alerts/grp-1/2");
+    }
+
+    fn quieted(round: u32) -> GroupReport {
+        GroupReport::Quieted {
+            round,
+            incident: IncidentId::new("INC-9"),
+        }
+    }
+
+    fn unquieted() -> GroupReport {
+        GroupReport::Unquieted {
+            incident: IncidentId::new("INC-9"),
+        }
+    }
+
+    #[test]
+    fn what_a_more_urgent_incident_quiets_is_counted_there_and_told_when_that_is_over() {
+        for (then, first) in [
+            (Then::Declare, "DeclareForAlerts"),
+            (Then::Notify, "PostAlertCard"),
+        ] {
+            let mut it = Told::new(then);
+            assert_eq!(
+                it.hears(0, "a", Change::Began, false),
+                [format!("{first} at 0")]
+            );
+            assert_eq!(it.learns(1, &quieted(1)), ["TellIncidentOfAlerts at 1"]);
+            assert!(it.group.tally(second(1)).is_quieted);
+            it.hears(9, "b", Change::Began, false);
+            it.hears(10, "a", Change::Ended, false);
+            assert_eq!(
+                it.hears(30, "c", Change::Began, false),
+                ["TellIncidentOfAlerts at 30"]
+            );
+            assert_eq!(it.learns(60, &unquieted()), [format!("{first} at 60")]);
+            assert_eq!(it.learns(61, &unquieted()), [""; 0]);
+            assert_eq!((it.group.round, it.group.firing, it.group.total), (2, 2, 2));
+            assert!(!it.group.tally(second(1)).is_quieted);
+            // What the first round brought back comes late.
+            assert_eq!(it.learns(62, &quieted(1)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_has_ended_while_it_was_quiet_is_not_told_and_what_begins_next_is() {
+        let mut it = Told::new(Then::Declare);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &quieted(1));
+        it.hears(9, "a", Change::Ended, false);
+        assert_eq!(it.learns(60, &unquieted()), [""; 0]);
+        assert_eq!(
+            it.hears(70, "b", Change::Began, false),
+            ["DeclareForAlerts at 70"]
+        );
+        assert_eq!((it.group.title.as_str(), it.group.total), ("b", 1));
+    }
+
+    #[test]
+    fn what_grows_more_urgent_while_it_is_quiet_asks_anew() {
+        let mut it = Told::new(Then::Declare);
+        it.routed.urgency = 2;
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &quieted(1));
+        it.hears(9, "b", Change::Began, false);
+        it.routed.urgency = 0;
+        assert_eq!(
+            it.hears(20, "c", Change::Began, false),
+            ["DeclareForAlerts at 20"]
+        );
+        assert_eq!((it.group.firing, it.group.title.as_str()), (3, "c"));
     }
 
     #[test]

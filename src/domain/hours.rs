@@ -27,14 +27,18 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 impl Hours {
     /// Whether they count at this moment in this zone.
     pub fn contains(&self, at: Timestamp, zone: &TimeZone) -> bool {
+        self.until(at, zone).is_some()
+    }
+
+    /// Until when they count, if they count at this moment.
+    pub fn until(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let today = zone.to_datetime(at).date();
         [today.yesterday().ok(), Some(today)]
             .into_iter()
             .flatten()
-            .any(|day| {
-                self.on(day, zone)
-                    .is_some_and(|(from, to)| from <= at && at < to)
-            })
+            .filter_map(|day| self.on(day, zone))
+            .find(|(from, to)| *from <= at && at < *to)
+            .map(|(_, to)| to)
     }
 
     /// The stretch that begins on this day.

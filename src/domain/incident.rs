@@ -202,10 +202,18 @@ impl Incident {
             .map_or(&who.name, |name| name)
     }
 
-    /// How many of its alerts fire; none, if it has no alerts.
+    /// How many of its alerts fire; none, if it has no alerts. What it only quiets is not its own.
     pub fn firing(&self) -> Option<u64> {
-        let firing = self.alerts.values().map(|tally| tally.firing);
-        (!self.alerts.is_empty()).then(|| firing.sum())
+        let own = self.alerts.values().filter(|tally| !tally.is_quieted);
+        own.map(|tally| tally.firing)
+            .reduce(|sum, firing| sum + firing)
+    }
+
+    /// How many alerts it quiets: those that fire, and all so far; none, if there was none.
+    pub fn quieted(&self) -> Option<(u64, u64)> {
+        let quieted = self.alerts.values().filter(|tally| tally.is_quieted);
+        let counts = quieted.map(|tally| (tally.firing, tally.total));
+        counts.reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1))
     }
 
     /// How long it has lasted, or did last: from its start to its resolution.

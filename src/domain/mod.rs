@@ -21,6 +21,8 @@ pub mod incident;
 pub mod oncall;
 #[cfg(test)]
 mod properties;
+pub mod quiet;
+pub mod raise;
 pub mod routing;
 pub mod runbook;
 pub mod samples;

@@ -161,6 +161,8 @@ fn command() -> impl Strategy<Value = Command> {
                 firing,
                 total: firing + more,
                 samples: vec![],
+                is_quieted: false,
+                is_flapping: false,
             },
         }),
         1 => (text(), -90..0i64).prop_map(|(title, at)| Command::NoteChange(Change {

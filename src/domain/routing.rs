@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::{SignedDuration, Timestamp};
 use minijinja::{Environment, UndefinedBehavior, context};
 use regex_lite::Regex;
 use sha2::{Digest, Sha256};
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::alert::Alert;
 use super::catalog::{Catalog, Chosen, Matcher, Severity, Then};
 use super::group::Routed;
+use super::quiet::{Inhibiting, Quiet, QuietNow};
 use super::terms::{GroupId, ServiceId, SeverityId};
 
 /// What a template of a route may cost, in steps of its engine: a runaway loop ends here.
@@ -21,6 +23,14 @@ pub struct Routing {
     severities: Vec<Severity>,
     services: Vec<ServiceId>,
     templates: Environment<'static>,
+    quiet: Quiet,
+}
+
+/// The same at one moment.
+#[derive(Debug)]
+pub struct RoutingNow<'a> {
+    routing: &'a Routing,
+    quiet: QuietNow<'a>,
 }
 
 /// What an alert must carry, ready to be asked.
@@ -35,6 +45,7 @@ struct Ready {
     then: Then,
     group_by: Vec<String>,
     channel: Option<String>,
+    join: Option<SignedDuration>,
 }
 
 /// What a label must be.
@@ -88,6 +99,7 @@ impl Routing {
             then: route.then,
             group_by: route.group_by.clone(),
             channel: route.channel.clone(),
+            join: route.join,
         });
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Chainable);
@@ -101,10 +113,19 @@ impl Routing {
                 .map(|service| service.id.clone())
                 .collect(),
             templates,
+            quiet: Quiet::new(catalog),
         }
     }
 
-    /// Where an alert belongs. The first route that matches decides; without one it is told where incidents are
+    /// The routes at this moment, with whatever keeps alerts back then.
+    pub fn at(&self, now: Timestamp) -> RoutingNow<'_> {
+        RoutingNow {
+            routing: self,
+            quiet: self.quiet.at(now),
+        }
+    }
+
+    /// Where an alert belongs if nothing keeps it back. The first route that matches decides; without one it is told where incidents are
     /// announced.
     pub fn route(&self, source: &str, alert: &Alert) -> Routed {
         let mut routes = self.routes.iter();
@@ -126,13 +147,20 @@ impl Routing {
             })
             .collect();
         let channel = found.and_then(|route| route.channel.clone());
+        let severity = severity.or_else(|| self.severity_of(alert));
+        let urgency = severity
+            .as_ref()
+            .and_then(|id| self.severities.iter().position(|known| known.id == *id));
         Routed {
             group: group_id(then, channel.as_deref(), service.as_ref(), &values),
             then,
             channel,
             service,
-            severity: severity.or_else(|| self.severity_of(alert)),
+            severity,
+            urgency: urgency.unwrap_or(0),
             values,
+            join: found.and_then(|route| route.join),
+            hold: None,
         }
     }
 
@@ -216,6 +244,24 @@ impl Routing {
     }
 }
 
+impl RoutingNow<'_> {
+    /// Where an alert belongs now.
+    pub fn route(&self, source: &str, alert: &Alert) -> Routed {
+        let routed = self.routing.route(source, alert);
+        match self.quiet.hold(source, alert, &routed) {
+            Some(hold) => hold.keep(routed),
+            None => routed,
+        }
+    }
+}
+
+impl Routing {
+    /// What an alert has to do with inhibitions.
+    pub fn inhibiting(&self, source: &str, alert: &Alert) -> Inhibiting {
+        self.quiet.inhibiting(source, alert)
+    }
+}
+
 impl Matches {
     /// What a table of the configuration asks for.
     pub fn new(matches: &BTreeMap<String, Matcher>) -> Self {
@@ -247,7 +293,7 @@ fn rank(word: &str) -> Option<usize> {
 }
 
 /// A label of an alert, or what stands beside its labels.
-fn value<'a>(source: &'a str, alert: &'a Alert, label: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(source: &'a str, alert: &'a Alert, label: &str) -> Option<&'a str> {
     let beside = match label {
         // Nobody can say that they are another source.
         "source" => return Some(source),
@@ -267,17 +313,21 @@ fn group_id(
     service: Option<&ServiceId>,
     values: &BTreeMap<String, String>,
 ) -> GroupId {
+    let service = service.map_or("", ServiceId::as_str);
+    let mut parts = vec![then.word(), channel.unwrap_or_default(), service];
+    for (label, value) in values {
+        parts.extend([label.as_str(), value.as_str()]);
+    }
+    group_of(&parts)
+}
+
+/// The group of everything that has all of this in common.
+pub(super) fn group_of(parts: &[&str]) -> GroupId {
     let mut hash = Sha256::new();
-    let mut add = |part: &str| {
+    for part in parts {
+        // No part runs into the next.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
-    };
-    add(then.word());
-    add(channel.unwrap_or_default());
-    add(service.map_or("", ServiceId::as_str));
-    for (label, value) in values {
-        add(label);
-        add(value);
     }
     GroupId::new(format!("grp-{}", hex::encode(&hash.finalize()[..10])))
 }
@@ -352,6 +402,7 @@ mod tests {
             then,
             group_by: vec![],
             channel: None,
+            join: None,
         }
     }
 

@@ -193,6 +193,8 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         alerts_changed(AlertTurn::Joined),
         alerts_changed(AlertTurn::Over),
         alerts_changed(AlertTurn::Again),
+        alerts_changed(AlertTurn::Counted),
+        alerts_changed(AlertTurn::Flapping),
         Event::EffectFailed {
             what: "sample".to_owned(),
             why: "sample".to_owned(),
@@ -210,7 +212,10 @@ pub fn groups() -> [Group; 2] {
         channel: None,
         service: None,
         severity: None,
+        urgency: 0,
         values: [("name".to_owned(), "sample".to_owned())].into(),
+        join: None,
+        hold: None,
     };
     let said = || Some("https://example.com/sample".to_owned());
     let least = Group {
@@ -258,6 +263,8 @@ fn alerts_changed(turn: AlertTurn) -> Event {
                 is_firing: true,
                 is_flapping: true,
             }],
+            is_quieted: turn == AlertTurn::Counted,
+            is_flapping: turn == AlertTurn::Flapping,
         },
         turn,
     }

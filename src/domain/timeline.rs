@@ -247,7 +247,12 @@ fn words(event: &Event) -> (Sort, String) {
                 }
                 AlertTurn::Counted => format!("{firing} alerts fire, {total} so far: {title}"),
                 AlertTurn::Over => format!("All alerts are over: {title}"),
+                AlertTurn::Flapping => format!("Flapping, {total} so far: {title}"),
                 AlertTurn::Again => format!("Firing again: {title}"),
+            };
+            let text = match tally.is_quieted {
+                true => format!("Quieted: {text}"),
+                false => text,
             };
             (Sort::Alert, text)
         }

@@ -25,6 +25,7 @@ use crate::domain::command::{Command, Declaration};
 use crate::domain::decide::Refusal;
 use crate::domain::event::Event;
 use crate::domain::incident::Incident;
+use crate::domain::raise::Raise;
 use crate::domain::terms::{Actor, DeliveryId, IncidentId};
 use crate::store::Store;
 use crate::store::outbox::Lease;
@@ -57,6 +58,9 @@ pub struct Envelope {
 pub enum Wish {
     /// A new incident.
     Declare(Declaration),
+    /// An incident for alerts, or a place in one that is open. Two that come at once find each other: the second sees the
+    /// incident of the first, here and at another replica, since both would take the same number of the day.
+    Raise(Raise),
     /// Something of an incident that exists.
     Pursue(IncidentId, Command),
 }

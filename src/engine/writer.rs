@@ -13,11 +13,12 @@ use tracing::{debug, error, warn};
 use super::{EngineError, Envelope, Outcome, Pending, WRITTEN, Wish, until};
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
-use crate::domain::command::{Command, Identity};
+use crate::domain::command::{Command, Declaration, Identity};
 use crate::domain::decide::{Refusal, World, decide};
 use crate::domain::effect::{Lane, effects_of};
 use crate::domain::event::{Event, Recorded};
 use crate::domain::incident::{Incident, fold};
+use crate::domain::raise::Raise;
 use crate::domain::terms::{Actor, DeliveryId, IncidentId};
 use crate::store::Store;
 use crate::store::commit::{Commit, CommitError};
@@ -331,13 +332,14 @@ impl Writer {
         }
         let now = self.clock.now();
         let (held, command) = match wish {
-            Wish::Declare(declaration) => {
-                let (held, identity) = self.next_identity(now, draft).await?;
-                let command = Command::Declare {
-                    identity,
-                    declaration: declaration.clone(),
-                };
-                (held, command)
+            Wish::Declare(declaration) => self.new_one(declaration, now, draft).await?,
+            Wish::Raise(raise) => {
+                // The number first: whatever another replica declares after the look at what is open takes the same.
+                let own = self.new_one(&raise.declaration, now, draft).await?;
+                match self.open_for(raise, now, draft).await? {
+                    Some((held, command)) => (Before::Known(held), command),
+                    None => own,
+                }
             }
             Wish::Pursue(id, command) => match self.look_up(id, trust, draft).await? {
                 Some(held) => (Before::Known(held), command.clone()),
@@ -454,6 +456,43 @@ impl Writer {
             Before::Known(held) => Some(held),
             Before::New { .. } => None,
         })
+    }
+
+    /// A declaration under the next number of the day.
+    async fn new_one(
+        &mut self,
+        declaration: &Declaration,
+        now: Timestamp,
+        draft: &mut Draft,
+    ) -> Result<(Before, Command), Trouble> {
+        let (before, identity) = self.next_identity(now, draft).await?;
+        let command = Command::Declare {
+            identity,
+            declaration: declaration.clone(),
+        };
+        Ok((before, command))
+    }
+
+    /// The open incident that alerts belong to instead of one of their own, and what it is told: of those in the store and
+    /// those that are about to be written.
+    async fn open_for(
+        &self,
+        raise: &Raise,
+        now: Timestamp,
+        draft: &Draft,
+    ) -> Result<Option<(Held, Command)>, Trouble> {
+        let Some(service) = raise.looks_at() else {
+            return Ok(None);
+        };
+        let mut open = self.store.open_of_service(service).await?;
+        open.retain(|held| !draft.states.contains_key(&held.incident.id));
+        open.extend(draft.states.values().cloned());
+        let incidents: Vec<&Incident> = open.iter().map(|held| &*held.incident).collect();
+        let found = raise.belongs_to(&incidents, &self.catalog, now);
+        Ok(found.and_then(|(incident, command)| {
+            let held = open.iter().find(|held| held.incident.id == incident.id);
+            held.map(|held| (held.clone(), command))
+        }))
     }
 
     async fn look_up(

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock::Clock;
 use crate::domain::alert::Alert;
 use crate::domain::catalog::Catalog;
-use crate::domain::group::GroupReport;
+use crate::domain::group::{Group, GroupReport};
 use crate::domain::routing::Routing;
 use crate::domain::terms::{DeliveryId, GroupId};
 use crate::store::Store;
@@ -40,6 +40,9 @@ const BEGUN: Duration = Duration::from_secs(3);
 const ANSWERED: Duration = Duration::from_secs(6);
 /// Conditions that are ended in one go because nobody speaks of them any more.
 const EXPIRED_AT_ONCE: i64 = 500;
+
+/// Conditions that are let go in one commit.
+const RELEASED_AT_ONCE: i64 = 500;
 
 /// A request of a sender who has proved to be one.
 #[derive(Debug, Clone)]
@@ -105,11 +108,25 @@ struct Pending {
 enum Ask {
     Request(Request),
     Expire(Vec<KeptAlert>),
+    Release(Release),
     Learn {
         group: GroupId,
         report: GroupReport,
         finishes: Option<Lease>,
     },
+}
+
+/// A room of alerts that looks whom it may let go.
+#[derive(Debug)]
+struct Release {
+    room: GroupId,
+    /// The room when it was looked into: if it has changed since, there may be others.
+    version: u64,
+    /// Those who wait there.
+    waiting: Vec<KeptAlert>,
+    /// Whether those were not all.
+    has_more: bool,
+    finishes: Lease,
 }
 
 impl Pending {
@@ -127,7 +144,7 @@ impl Intake {
     /// Starts the writer. It ends, having written what waits, when the last copy of the door is dropped.
     pub fn start(store: Store, catalog: &Catalog, clock: Clock) -> Self {
         let (pending, queue) = mpsc::channel(QUEUE);
-        let writer = Writer::new(store.clone(), Routing::new(catalog), clock.clone());
+        let writer = Writer::new(store.clone(), catalog, clock.clone());
         tokio::spawn(writer.run(queue));
         Self {
             pending,
@@ -187,6 +204,21 @@ impl Intake {
             return Ok(0);
         }
         Ok(self.ask(Ask::Expire(expired), false).await?.ended)
+    }
+
+    /// Lets go those of a room whom nobody keeps back any more, and takes the order off the outbox in the same
+    /// transaction; says how many. Who was not looked at, or waits on, is looked at by the order that follows.
+    pub async fn release(&self, room: &Group, finishes: Lease) -> Result<usize, IntakeError> {
+        let waiting = self.store.firing_of_group(&room.id, RELEASED_AT_ONCE).await;
+        let waiting = waiting.map_err(failed)?;
+        let release = Release {
+            room: room.id.clone(),
+            version: room.version,
+            has_more: waiting.len() as i64 == RELEASED_AT_ONCE,
+            waiting,
+            finishes,
+        };
+        Ok(self.ask(Ask::Release(release), false).await?.began)
     }
 
     /// Whether a request would be turned away now.

@@ -10,13 +10,14 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::{Ask, IntakeError, Pending, Request, Taken, failed};
+use super::{Ask, IntakeError, Pending, Release, Request, Taken, failed};
 use crate::clock::Clock;
 use crate::domain::alert::{self, Alert, Change, Flapping, expire, fold};
-use crate::domain::catalog::Then;
+use crate::domain::catalog::{Catalog, Then};
 use crate::domain::effect::Lane;
 use crate::domain::group::{Group, GroupReport, Routed};
-use crate::domain::routing::Routing;
+use crate::domain::quiet::{Hold, Inhibiting, Looked, rooms_of, told_late};
+use crate::domain::routing::{Routing, RoutingNow};
 use crate::domain::terms::{DeliveryId, GroupId};
 use crate::store::Store;
 use crate::store::alerts::{AlertCommit, AlertId, HeldAlert, HeldGroup, KeptAlert, KeptBody};
@@ -35,17 +36,13 @@ const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// How long a delivery is remembered: senders repeat one for an hour at the most (alert-payloads.md, summary; SNS 3,600 s,
 /// EventBridge 24 h).
 const REMEMBER_DELIVERY: SignedDuration = SignedDuration::from_hours(48);
-/// When a condition is called flapping.
-const FLAPPING: Flapping = Flapping {
-    turns: 6,
-    within: SignedDuration::from_mins(30),
-};
-
 /// The writer: the only one who decides on alerts.
 pub(super) struct Writer {
     store: Store,
     routing: Routing,
     clock: Clock,
+    /// When a condition is called flapping.
+    flapping: Flapping,
     /// What is known, as of its last commit here; it may be older than the store's if another replica wrote.
     alerts: HashMap<AlertId, HeldAlert>,
     groups: HashMap<GroupId, HeldGroup>,
@@ -56,6 +53,7 @@ struct Signal<'a> {
     id: AlertId,
     alert: &'a Alert,
     routed: Routed,
+    inhibiting: Inhibiting,
 }
 
 /// Why a batch was not written.
@@ -69,10 +67,11 @@ enum Unwritten {
 }
 
 impl Writer {
-    pub(super) fn new(store: Store, routing: Routing, clock: Clock) -> Self {
+    pub(super) fn new(store: Store, catalog: &Catalog, clock: Clock) -> Self {
         Self {
             store,
-            routing,
+            routing: Routing::new(catalog),
+            flapping: catalog.alerts.flapping,
             clock,
             alerts: HashMap::new(),
             groups: HashMap::new(),
@@ -136,9 +135,10 @@ impl Writer {
     ) -> Result<Vec<Result<Taken, IntakeError>>, Unwritten> {
         let earliest = batch.iter().filter_map(|pending| pending.since).min();
         let until = earliest.unwrap_or_else(Instant::now) + WRITTEN;
+        let routing = self.routing.at(self.clock.now());
         let signals: Vec<Vec<Signal<'_>>> = batch
             .iter()
-            .map(|pending| self.signals(&pending.ask))
+            .map(|pending| self.signals(&pending.ask, &routing))
             .collect();
         for round in 0..ROUNDS {
             match self.attempt(batch, &signals, until).await {
@@ -152,21 +152,23 @@ impl Writer {
         Err(Unwritten::Conflict)
     }
 
-    fn signals<'a>(&self, ask: &'a Ask) -> Vec<Signal<'a>> {
+    fn signals<'a>(&self, ask: &'a Ask, routing: &RoutingNow<'_>) -> Vec<Signal<'a>> {
         match ask {
             Ask::Request(request) => {
                 let alerts = request.alerts.iter();
                 let signal = |alert| Signal {
                     id: AlertId::new(&request.source, alert),
-                    routed: self.routing.route(&request.source, alert),
+                    routed: routing.route(&request.source, alert),
+                    inhibiting: self.routing.inhibiting(&request.source, alert),
                     alert,
                 };
                 alerts.map(signal).collect()
             }
-            Ask::Expire(kept) => {
+            Ask::Expire(kept) | Ask::Release(Release { waiting: kept, .. }) => {
                 let signal = |kept: &'a KeptAlert| Signal {
                     id: kept.id.clone(),
-                    routed: self.routing.route(kept.id.source(), &kept.alert),
+                    routed: routing.route(kept.id.source(), &kept.alert),
+                    inhibiting: self.routing.inhibiting(kept.id.source(), &kept.alert),
                     alert: &kept.alert,
                 };
                 kept.iter().map(signal).collect()
@@ -210,6 +212,7 @@ impl Writer {
                     }
                 }
                 Ask::Expire(_) => Ok(self.expire(signals, &mut commit, now)),
+                Ask::Release(release) => Ok(self.release(release, signals, &mut commit, now)),
                 Ask::Learn {
                     group,
                     report,
@@ -241,11 +244,11 @@ impl Writer {
         }
         let mut groups = BTreeSet::new();
         for signal in signals.iter().flatten() {
-            groups.insert(signal.routed.group.clone());
-            groups.extend(self.alerts.get(&signal.id).map(|held| held.group.clone()));
+            groups.extend(touched(signal, self.alerts.get(&signal.id)));
         }
         groups.extend(batch.iter().filter_map(|pending| match &pending.ask {
             Ask::Learn { group, .. } => Some(group.clone()),
+            Ask::Release(release) => Some(release.room.clone()),
             Ask::Request(_) | Ask::Expire(_) => None,
         }));
         groups.retain(|id| !self.groups.contains_key(id));
@@ -257,7 +260,7 @@ impl Writer {
         }
         let deliveries = batch.iter().filter_map(|pending| match &pending.ask {
             Ask::Request(request) => request.delivery.as_ref(),
-            Ask::Expire(_) | Ask::Learn { .. } => None,
+            Ask::Expire(_) | Ask::Release(_) | Ask::Learn { .. } => None,
         });
         let deliveries: Vec<&DeliveryId> = deliveries.collect();
         match deliveries.is_empty() {
@@ -282,10 +285,10 @@ impl Writer {
         let mut taken = Taken::default();
         let body = Uuid::now_v7().to_string();
         let mut is_worth_keeping = false;
-        for signal in signals {
+        for signal in sources_first(signals) {
             let before = self.held(&signal.id, commit);
             let known = before.as_ref().map(|held| &held.tracked);
-            let (Some(tracked), change) = fold(known, signal.alert, FLAPPING, now) else {
+            let (Some(mut tracked), change) = fold(known, signal.alert, self.flapping, now) else {
                 continue;
             };
             let change = match (&before, change) {
@@ -293,6 +296,14 @@ impl Writer {
                     Change::Began
                 }
                 (_, change) => change,
+            };
+            let kept;
+            let signal = match self.inhibited(signal, change, commit, now) {
+                Some(inhibited) => {
+                    kept = inhibited;
+                    &kept
+                }
+                None => signal,
             };
             // An episode stays in the group in which it began, whatever the configuration says by now.
             let group = match (&before, change) {
@@ -307,15 +318,25 @@ impl Writer {
                 && let Some(before) = &before
                 && before.tracked.status.is_active()
             {
-                self.change_group(signal, &before.group, Change::Ended, true, commit, now);
+                self.change_group(signal, &before.group, Change::Ended, None, commit, now);
             }
-            let is_flapping = tracked.is_flapping(FLAPPING, now);
+            if matches!(change, Change::Began | Change::Ended) {
+                let before = std::mem::take(&mut tracked.quiets);
+                self.quiet_no_more(&before, commit, now);
+            }
+            if change == Change::Began {
+                tracked.quiets.clone_from(&signal.inhibiting.quiets);
+                for inhibitor in &tracked.quiets {
+                    self.count_inhibitor(inhibitor, signal, true, commit, now);
+                }
+            }
+            let flaps_until = tracked.flaps_until(self.flapping, now);
             let held = HeldAlert {
                 version: before.as_ref().map_or(0, |held| held.version),
                 tracked,
                 group,
             };
-            self.change_group(signal, &held.group, change, is_flapping, commit, now);
+            self.change_group(signal, &held.group, change, flaps_until, commit, now);
             match change {
                 Change::Counted | Change::Late => commit.touch(signal.id.clone(), held),
                 // It need not say more than of which condition.
@@ -347,14 +368,22 @@ impl Writer {
         taken
     }
 
-    /// Whether what was only told of, or not even that, is now worth an incident: a warning that has become critical.
+    /// Whether what was only told of, or not even that, is now worth an incident: a warning that has become critical. Or
+    /// what was only counted on an incident is now more urgent than that.
     fn has_grown(&self, signal: &Signal<'_>, before: &HeldAlert, commit: &AlertCommit) -> bool {
-        signal.alert.signal == alert::Signal::Firing
-            && signal.routed.then == Then::Declare
-            && signal.routed.group != before.group
-            && self
-                .held_group(&before.group, commit)
-                .is_none_or(|held| held.group.then != Then::Declare)
+        let Signal { alert, routed, .. } = signal;
+        let held = self.held_group(&before.group, commit);
+        let is_worth_more = match held.map(|held| held.group) {
+            Some(group) if group.is_quieted => {
+                routed.then != Then::Suppress && routed.urgency < group.urgency
+            }
+            group => {
+                routed.then == Then::Declare
+                    && routed.group != before.group
+                    && group.is_none_or(|group| group.then != Then::Declare)
+            }
+        };
+        alert.signal == alert::Signal::Firing && is_worth_more
     }
 
     fn expire(&self, signals: &[Signal<'_>], commit: &mut AlertCommit, now: Timestamp) -> Taken {
@@ -366,13 +395,80 @@ impl Writer {
             if !held.tracked.has_expired(now) {
                 continue;
             }
-            held.tracked = expire(&held.tracked, FLAPPING, now);
-            let is_flapping = held.tracked.is_flapping(FLAPPING, now);
-            self.change_group(signal, &held.group, Change::Ended, is_flapping, commit, now);
+            held.tracked = expire(&held.tracked, self.flapping, now);
+            let quieted = std::mem::take(&mut held.tracked.quiets);
+            self.quiet_no_more(&quieted, commit, now);
+            let flaps_until = held.tracked.flaps_until(self.flapping, now);
+            self.change_group(signal, &held.group, Change::Ended, flaps_until, commit, now);
             commit.touch(signal.id.clone(), held);
             taken.ended += 1;
         }
         taken
+    }
+
+    /// Lets go those of a room whom nobody keeps back any more: each goes where its route says by now. Who has gone
+    /// already, here or at another replica, stands in another group.
+    fn release(
+        &self,
+        release: &Release,
+        signals: &[Signal<'_>],
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) -> Taken {
+        commit.finish(&release.finishes);
+        let room = &release.room;
+        let Some(before) = self.held_group(room, commit) else {
+            return Taken::default();
+        };
+        let mut looked = Looked {
+            released: 0,
+            waiting: 0,
+            next: None,
+            is_all: !release.has_more && before.group.version == release.version,
+        };
+        for (signal, kept) in signals.iter().zip(&release.waiting) {
+            let waits = self
+                .held(&signal.id, commit)
+                .filter(|held| held.group == *room);
+            let Some(mut held) = waits.filter(|held| held.tracked.status.is_active()) else {
+                continue;
+            };
+            let inhibited = self.inhibited(signal, Change::Began, commit, now);
+            let signal = inhibited.as_ref().unwrap_or(signal);
+            if signal.routed.group == *room {
+                let until = signal.routed.hold.as_ref().and_then(Hold::until);
+                looked.next = looked.next.into_iter().chain(until).min();
+                looked.waiting += 1;
+                continue;
+            }
+            let since = held.tracked.started_at;
+            let told = before
+                .group
+                .hold
+                .as_ref()
+                .map(|hold| told_late(signal.alert, since, hold));
+            let late = Signal {
+                id: signal.id.clone(),
+                alert: told.as_ref().unwrap_or(signal.alert),
+                routed: signal.routed.clone(),
+                inhibiting: Inhibiting::default(),
+            };
+            let flaps_until = held.tracked.flaps_until(self.flapping, now);
+            self.change_group(&late, room, Change::Ended, flaps_until, commit, now);
+            held.group = signal.routed.group.clone();
+            self.change_group(&late, &held.group, Change::Began, flaps_until, commit, now);
+            let body = kept.body.clone().unwrap_or_default();
+            commit.put(signal.id.clone(), held, signal.alert.clone(), body);
+            looked.released += 1;
+        }
+        if let Some(mut after) = self.held_group(room, commit) {
+            let orders = after.group.looked(looked, now);
+            commit.put_group(after, orders, now);
+        }
+        Taken {
+            began: looked.released,
+            ..Taken::default()
+        }
     }
 
     fn learn(
@@ -398,7 +494,7 @@ impl Writer {
         signal: &Signal<'_>,
         group: &GroupId,
         change: Change,
-        is_flapping: bool,
+        flaps_until: Option<Timestamp>,
         commit: &mut AlertCommit,
         now: Timestamp,
     ) {
@@ -413,8 +509,76 @@ impl Writer {
         });
         let orders = held
             .group
-            .take(&signal.routed, signal.alert, change, is_flapping, now);
+            .take(&signal.routed, signal.alert, change, flaps_until, now);
         commit.put_group(held, orders, now);
+    }
+
+    /// The same, kept back, if it begins while an alert fires that quiets it. What is found there is written as it is: so
+    /// the commit proves it, and whoever ends at the same time at another replica orders that it is looked at again.
+    fn inhibited<'a>(
+        &self,
+        signal: &Signal<'a>,
+        change: Change,
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) -> Option<Signal<'a>> {
+        let routed = &signal.routed;
+        if change != Change::Began || routed.hold.is_some() || routed.then == Then::Suppress {
+            return None;
+        }
+        for hold in &signal.inhibiting.quieted_by {
+            let Hold::Inhibition { inhibitor, .. } = hold else {
+                continue;
+            };
+            let Some(held) = self.held_group(inhibitor, commit) else {
+                continue;
+            };
+            let is_quieting = held.group.firing > 0;
+            commit.put_group(held, vec![], now);
+            if is_quieting {
+                return Some(Signal {
+                    id: signal.id.clone(),
+                    alert: signal.alert,
+                    routed: hold.clone().keep(routed.clone()),
+                    inhibiting: signal.inhibiting.clone(),
+                });
+            }
+        }
+        None
+    }
+
+    fn count_inhibitor(
+        &self,
+        id: &GroupId,
+        source: &Signal<'_>,
+        begins: bool,
+        commit: &mut AlertCommit,
+        now: Timestamp,
+    ) {
+        let mut held = self.held_group(id, commit).unwrap_or_else(|| HeldGroup {
+            version: 0,
+            group: Group::inhibitor(id, source.id.source(), now),
+        });
+        held.group.quiets(begins, now);
+        commit.put_group(held, vec![], now);
+    }
+
+    /// An alert that quieted others has ended. If it was the last, whoever waits for that is looked at.
+    fn quiet_no_more(&self, inhibitors: &[GroupId], commit: &mut AlertCommit, now: Timestamp) {
+        for id in inhibitors {
+            let Some(mut held) = self.held_group(id, commit) else {
+                continue;
+            };
+            held.group.quiets(false, now);
+            let is_over = held.group.firing == 0;
+            commit.put_group(held, vec![], now);
+            for room in rooms_of(id).iter().filter(|_| is_over) {
+                if let Some(mut held) = self.held_group(room, commit) {
+                    let orders = held.group.may_let_go(now);
+                    commit.put_group(held, orders, now);
+                }
+            }
+        }
     }
 
     fn held(&self, id: &AlertId, commit: &AlertCommit) -> Option<HeldAlert> {
@@ -461,17 +625,48 @@ impl Writer {
     /// Drops from memory what a batch was decided on.
     fn forget(&mut self, batch: &[Pending], signals: &[Vec<Signal<'_>>]) {
         for signal in signals.iter().flatten() {
-            if let Some(held) = self.alerts.remove(&signal.id) {
-                self.groups.remove(&held.group);
+            let held = self.alerts.remove(&signal.id);
+            for group in touched(signal, held.as_ref()) {
+                self.groups.remove(&group);
             }
-            self.groups.remove(&signal.routed.group);
         }
         for pending in batch {
-            if let Ask::Learn { group, .. } = &pending.ask {
-                self.groups.remove(group);
+            match &pending.ask {
+                Ask::Learn { group, .. } => drop(self.groups.remove(group)),
+                Ask::Release(release) => drop(self.groups.remove(&release.room)),
+                Ask::Request(_) | Ask::Expire(_) => {}
             }
         }
     }
+}
+
+/// Every group that a signal may have to do with.
+fn touched(signal: &Signal<'_>, held: Option<&HeldAlert>) -> Vec<GroupId> {
+    let Inhibiting { quiets, quieted_by } = &signal.inhibiting;
+    let mut groups = vec![signal.routed.group.clone()];
+    groups.extend(held.map(|held| held.group.clone()));
+    let quieted_by = quieted_by.iter().filter_map(|hold| match hold {
+        Hold::Inhibition { inhibitor, .. } => Some(inhibitor),
+        Hold::Maintenance { .. } => None,
+    });
+    let before = held.map_or(&[][..], |held| &held.tracked.quiets);
+    for inhibitor in quiets.iter().chain(quieted_by).chain(before) {
+        groups.extend(rooms_of(inhibitor));
+        groups.push(inhibitor.clone());
+    }
+    groups
+}
+
+/// The signals of a request, those of conditions that quiet others first: what they quiet may stand before them. Of one
+/// condition all stay in their order.
+fn sources_first<'s, 'a>(signals: &'s [Signal<'a>]) -> Vec<&'s Signal<'a>> {
+    let quieting = signals.iter().filter(|it| !it.inhibiting.quiets.is_empty());
+    let sources: BTreeSet<&AlertId> = quieting.map(|signal| &signal.id).collect();
+    let mut ordered: Vec<&Signal<'_>> = signals.iter().collect();
+    if !sources.is_empty() {
+        ordered.sort_by_key(|signal| !sources.contains(&signal.id));
+    }
+    ordered
 }
 
 /// Drops half of what is in memory when it is too much: any half is as good as the other.

@@ -346,15 +346,18 @@ impl Composer {
             let severity = self.catalog.severity(&incident.severity.id)?;
             resolved.checked_add(severity.postmortem_within?).ok()
         });
+        let quieted = incident.quieted();
         let alerts: Vec<Template> = incident
             .alerts
             .values()
+            .filter(|tally| !tally.is_quieted)
             .map(|tally| {
                 context! {
                     title => tally.title.as_str(),
                     source => tally.source.as_str(),
                     firing => tally.firing,
                     total => tally.total,
+                    is_flapping => tally.is_flapping,
                 }
             })
             .collect();
@@ -391,6 +394,7 @@ impl Composer {
             follow_ups => follow_ups,
             firing => incident.firing(),
             alerts => alerts,
+            quieted => quieted.map(|(firing, total)| context! { firing => firing, total => total }),
             organization => self.catalog.organization.name.as_str(),
             command => self.catalog.slack.command.as_str(),
         }

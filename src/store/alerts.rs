@@ -15,7 +15,7 @@ use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, CommitError, Verb, Write};
 use super::{Store, moment, ms};
 use crate::domain::alert::{Alert, Tracked};
-use crate::domain::effect::{Effect, Lane, Order};
+use crate::domain::effect::{Effect, Lane, Order, RELEASE};
 use crate::domain::group::Group;
 use crate::domain::terms::{DedupKey, DeliveryId, GroupId, IncidentId};
 
@@ -516,6 +516,34 @@ impl Store {
         rows.into_iter().map(kept).collect()
     }
 
+    /// The conditions of a group that hold.
+    pub async fn firing_of_group(
+        &self,
+        group: &GroupId,
+        limit: i64,
+    ) -> anyhow::Result<Vec<KeptAlert>> {
+        let rows: Vec<KeptRow> = self
+            .database
+            .rows(
+                kept!("WHERE group_id = $1 AND status <> 'resolved' ORDER BY id LIMIT $2"),
+                &[group.as_str().into(), limit.into()],
+            )
+            .await
+            .context("looking for the firing alerts of a group")?;
+        rows.into_iter().map(kept).collect()
+    }
+
+    /// Lets every room of alerts look now whom it may let go: the configuration may be another.
+    pub async fn release_again(&self, now: Timestamp) -> anyhow::Result<()> {
+        let sql = "UPDATE outbox SET due_at_ms = $1 WHERE lane = $2 AND key = $3 AND due_at_ms > $1 \
+                   AND buried_at_ms IS NULL AND lease_owner IS NULL";
+        let args = [ms(now).into(), Lane::Alerts.word().into(), RELEASE.into()];
+        let looked = self.database.execute(sql, &args).await;
+        looked
+            .context("looking at alerts that are kept back")
+            .map(drop)
+    }
+
     /// The groups of an incident.
     pub async fn groups_of_incident(&self, incident: &IncidentId) -> anyhow::Result<Vec<GroupId>> {
         let rows: Vec<(String,)> = self
@@ -586,24 +614,30 @@ impl Store {
             .collect())
     }
 
-    /// Forgets requests that came in before then, and conditions that have been over since before then.
-    pub async fn forget_alerts(&self, bodies: Timestamp, over: Timestamp) -> anyhow::Result<u64> {
-        let forgotten = self
+    /// Forgets requests that came in before then, and conditions that were last spoken of before then and are over: so many
+    /// of each at the most, so that nobody waits long for the table. Says how many of both.
+    pub async fn forget_alerts(&self, before: Timestamp, limit: i64) -> anyhow::Result<u64> {
+        let args = [ms(before).into(), limit.into()];
+        let bodies = self
             .database
             .execute(
-                "DELETE FROM alert_bodies WHERE received_at_ms < $1",
-                &[ms(bodies).into()],
+                "DELETE FROM alert_bodies WHERE id IN \
+                 (SELECT id FROM alert_bodies WHERE received_at_ms < $1 ORDER BY received_at_ms LIMIT $2)",
+                &args,
             )
             .await
             .context("forgetting old requests")?;
-        self.database
+        // Said twice: whoever begins anew while this is done is not forgotten.
+        let conditions = self
+            .database
             .execute(
-                "DELETE FROM alerts WHERE status = 'resolved' AND last_seen_ms < $1",
-                &[ms(over).into()],
+                "DELETE FROM alerts WHERE status = 'resolved' AND last_seen_ms < $1 AND id IN \
+                 (SELECT id FROM alerts WHERE status = 'resolved' AND last_seen_ms < $1 LIMIT $2)",
+                &args,
             )
             .await
             .context("forgetting old alerts")?;
-        Ok(forgotten)
+        Ok(bodies + conditions)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
 use crate::domain::id_pattern::may_name;
 use crate::domain::incident::{Incident, Room, fold};
-use crate::domain::terms::{ChannelId, DeliveryId, IncidentId};
+use crate::domain::terms::{ChannelId, DeliveryId, IncidentId, ServiceId};
 
 /// An incident as it is held between two commits: its state, and where its record stands.
 #[derive(Debug, Clone)]
@@ -94,12 +94,16 @@ pub enum Which {
     All,
 }
 
+/// Open incidents of one service that are looked through.
+const OPEN_READ: i64 = 50;
 /// How many events are read at a time when a whole record is walked through: memory stays bounded, however long it is.
 const EVENTS_PER_PAGE: i64 = 2_000;
 
 const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $1";
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
+const OPEN_OF_SERVICE: &str = "SELECT state, head, day, number FROM incidents \
+     WHERE status <> 'resolved' AND status <> 'closed' AND state LIKE $1 ORDER BY declared_at_ms DESC, id DESC LIMIT $2";
 const UNCLOSED: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const WITH_FOLLOW_UPS: &str = "SELECT state, head, day, number FROM incidents \
@@ -154,6 +158,25 @@ impl Store {
         rows.into_iter()
             .map(|row| row.held().map(|held| held.incident))
             .collect()
+    }
+
+    /// The open incidents of a service, the newest first.
+    pub async fn open_of_service(&self, service: &ServiceId) -> anyhow::Result<Vec<Held>> {
+        let said = format!("%\"service\":\"{service}\"%");
+        let rows: Vec<HeldRow> = self
+            .database
+            .rows(OPEN_OF_SERVICE, &[said.as_str().into(), OPEN_READ.into()])
+            .await
+            .with_context(|| format!("looking for the open incidents of {service}"))?;
+        let mut open = Vec::new();
+        for row in rows {
+            let held = row.held()?;
+            // What the state says elsewhere may look alike.
+            if held.incident.service.as_ref() == Some(service) {
+                open.push(held);
+            }
+        }
+        Ok(open)
     }
 
     /// The incident whose war room this channel is.

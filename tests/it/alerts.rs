@@ -479,3 +479,450 @@ async fn a_warning_that_becomes_critical_is_an_incident() {
     bot.slack.mark_read();
     bot.finish().await;
 }
+
+const JOINING: &str = r##"
+    [[services]]
+    id = "checkout"
+    name = "Checkout"
+
+    [[routes]]
+    service = "{{ labels.service }}"
+    then = "declare"
+    group_by = ["instance"]
+    join = "30m"
+"##;
+
+#[tokio::test]
+async fn an_alert_joins_the_incident_that_a_person_has_declared_and_makes_it_weigh_as_much() {
+    let bot = TestBot::configured(JOINING).await;
+    let line = "/incident declare p3 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.slack.mark_read();
+    bot.advance(minutes(29)).await;
+    bot.fires("pod-1").await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.firing(), Some(1));
+    assert_eq!(incident.severity.name, "P1 - Critical");
+    assert_eq!(incident.commander().unwrap().name, "ana");
+    assert_snapshot!(bot.reads(ROOM), @r"
+        :bell: An alert from prometheus: *5xx above 5 % on pod-1*
+        ---
+        :scales: Severity: P3 - Medium → *P1 - Critical* (@prometheus)
+        Reason: an alert of prometheus joined: 5xx above 5 % on pod-1
+        ");
+    assert!(
+        bot.message(ROOM, &bot.card(ROOM))
+            .contains("*Alert:* 5xx above 5 % on pod-1 (prometheus)")
+    );
+    // A lesser one joins too, and changes nothing of that.
+    bot.hears(vec![alert("pod-2", "warning", Signal::Firing)])
+        .await;
+    assert_snapshot!(bot.reads(ROOM), @":bell: An alert from prometheus: *5xx above 5 % on pod-2*");
+    // They end there.
+    bot.ends("pod-1").await;
+    bot.ends("pod-2").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_was_declared_too_long_ago_or_is_over_is_not_joined() {
+    let bot = TestBot::configured(JOINING).await;
+    let line = "/incident declare p1 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.advance(minutes(31)).await;
+    bot.fires("pod-1").await;
+    let second = "INC-2025-0914-002";
+    assert_eq!(bot.incident(second).await.firing(), Some(1));
+    // The next joins that one, and when it is over, it has one of its own.
+    bot.fires("pod-2").await;
+    assert_eq!(bot.incident(second).await.firing(), Some(2));
+    bot.types(
+        "ana",
+        "incidents",
+        &format!("/incident resolve {second} a disk"),
+    )
+    .await;
+    bot.fires("pod-3").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident("INC-2025-0914-003").await.firing(), Some(1));
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 3);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+/// The tests begin at 14:30 UTC.
+const MAINTAINED: &str = r##"
+    [[services]]
+    id = "checkout"
+    name = "Checkout"
+
+    [[routes]]
+    match = { severity = "critical" }
+    service = "{{ labels.service }}"
+    then = "declare"
+    group_by = ["service"]
+
+    [[routes]]
+    service = "{{ labels.service }}"
+    then = "notify"
+    channel = "#general"
+    group_by = ["service"]
+
+    [[maintenance]]
+    name = "Database move"
+    service = "checkout"
+    match = { instance = "~^pod" }
+    from = "2025-09-14T14:00"
+    to = "2025-09-14T16:00"
+"##;
+
+#[tokio::test]
+async fn what_begins_in_a_maintenance_is_told_at_its_end_if_it_still_fires() {
+    let bot = TestBot::configured(MAINTAINED).await;
+    for key in ["pod-1", "pod-2", "pod-3"] {
+        bot.fires(key).await;
+    }
+    bot.hears(vec![alert("pod-4", "warning", Signal::Firing)])
+        .await;
+    bot.ends("pod-2").await;
+    bot.advance(minutes(60)).await;
+    assert!(bot.slack.unread().is_empty());
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    // What it does not mean is told as ever.
+    bot.fires("host-1").await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    bot.ends("host-1").await;
+    bot.advance(minutes(1)).await;
+    bot.types(
+        "ana",
+        "incidents",
+        &format!("/incident resolve {ID} a disk"),
+    )
+    .await;
+    bot.slack.mark_read();
+
+    let bot = bot.restarted().await;
+    bot.advance(minutes(28)).await;
+    assert!(bot.slack.unread().is_empty(), "a minute is left");
+    bot.advance(minutes(2)).await;
+    let second = bot.incident("INC-2025-0914-002").await;
+    assert_eq!(second.firing(), Some(2));
+    let card = bot.reads("general");
+    assert!(card.contains("5xx above 5 % on pod-4"), "{card}");
+    bot.slack.mark_read();
+    // They end where they are told by now, and nothing is told twice.
+    for key in ["pod-1", "pod-3"] {
+        bot.ends(key).await;
+    }
+    bot.advance(minutes(90)).await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(0));
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 2);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_of_before_the_maintenance_hears_of_its_own_alerts_and_of_no_others() {
+    let late = MAINTAINED.replace("T14:00", "T15:00");
+    let bot = TestBot::configured(&late).await;
+    bot.fires("pod-1").await;
+    bot.advance(minutes(40)).await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    bot.ends("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.advance(minutes(60)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1), "pod-2 has joined");
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_warning_that_becomes_critical_in_a_maintenance_is_an_incident_at_its_end() {
+    let late = MAINTAINED.replace("T14:00", "T15:00");
+    let bot = TestBot::configured(&late).await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(40)).await;
+    bot.fires("pod-1").await;
+    bot.advance(minutes(40)).await;
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    bot.advance(minutes(11)).await;
+    let incident = bot.incident(ID).await;
+    assert_eq!(incident.firing(), Some(1));
+    assert_eq!(
+        incident.milestones.started.to_string(),
+        "2025-09-14T14:30:00Z"
+    );
+    assert_snapshot!(incident.description.as_deref().unwrap_or_default(), @r"
+        The checkout answers with errors.
+        It was kept back by the maintenance “Database move”.
+        ");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_maintenance_that_is_taken_out_of_the_configuration_is_over_at_the_next_start() {
+    let mut bot = TestBot::configured(MAINTAINED).await;
+    bot.fires("pod-1").await;
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    bot.reconfigured(&MAINTAINED.replace("T16:00", "T14:10"));
+    let bot = bot.restarted().await;
+    bot.settle().await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(1));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_maintenance_that_was_made_longer_holds_for_longer() {
+    let mut bot = TestBot::configured(MAINTAINED).await;
+    bot.fires("pod-1").await;
+    bot.reconfigured(&MAINTAINED.replace("T16:00", "T17:00"));
+    let bot = bot.restarted().await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(140)).await;
+    assert!(bot.store.all_ids().await.unwrap().is_empty());
+    bot.advance(minutes(11)).await;
+    assert_eq!(bot.incident(ID).await.firing(), Some(2));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+const URGENT: &str = r##"
+    [[services]]
+    id = "checkout"
+    name = "Checkout"
+
+    [[routes]]
+    match = { severity = "info" }
+    service = "{{ labels.service }}"
+    then = "notify"
+    channel = "#general"
+
+    [[routes]]
+    service = "{{ labels.service }}"
+    then = "declare"
+    group_by = ["severity"]
+"##;
+
+#[tokio::test]
+async fn an_open_p1_quiets_the_lesser_alerts_of_its_service_until_it_is_over() {
+    let bot = TestBot::configured(URGENT).await;
+    let line = "/incident declare p1 service:checkout the checkout is down";
+    bot.types("ana", "general", line).await;
+    bot.slack.mark_read();
+    bot.hears(vec![
+        alert("pod-1", "warning", Signal::Firing),
+        alert("pod-2", "info", Signal::Firing),
+        alert("pod-3", "info", Signal::Firing),
+    ])
+    .await;
+    bot.advance(minutes(1)).await;
+    assert!(bot.slack.unread().is_empty(), "{:?}", bot.slack.unread());
+    let incident = bot.incident(ID).await;
+    assert_eq!(
+        (incident.firing(), incident.quieted()),
+        (None, Some((3, 3)))
+    );
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let quieted = "*Quieted:* 3 of lower urgency, 3 firing; told on their own when this is over\n";
+    assert!(card.contains(quieted), "{card}");
+    // What is as urgent is an incident of its own.
+    bot.fires("pod-9").await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(1));
+    bot.ends("pod-2").await;
+    bot.ends("pod-9").await;
+    bot.advance(minutes(1)).await;
+    bot.types(
+        "ana",
+        "incidents",
+        "/incident resolve INC-2025-0914-002 a disk",
+    )
+    .await;
+    bot.slack.mark_read();
+    let bot = bot.restarted().await;
+    bot.types("ana", ROOM, "/incident resolve a disk").await;
+    bot.advance(minutes(1)).await;
+    let third = bot.incident("INC-2025-0914-003").await;
+    assert_eq!(
+        (third.title.as_str(), third.firing()),
+        ("5xx above 5 % on pod-1", Some(1))
+    );
+    // Which is more urgent than the last of them.
+    assert_eq!(third.quieted(), Some((1, 1)));
+    bot.types(
+        "ana",
+        "incidents",
+        "/incident resolve INC-2025-0914-003 a disk",
+    )
+    .await;
+    bot.slack.mark_read();
+    bot.advance(minutes(1)).await;
+    let card = bot.reads("general");
+    assert!(card.contains("5xx above 5 % on pod-3"), "{card}");
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 3);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_weighs_less_than_was_thought_quiets_less() {
+    let bot = TestBot::configured(URGENT).await;
+    let line = "/incident declare p1 service:checkout the checkout is down";
+    bot.types("ana", "general", line).await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.types("ana", ROOM, "/incident severity p2").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(
+        bot.store.all_ids().await.unwrap().len(),
+        1,
+        "P2 is more than P3"
+    );
+    bot.types("ana", ROOM, "/incident severity p3").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(1));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_quieted_alert_that_grows_as_urgent_as_the_incident_is_told() {
+    let bot = TestBot::configured(URGENT).await;
+    let line = "/incident declare p2 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(1));
+    assert_eq!(bot.incident(ID).await.quieted(), Some((0, 1)));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn so_is_one_of_a_group_of_all_severities() {
+    let toml = URGENT.replace("group_by = [\"severity\"]", "group_by = [\"service\"]");
+    let bot = TestBot::configured(&toml).await;
+    let line = "/incident declare p2 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    for key in ["pod-1", "pod-2"] {
+        bot.hears(vec![alert(key, "warning", Signal::Firing)]).await;
+    }
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident(ID).await.quieted(), Some((2, 2)));
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    let second = bot.incident("INC-2025-0914-002").await;
+    assert_eq!(second.severity.id.as_str(), "p1");
+    assert_eq!(second.firing(), Some(2), "the group is told as one");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+const INHIBITED: &str = r##"
+    [[routes]]
+    match = { severity = "critical" }
+    then = "declare"
+    group_by = ["instance"]
+
+    [[routes]]
+    then = "notify"
+    channel = "#general"
+    group_by = ["instance"]
+
+    [[inhibitions]]
+    name = "critical quiets warnings"
+    when = { severity = "critical" }
+    quiets = { severity = "warning" }
+    equal = ["service"]
+"##;
+
+#[tokio::test]
+async fn an_alert_quiets_others_while_it_fires_and_they_are_told_when_it_has_ended() {
+    let bot = TestBot::configured(INHIBITED).await;
+    // Whoever stands first in the request.
+    bot.hears(vec![
+        alert("pod-1", "warning", Signal::Firing),
+        alert("pod-2", "warning", Signal::Firing),
+        alert("node", "critical", Signal::Firing),
+    ])
+    .await;
+    bot.advance(minutes(10)).await;
+    assert_eq!(bot.reads("general"), "");
+    let elsewhere = Alert {
+        labels: BTreeMap::from([
+            ("severity".to_owned(), "warning".to_owned()),
+            ("service".to_owned(), "search".to_owned()),
+        ]),
+        ..alert("pod-3", "warning", Signal::Firing)
+    };
+    bot.hears(vec![elsewhere]).await;
+    assert!(bot.reads("general").contains("pod-3"), "of another service");
+    let bot = bot.restarted().await;
+    bot.hears(vec![alert("pod-2", "warning", Signal::Resolved)])
+        .await;
+    bot.ends("node").await;
+    bot.advance(SignedDuration::from_secs(50)).await;
+    assert_eq!(bot.reads("general"), "", "most end with it, a little later");
+    // It flickers: they go on waiting.
+    bot.fires("node").await;
+    bot.advance(minutes(5)).await;
+    assert_eq!(bot.reads("general"), "");
+    bot.ends("node").await;
+    bot.advance(minutes(2)).await;
+    let said = bot.reads("general");
+    assert!(
+        said.contains("on pod-1") && !said.contains("on pod-2"),
+        "{said}"
+    );
+    // By now they are told at once.
+    bot.hears(vec![alert("pod-4", "warning", Signal::Firing)])
+        .await;
+    assert!(bot.reads("general").contains("on pod-4"));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_flaps_is_said_once_in_the_war_room_and_how_it_ends_as_well() {
+    let toml = format!("{TOML}\n[alerts]\nflapping = {{ changes = 3, within = \"20m\" }}");
+    let bot = TestBot::configured(&toml).await;
+    bot.fires("pod-1").await;
+    bot.slack.mark_read();
+    for _ in 0..10 {
+        bot.advance(SignedDuration::from_secs(40)).await;
+        bot.ends("pod-1").await;
+        bot.advance(SignedDuration::from_secs(40)).await;
+        bot.fires("pod-1").await;
+    }
+    bot.advance(minutes(1)).await;
+    let room = bot.reads(ROOM);
+    let told: Vec<&str> = room
+        .split("\n---\n")
+        .filter(|it| !it.contains("Update"))
+        .collect();
+    assert_snapshot!(told.join("\n"), @"");
+    bot.ends("pod-1").await;
+    bot.advance(minutes(19)).await;
+    bot.slack.mark_read();
+    bot.advance(minutes(6)).await;
+    assert!(bot.reads(ROOM).contains("All alerts of"));
+    assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.slack.mark_read();
+    bot.finish().await;
+}

@@ -9,8 +9,12 @@ use firebell::domain::command::{Command, Declaration, Report, Timer};
 use firebell::domain::decide::Refusal;
 use firebell::domain::effect::Lane;
 use firebell::domain::event::{Event, Resolution, Update};
+use firebell::domain::group::Tally;
 use firebell::domain::incident::{Room, fold};
-use firebell::domain::terms::{Actor, ChannelId, DeliveryId, IncidentId, SlackUserId, Status, Who};
+use firebell::domain::raise::Raise;
+use firebell::domain::terms::{
+    Actor, ChannelId, DeliveryId, GroupId, IncidentId, ServiceId, SlackUserId, Status, Who,
+};
 use firebell::engine::{Delivery, Engine, EngineError, Envelope, Outcome, Wish};
 use firebell::store::Store;
 use futures_util::future::join_all;
@@ -41,6 +45,36 @@ async fn replica_with(scratch: &Scratch, catalog: Catalog, clock: Clock) -> Repl
         engine: Engine::start(store.clone(), Arc::new(catalog), clock.clone()),
         store,
         clock,
+    }
+}
+
+/// What the n-th group of alerts of a service asks for.
+fn raise(n: u32, service: &str) -> Envelope {
+    let mut declaration = Declaration::titled(format!("{service} {n}"));
+    declaration.service = Some(ServiceId::new(service));
+    let group = GroupId::new(format!("grp-{n}"));
+    Envelope {
+        wish: Wish::Raise(Raise {
+            tally: Tally {
+                title: declaration.title.clone(),
+                source: "prometheus".into(),
+                firing: 1,
+                total: 1,
+                samples: vec![],
+                is_quieted: false,
+                is_flapping: false,
+            },
+            join: Some(SignedDuration::from_mins(30)),
+            declaration,
+            group,
+        }),
+        actor: Actor::Alert {
+            source: "prometheus".into(),
+        },
+        delivery: Some(Delivery {
+            id: DeliveryId::new(format!("alerts/{n}")),
+            for_ever: true,
+        }),
     }
 }
 
@@ -231,6 +265,33 @@ on_both_engines! {
         });
         join_all(wishes).await;
         assert_eq!(one.notes(&id).await.len(), 120);
+        one.finish().await;
+    }
+
+    async fn alerts_of_one_service_that_come_at_once_are_one_incident(scratch) {
+        let catalog = || {
+            let toml = "[[services]]\nid = \"checkout\"\n[[services]]\nid = \"search_\"";
+            firebell::config::parse(toml, "firebell.toml").unwrap().0
+        };
+        let (one, other) = (
+            replica_with(scratch, catalog(), Clock::by_hand(beginning())).await,
+            replica_with(scratch, catalog(), Clock::by_hand(beginning())).await,
+        );
+        let answers = join_all((0..24).map(|n| {
+            let replica = if n % 2 == 0 { &one } else { &other };
+            let service = if n % 3 == 0 { "search_" } else { "checkout" };
+            replica.says(raise(n, service))
+        })).await;
+        assert_eq!(scratch.count("incidents").await, 2);
+        for outcome in &answers {
+            let incident = one.store.incident(&outcome.incident.id).await.unwrap().unwrap();
+            let groups = if incident.service.as_ref().unwrap().as_str() == "checkout" { 15 } else { 7 };
+            assert_eq!(incident.alerts.len(), groups, "all but the first have joined");
+        }
+        // Asked for again, each is told the same.
+        let again = other.says(raise(7, "checkout")).await;
+        assert!(again.repeated);
+        assert_eq!(again.incident.id, answers[7].incident.id);
         one.finish().await;
     }
 

@@ -89,6 +89,12 @@ impl TestBot {
         }
     }
 
+    /// The bot that is started next has this configuration.
+    pub fn reconfigured(&mut self, toml: &str) {
+        (self.catalog, _) = firebell::config::parse(toml, "firebell.toml")
+            .unwrap_or_else(|faults| panic!("{faults}"));
+    }
+
     /// The same house with a bot that was just started: it remembers what is in its database and nothing else.
     pub async fn restarted(mut self) -> Self {
         let socket_mode = self.stop.is_some();

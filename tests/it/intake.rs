@@ -56,6 +56,61 @@ fn catalog() -> Catalog {
     catalog
 }
 
+/// A replica at which what is critical quiets warnings of the same round.
+async fn inhibited(scratch: &Scratch) -> Replica {
+    let toml = r#"
+        [[routes]]
+        then = "notify"
+        group_by = ["round", "severity"]
+
+        [[inhibitions]]
+        name = "critical"
+        when = { severity = "critical" }
+        quiets = { severity = "warning" }
+        equal = ["round"]
+    "#;
+    let (catalog, _) = config::parse(toml, "firebell.toml").expect("an inhibition");
+    let store = scratch.store().await;
+    let clock = Clock::by_hand(beginning());
+    Replica {
+        intake: Intake::start(store.clone(), &catalog, clock.clone()),
+        store,
+        clock,
+    }
+}
+
+/// An alert of a round.
+fn with(key: &str, severity: &str, round: usize, signal: Signal) -> Alert {
+    let labels = [
+        ("severity".to_owned(), severity.to_owned()),
+        ("round".to_owned(), round.to_string()),
+    ];
+    Alert {
+        labels: labels.into(),
+        ..alert(key, signal)
+    }
+}
+
+/// A replica in a maintenance that ends after half an hour.
+async fn maintained(scratch: &Scratch) -> Replica {
+    let mut catalog = catalog();
+    let window = r#"
+        [[maintenance]]
+        name = "Database move"
+        from = "2025-09-14T03:00"
+        to = "2025-09-14T03:30"
+    "#;
+    let (window, _) = config::parse(window, "firebell.toml").expect("a maintenance");
+    catalog.maintenance = window.maintenance;
+    let store = scratch.store().await;
+    let clock = Clock::by_hand(beginning());
+    Replica {
+        intake: Intake::start(store.clone(), &catalog, clock.clone()),
+        store,
+        clock,
+    }
+}
+
 async fn replica(scratch: &Scratch) -> Replica {
     let store = scratch.store().await;
     let clock = Clock::by_hand(beginning());
@@ -128,9 +183,14 @@ impl Replica {
         self.held("a").await.expect("an alert").group
     }
 
-    /// What is ordered of a lane, taken up and put away.
+    /// What is ordered of a lane for the next hour, taken up and put away.
     async fn orders(&self, lane: Lane) -> Vec<Effect> {
-        let now = self.clock.now() + SignedDuration::from_hours(1);
+        self.orders_at(lane, 60).await
+    }
+
+    /// The same in so many minutes.
+    async fn orders_at(&self, lane: Lane, minutes: i64) -> Vec<Effect> {
+        let now = self.clock.now() + SignedDuration::from_mins(minutes);
         let claimed = self
             .store
             .claim(lane, "t", now, now, 100)
@@ -361,14 +421,80 @@ on_both_engines! {
         assert!(one.missed("watchdog").await.is_some());
     }
 
+    async fn a_storm_in_a_maintenance_is_let_go_once_by_two_replicas(scratch) {
+        let (one, other) = (maintained(scratch).await, maintained(scratch).await);
+        let storm = |from: usize| (from..from + 700).map(|n| alert(&format!("s{n}"), Signal::Firing));
+        one.takes(request(storm(0).collect())).await;
+        other.takes(request(storm(700).collect())).await;
+        let room = one.held("s0").await.unwrap().group;
+        assert_eq!(one.held("s999").await.unwrap().group, room);
+        assert_eq!(one.orders_at(Lane::Alerts, 29).await, []);
+        for replica in [&one, &other] {
+            replica.clock.advance(SignedDuration::from_mins(30));
+        }
+        // Each looks, as if it had the order: only one has the lease.
+        let mut rounds = 0;
+        let mut released = 0;
+        loop {
+            let now = one.clock.now();
+            let claimed = one.store.claim(Lane::Alerts, "t", now, now, 100).await.unwrap();
+            let mut looks = claimed.into_iter().filter(|it| it.effect == Effect::ReleaseAlerts);
+            let Some(look) = looks.next() else { break };
+            assert!(looks.next().is_none(), "there is one order at a time");
+            let group = one.store.groups(&[&room]).await.unwrap().remove(0).group;
+            // Whoever fires by then is told at once.
+            if rounds == 1 {
+                one.takes(fires("late")).await;
+            }
+            let (a, b) = tokio::join!(
+                one.intake.release(&group, look.lease.clone()),
+                other.intake.release(&group, look.lease.clone()),
+            );
+            let (won, lost) = match (a, b) {
+                (Ok(released), lost) => (released, lost),
+                (lost, Ok(released)) => (released, lost),
+                (a, b) => panic!("{a:?} {b:?}"),
+            };
+            assert!(matches!(lost, Err(IntakeError::LeaseLost)), "{lost:?}");
+            released += won;
+            rounds += 1;
+            assert!(rounds < 9);
+        }
+        assert_eq!((released, rounds), (1_400, 3));
+        let group = one.held("s0").await.unwrap().group;
+        let told = one.store.groups(&[&group]).await.unwrap().remove(0).group;
+        assert_eq!((told.firing, told.total), (1_401, 1_401));
+        let empty = one.store.groups(&[&room]).await.unwrap().remove(0).group;
+        assert_eq!((empty.firing, empty.looks_at), (0, None));
+    }
+
+    async fn nobody_is_forgotten_who_begins_while_what_quiets_him_ends_at_another_replica(scratch) {
+        for round in 0..12 {
+            let (one, other) = (inhibited(scratch).await, inhibited(scratch).await);
+            let (source, target) = (format!("n{round}"), format!("w{round}"));
+            let down = |signal| request(vec![with(&source, "critical", round, signal)]);
+            let begins = || request(vec![with(&target, "warning", round, Signal::Firing)]);
+            one.takes(down(Signal::Firing)).await;
+            // Both know it.
+            other.takes(request(vec![with(&format!("x{round}"), "warning", round, Signal::Firing)])).await;
+            tokio::join!(one.takes(down(Signal::Resolved)), other.takes(begins()));
+            let room = other.held(&target).await.unwrap().group;
+            let room = one.store.groups(&[&room]).await.unwrap().remove(0).group;
+            assert!(room.hold.is_none() || room.looks_at.is_some(), "it is told, or will be looked at");
+        }
+    }
+
     async fn old_requests_and_old_alerts_are_forgotten(scratch) {
         let one = replica(scratch).await;
         one.takes(fires("a")).await;
         one.takes(fires("b")).await;
         one.takes(ends("b")).await;
         let later = beginning() + SignedDuration::from_hours(1);
-        assert_eq!(one.store.forget_alerts(beginning(), beginning()).await.unwrap(), 0);
-        assert_eq!(one.store.forget_alerts(later, later).await.unwrap(), 3);
+        assert_eq!(one.store.forget_alerts(beginning(), 9).await.unwrap(), 0);
+        // In small steps: two of each at the most.
+        assert_eq!(one.store.forget_alerts(later, 2).await.unwrap(), 3);
+        assert_eq!(one.store.forget_alerts(later, 2).await.unwrap(), 1);
+        assert_eq!(one.store.forget_alerts(later, 2).await.unwrap(), 0);
         assert_eq!((scratch.count("alert_bodies").await, scratch.count("alerts").await), (0, 1));
         // What was forgotten begins anew, also where it is still in memory.
         assert_eq!(one.takes(fires("b")).await.began, 1);

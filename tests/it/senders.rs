@@ -827,6 +827,11 @@ group_by = ["service", "alertname"]
 match = { severity = "~warning|info" }
 then = "notify"
 channel = "#alerts"
+[[maintenance]]
+name = "Database move"
+service = "checkout"
+from = "2025-09-14T02:00"
+to = "2025-09-14T04:00"
 "##;
     std::fs::write(folder.path().join("firebell.toml"), toml).unwrap();
     let labels = |severity: &str| json!({ "alertname": "HighErrorRate", "service": "checkout", "severity": severity });
@@ -858,6 +863,11 @@ channel = "#alerts"
         done && told[0]["route"] == 1 && told[2]["route"].is_null(),
         "{said}"
     );
+    let then = ["route", "test", "alert.json", "--at", "2025-09-14T03:00"];
+    let (_, said) = firebell(folder.path(), &then);
+    let kept = "    kept and counted, not told: the maintenance “Database move”, until 2025-09-14 04:00 UTC; what still fires then is told then\n";
+    assert!(said.contains(kept), "{said}");
+    assert_eq!(said.matches("not told").count(), 1, "{said}");
     std::fs::write(folder.path().join("alert.json"), "{").unwrap();
     let (done, said) = firebell(folder.path(), &["route", "test", "alert.json"]);
     assert!(

@@ -402,6 +402,8 @@ fn note_alerts(firing: u64, total: u64) -> Command {
             firing,
             total,
             samples: vec![],
+            is_quieted: false,
+            is_flapping: false,
         },
     }
 }
@@ -443,6 +445,36 @@ fn what_begins_after_the_end_is_another_incidents_and_what_ends_is_this_ones() {
     ));
     let refusal = it.when(note_alerts(1, 3)).refused();
     assert!(refusal.contains("resolved"), "{refusal}");
+}
+
+#[test]
+fn alerts_that_join_an_incident_make_it_weigh_as_much_as_their_own_would_have() {
+    let joins = |severity: Option<&str>| {
+        let Command::NoteAlerts { group, tally } = note_alerts(1, 1) else {
+            unreachable!()
+        };
+        let severity = severity.map(SeverityId::new);
+        Command::JoinAlerts {
+            group,
+            tally,
+            severity,
+        }
+    };
+    let severity_after = |severity: Option<&str>| {
+        let lesser = given([declared()]).done(Command::ChangeSeverity {
+            to: SeverityId::new("p2"),
+            reason: None,
+        });
+        let it = lesser.done(joins(severity));
+        it.incident().severity.id.to_string()
+    };
+    assert_eq!(severity_after(Some("p1")), "p1");
+    assert_eq!(severity_after(Some("p2")), "p2");
+    assert_eq!(severity_after(Some("p4")), "p2", "nothing is made smaller");
+    assert_eq!(severity_after(None), "p1", "as if it were declared");
+    assert_eq!(severity_after(Some("gone")), "p2");
+    let over = given([declared()]).done(Command::Resolve(Resolution::default()));
+    assert!(over.when(joins(None)).refused().contains("resolved"));
 }
 
 #[test]
