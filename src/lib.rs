@@ -15,8 +15,8 @@
 //! 2. [`domain::decide::decide`] says which [`domain::event::Event`]s follow, or refuses in words for a person.
 //! 3. [`domain::incident::fold`] makes the new state, [`domain::effect::effects_of`] says what the world must be told.
 //! 4. The [`engine`] writes events and orders in one transaction, many commands at a time.
-//! 5. The [`dispatcher`] claims each due order by lease, does it, and brings what came of it back through the same
-//!    door. A clock is an order with a later date, so a restart, a crash or a second replica changes nothing.
+//! 5. The [`dispatcher`] claims each due order by lease (the first ones are handed to it as they are written), does it,
+//!    and brings what came of it back through the same door. A clock is an order with a later date, so a restart, a crash or a second replica changes nothing.
 //!
 //! # The rooms
 //!
@@ -59,7 +59,9 @@
 //!    `domain::decide` (→ `Declared`), folds, and asks `effects_of` (→ `OpenWarRoom`, `Announce`, the update clock).
 //! 4. `store::commit`: delivery, state, event (chained by hash) and orders, in one transaction with whatever else
 //!    was waiting. Only then is the typist answered.
-//! 5. `dispatcher`: claims `OpenWarRoom` → `slack::client` (`conversations.create`) → back through the engine as
+//! 5. `store::handover`: hands `OpenWarRoom` to the dispatcher in that same commit, with its lease on it; if Slack's pace
+//!    has to be kept, it is written down for when its turn comes (`slack::limiter`), and claimed then.
+//!    `dispatcher`: → `slack::client` (`conversations.create`) → back through the engine as
 //!    `Record(WarRoomOpened)` → `WarRoomOpened` → topic, purpose, card, invitations, checklists. So nothing is posted
 //!    into a channel that is not there: order by cause, not by luck. The card's `ts` comes back the same way and
 //!    orders the pin.
