@@ -354,6 +354,14 @@ impl Desk {
                 let by = asked.who.clone();
                 (GroupReport::Acknowledged { by }, said)
             }
+            AlertWish::Resume if group.cut_off_until.is_none() => {
+                let said = "These alerts are not cut off.";
+                return Ok(Answer::Refused(words(said)));
+            }
+            AlertWish::Resume => {
+                let said = "They declare incidents again from now on.".to_owned();
+                (GroupReport::Resumed, said)
+            }
             AlertWish::Snooze(pause) => {
                 let until = self.clock.now().checked_add(pause)?;
                 let said = format!("Nothing more of them for {}.", show_roughly(pause));

@@ -53,6 +53,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/alert.mrkdwn.j2"),
     ),
     (
+        "slack/cut-off.mrkdwn.j2",
+        include_str!("../templates/slack/cut-off.mrkdwn.j2"),
+    ),
+    (
         "slack/notice.mrkdwn.j2",
         include_str!("../templates/slack/notice.mrkdwn.j2"),
     ),

@@ -63,7 +63,8 @@ pub(super) fn test(
             true => shown.push(as_json(&alert, &routed, &looks, &inhibiting)),
             false => print!(
                 "{}",
-                in_words(&alert, &routed, &looks, &catalog) + &in_words_of(&inhibiting)
+                in_words(&alert, &routed, &looks, &catalog, routing.is_echo(&alert))
+                    + &in_words_of(&inhibiting)
             ),
         }
     }
@@ -259,7 +260,13 @@ fn outcome(routed: &Routed) -> String {
     said
 }
 
-fn in_words(alert: &Alert, routed: &Routed, looks: &[Look], catalog: &Catalog) -> String {
+fn in_words(
+    alert: &Alert,
+    routed: &Routed,
+    looks: &[Look],
+    catalog: &Catalog,
+    is_echo: bool,
+) -> String {
     let may_be_quieted =
         catalog.alerts.quieted_by_incidents && routed.urgency > 0 && routed.then != Then::Suppress;
     let mut said = format!("{} {}\n", word(alert.signal), alert.title);
@@ -276,6 +283,9 @@ fn in_words(alert: &Alert, routed: &Routed, looks: &[Look], catalog: &Catalog) -
     said.push_str(&format!("  → {}\n", outcome(routed)));
     if let Some(hold) = &routed.hold {
         said.push_str(&format!("    kept and counted, not told: {}\n", held(hold)));
+    }
+    if is_echo {
+        said.push_str("    names an incident of ours: all of its source that do are one group\n");
     }
     if let (true, Some(service)) = (may_be_quieted, &routed.service) {
         said.push_str(&format!(

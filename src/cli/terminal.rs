@@ -13,21 +13,23 @@ use crate::slack::text::unescape;
 const COMMAND: &str = "firebell incident";
 
 /// The pictures that our templates name, and what a terminal shows for each.
-const PICTURES: [(&str, &str); 17] = [
+const PICTURES: [(&str, &str); 19] = [
     (":alarm_clock:", "⏰"),
     (":arrows_counterclockwise:", "🔄"),
     (":bar_chart:", "📊"),
+    (":bell:", "🔔"),
     (":bust_in_silhouette:", "👤"),
     (":clipboard:", "📋"),
     (":eyes:", "👀"),
     (":file_folder:", "📁"),
     (":fire:", "🔥"),
+    (":octagonal_sign:", "🛑"),
     (":pencil:", "📝"),
     (":pushpin:", "📌"),
-    (":bell:", "🔔"),
-    (":small_red_triangle:", "🔺"),
+    (":repeat:", "🔁"),
     (":rotating_light:", "🚨"),
     (":scales:", "⚖"),
+    (":small_red_triangle:", "🔺"),
     (":warning:", "⚠"),
     (":white_check_mark:", "✅"),
     (":white_medium_square:", "☐"),

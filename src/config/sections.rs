@@ -632,6 +632,7 @@ fn alerts(root: &mut Section<'_>) -> Alerts {
         flapping: it
             .optional("flapping", flapping)
             .unwrap_or(default.flapping),
+        cut_off: it.optional("cut_off", cut_off).unwrap_or(default.cut_off),
         retention: it
             .optional("retention", positive_duration)
             .unwrap_or(default.retention),
@@ -652,6 +653,25 @@ fn inhibition(it: &mut Section<'_>) -> Option<Inhibition> {
         it.fault(Level::Warning, message, "add `equal = [\"service\"]`");
     }
     Some(inhibition)
+}
+
+fn cut_off(value: Value<'_>) -> Option<CutOffAfter> {
+    let mut it = value.table("cut_off")?;
+    let incidents = it.required("incidents", |value| {
+        let incidents = count(value)?;
+        if incidents == 0 {
+            let message = "no alert would ever declare an incident";
+            value.wrong(message, "write 1 or more: the first is always declared");
+            return None;
+        }
+        Some(incidents)
+    });
+    let within = it.required("within", positive_duration);
+    it.close();
+    Some(CutOffAfter {
+        incidents: incidents?,
+        within: within?,
+    })
 }
 
 fn flapping(value: Value<'_>) -> Option<Flapping> {

@@ -836,6 +836,23 @@ id = "checkout"
 }
 
 #[test]
+fn the_limits_of_alerts_leave_something_to_tell() {
+    insta::assert_snapshot!(brief(r#"
+[alerts]
+flapping = { changes = 1, within = "30m" }
+cut_off = { incidents = 0, within = "0m" }
+retention = "90 days"
+quieted_by_incident = false
+"#), @r#"
+    3: whatever begins would be flapping. write 2 or more: a beginning and an end
+    4: no alert would ever declare an incident. write 1 or more: the first is always declared
+    4: `within` must be longer than zero. leave it out if there is no limit
+    5: "90 days" is not a duration. did you mean "90d"?
+    6: unknown key `quieted_by_incident`. did you mean `quieted_by_incidents`?
+    "#);
+}
+
+#[test]
 fn what_joins_needs_a_service_and_a_declaration() {
     insta::assert_snapshot!(brief(r#"
 [[routes]]

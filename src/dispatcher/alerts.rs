@@ -1,17 +1,18 @@
 //! What groups of alerts order: an incident, what it is to know of them, a card.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Dispatcher;
 use super::task::{made, store_trouble};
 use crate::domain::command::Command;
 use crate::domain::decide::Refusal;
 use crate::domain::effect::Effect;
+use crate::domain::event::Event;
 use crate::domain::group::{Group, GroupReport};
 use crate::domain::incident::Incident;
 use crate::domain::raise::{is_quieted_by, quieting};
 use crate::domain::terms::{Actor, GroupId, IncidentId};
-use crate::engine::{Delivery, EngineError, Envelope, Wish};
+use crate::engine::{Delivery, EngineError, Envelope, Outcome, Wish};
 use crate::intake::IntakeError;
 use crate::slack::client::{Call, Destination, Failure, Tenure};
 use crate::store::outbox::Claimed;
@@ -44,27 +45,38 @@ impl Dispatcher {
             Effect::DeclareForAlerts => self.declare_for(&group).await,
             Effect::TellIncidentOfAlerts => self.tell_incident_of(&group).await,
             Effect::ReleaseAlerts => self.release(&group, claimed).await,
+            Effect::TellOfCutOff => self.tell_of_cut_off(&group, claimed, tenure).await,
             _ => self.show_card_of(&group, claimed, tenure).await,
         }
     }
 
     /// Opens the incident of a group, or lets it join one that is open. However often it is tried, it is one: its round stands in the delivery.
     async fn declare_for(&self, group: &Group) -> Came {
-        if group.incident.is_some() {
-            return Ok(None);
+        let now = self.clock.now();
+        match group.cut_off_until {
+            _ if group.incident.is_some() || group.rests => return Ok(None),
+            // Too early.
+            Some(at) if at > now => return Err(Failure::Later { at }),
+            Some(_) => return Ok(Some(GroupReport::Resumed)),
+            None => {}
         }
-        let opened = |incident: &Incident| {
-            let known = incident.alerts.get(&group.id);
-            let (round, id) = (group.round, incident.id.clone());
-            Some(match known.is_some_and(|tally| tally.is_quieted) {
-                true => GroupReport::Quieted {
-                    round,
-                    incident: id,
-                },
-                false => GroupReport::IncidentOpened {
-                    round,
-                    incident: id,
-                },
+        if let Some(until) = group.runs_away(self.catalog.alerts.cut_off, now) {
+            let round = group.round;
+            warn!(
+                "The alerts of {} are cut off: they declare too many incidents",
+                group.id
+            );
+            return Ok(Some(GroupReport::CutOff { round, until }));
+        }
+        let opened = |outcome: &Outcome| {
+            let (round, incident) = (group.round, outcome.incident.id.clone());
+            let known = outcome.incident.alerts.get(&group.id);
+            let is_quieted = known.is_some_and(|tally| tally.is_quieted);
+            // Whoever asks again is told the first of what happened then.
+            Some(match outcome.events.first() {
+                Some(Event::Declared(_)) => GroupReport::IncidentOpened { round, incident },
+                _ if is_quieted => GroupReport::Quieted { round, incident },
+                _ => GroupReport::Joined { round, incident },
             })
         };
         let envelope = Envelope {
@@ -78,7 +90,7 @@ impl Dispatcher {
             }),
         };
         match self.engine.handle(envelope).await {
-            Ok(outcome) => Ok(opened(&outcome.incident)),
+            Ok(outcome) => Ok(opened(&outcome)),
             Err(EngineError::Refused(refusal)) => Err(Failure::GiveUp {
                 code: "refused".to_owned(),
                 why: refusal.to_string(),
@@ -185,6 +197,36 @@ impl Dispatcher {
         let open = open.iter().map(|held| &*held.incident);
         let found = quieting(Some(service), group.severity.as_ref(), open, &self.catalog);
         Ok(found.map(|incident| incident.id.clone()))
+    }
+
+    /// Says loudly, where incidents are announced, that a group declares none for now.
+    async fn tell_of_cut_off(&self, group: &Group, claimed: &Claimed, tenure: &Tenure) -> Came {
+        let (Some(slack), Some(until)) = (&self.slack, group.cut_off_until) else {
+            return match group.cut_off_until {
+                Some(_) => Err(Failure::Later {
+                    at: self.clock.now() + super::PAUSE_MAX,
+                }),
+                // Somebody has let it go on before it could be said.
+                None => Ok(None),
+            };
+        };
+        let call = Call {
+            now: self.clock.now(),
+            ticket: &claimed.lease.id,
+            tenure: Some(tenure),
+        };
+        let note = made(self.composer.cut_off(group, until))?;
+        let to = Destination::channel(&self.catalog.slack.announce);
+        let order = &claimed.lease.id;
+        let was_posted = claimed.lease.attempts > 1
+            && slack
+                .posted_before(&to, order, claimed.ordered_at, call)
+                .await?
+                .is_some();
+        if !was_posted {
+            slack.post(&to, &note, order, call).await?;
+        }
+        Ok(None)
     }
 
     /// Posts the card of a group, or brings it up to date.

@@ -76,6 +76,7 @@ impl Task<'_> {
             Effect::Ring { .. }
             | Effect::DeclareForAlerts
             | Effect::ReleaseAlerts
+            | Effect::TellOfCutOff
             | Effect::ReviewQuieted
             | Effect::TellIncidentOfAlerts
             | Effect::PostAlertCard
@@ -614,6 +615,7 @@ impl Effect {
             Effect::UploadExport { .. } => "upload the record".to_owned(),
             Effect::DeclareForAlerts => "open an incident for alerts".to_owned(),
             Effect::ReviewQuieted => "look which alerts it still quiets".to_owned(),
+            Effect::TellOfCutOff => "say that alerts are cut off".to_owned(),
             Effect::ReleaseAlerts => "tell of alerts that were kept back".to_owned(),
             Effect::TellIncidentOfAlerts => "tell an incident of its alerts".to_owned(),
             Effect::PostAlertCard => "post the card of alerts".to_owned(),

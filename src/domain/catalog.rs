@@ -625,8 +625,19 @@ pub struct Alerts {
     pub quieted_by_incidents: bool,
     /// When an alert that begins and ends again and again is no news any more.
     pub flapping: Flapping,
+    /// How often the alerts of one group may declare an incident before they are cut off.
+    pub cut_off: CutOffAfter,
     /// How long requests are kept as they came in, and conditions that are over.
     pub retention: SignedDuration,
+}
+
+/// How often is too often: then an automation triggers itself, most likely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutOffAfter {
+    /// So many incidents, at least one …
+    pub incidents: u32,
+    /// … within so long. For so long they are cut off, too.
+    pub within: SignedDuration,
 }
 
 impl Default for Alerts {
@@ -635,6 +646,10 @@ impl Default for Alerts {
             quieted_by_incidents: true,
             flapping: Flapping {
                 turns: 6,
+                within: SignedDuration::from_mins(30),
+            },
+            cut_off: CutOffAfter {
+                incidents: 5,
                 within: SignedDuration::from_mins(30),
             },
             retention: SignedDuration::from_hours(24 * 90),

@@ -85,6 +85,8 @@ pub enum Effect {
     RefreshAlertCard,
     /// Let go those of a room of alerts whom nobody keeps back any more.
     ReleaseAlerts,
+    /// Say loudly that a group of alerts declares no incident for now.
+    TellOfCutOff,
     /// Look which of the alerts that the incident quiets it still does.
     ReviewQuieted,
     /// Ring a clock.
@@ -164,7 +166,7 @@ impl Effect {
             | Effect::TellIncidentOfAlerts
             | Effect::ReleaseAlerts
             | Effect::ReviewQuieted => Lane::Alerts,
-            Effect::PostAlertCard | Effect::RefreshAlertCard => Lane::Chat,
+            Effect::PostAlertCard | Effect::RefreshAlertCard | Effect::TellOfCutOff => Lane::Chat,
             Effect::OpenWarRoom { .. }
             | Effect::SetTopic
             | Effect::SetPurpose
@@ -199,6 +201,7 @@ impl Effect {
             } => None,
             Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Some("incident"),
             Effect::PostAlertCard | Effect::RefreshAlertCard => Some("card"),
+            Effect::TellOfCutOff => Some("cut-off"),
             // A large file may take minutes, and nothing that is said comes after it.
             Effect::UploadExport { .. } => Some("upload"),
             Effect::Announce
@@ -231,6 +234,7 @@ impl Effect {
                 | Effect::PostAlertCard
                 | Effect::RefreshAlertCard
                 | Effect::ReleaseAlerts
+                | Effect::TellOfCutOff
         )
     }
 
@@ -245,6 +249,7 @@ impl Effect {
             Effect::SetTopic => Some("topic"),
             Effect::RefreshCard | Effect::RefreshAlertCard => Some("card"),
             Effect::TellIncidentOfAlerts => Some("tally"),
+            Effect::DeclareForAlerts => Some("declare"),
             Effect::ReleaseAlerts => Some(RELEASE),
             Effect::ReviewQuieted => Some("quieted"),
             Effect::RefreshAnnouncement => Some("announcement"),
@@ -262,8 +267,8 @@ impl Effect {
             | Effect::Post { .. }
             | Effect::FetchMessage { .. }
             | Effect::LearnNames { .. }
-            | Effect::DeclareForAlerts
             | Effect::PostAlertCard
+            | Effect::TellOfCutOff
             | Effect::UploadExport { .. } => None,
         }
     }

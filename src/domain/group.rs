@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, Change, Links};
-use super::catalog::Then;
+use super::catalog::{CutOffAfter, Then};
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
@@ -23,6 +23,8 @@ const TOLD_EVERY: SignedDuration = SignedDuration::from_secs(1);
 const TOLD_AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
 /// What flaps is told so often at the most.
 const FLAPS_TOLD: SignedDuration = SignedDuration::from_mins(5);
+/// Declarations of a group that are remembered: more than the configuration can ask for.
+const DECLARED_KEPT: usize = 100;
 /// A card whose alerts fire again so soon after all were over tells of them; later there is a new one.
 const CARD_LASTS: SignedDuration = SignedDuration::from_mins(30);
 
@@ -101,6 +103,12 @@ pub struct Group {
     /// Until when an alert of it flaps, or did: what it does until then is counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaps_until: Option<Timestamp>,
+    /// When it has declared incidents of late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<Timestamp>,
+    /// Until when it declares none, because it has declared too many: it is only counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_off_until: Option<Timestamp>,
     /// When it first said something in this round.
     pub told_from: Timestamp,
     /// When it last said something, or will: whatever changes until then is said then.
@@ -197,6 +205,8 @@ impl Group {
             hold: None,
             looks_at: None,
             flaps_until: None,
+            declared: Vec::new(),
+            cut_off_until: None,
             told_from: now,
             told_at: now,
         }
@@ -235,6 +245,17 @@ impl Group {
             declaration: self.declaration(),
             join: self.join,
         }
+    }
+
+    /// Until when it is cut off if it asks for an incident now: it has had as many of late as it may have. The first is
+    /// always declared.
+    pub fn runs_away(&self, limit: CutOffAfter, now: Timestamp) -> Option<Timestamp> {
+        let lately = self
+            .declared
+            .iter()
+            .filter(|at| now.duration_since(**at) < limit.within);
+        let is_too_much = lately.count() >= limit.incidents.max(1) as usize;
+        is_too_much.then(|| now.checked_add(limit.within).unwrap_or(Timestamp::MAX))
     }
 
     /// What tells that declaration from every other: however often it is asked for, it is one.
@@ -313,6 +334,7 @@ impl Group {
         self.incident = None;
         self.is_quieted = false;
         self.rests = false;
+        self.cut_off_until = None;
         self.card = None;
         self.acknowledged_by = None;
     }
@@ -420,6 +442,10 @@ impl Group {
 
     /// What is ordered when a round begins.
     fn introduces(&mut self, now: Timestamp) -> Vec<Order> {
+        // An order for the end of that is there already.
+        if self.cut_off_until.is_some() {
+            return Vec::new();
+        }
         let effect = match self.then {
             Then::Declare => Effect::DeclareForAlerts,
             Then::Notify => Effect::PostAlertCard,
@@ -440,6 +466,9 @@ impl Group {
 
     /// The same, at least so long after it was last told.
     fn tells_within(&mut self, pause: SignedDuration, now: Timestamp) -> Vec<Order> {
+        if self.cut_off_until.is_some() {
+            return Vec::new();
+        }
         let effect = match self.then {
             Then::Declare => Effect::TellIncidentOfAlerts,
             Then::Notify if self.is_quieted => Effect::TellIncidentOfAlerts,
@@ -482,6 +511,22 @@ pub enum GroupReport {
     },
     /// It was told while an alert of it flaps: how that ends is still to be told.
     ToldFlapping,
+    /// It has joined an incident that was open.
+    Joined {
+        /// In which round.
+        round: u32,
+        /// Which.
+        incident: IncidentId,
+    },
+    /// It has declared too many incidents, and declares none until then.
+    CutOff {
+        /// In which round.
+        round: u32,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// It may declare incidents again: the time is over, or somebody has said so.
+    Resumed,
     /// Its incident is over, and something has begun since.
     IncidentOver {
         /// Which.
@@ -516,7 +561,38 @@ impl Group {
             GroupReport::IncidentOpened { round, incident }
                 if *round == self.round && self.incident.is_none() =>
             {
+                self.declared.push(now);
+                let spare = self.declared.len().saturating_sub(DECLARED_KEPT);
+                self.declared.drain(..spare);
                 self.belongs_to(incident, now)
+            }
+            GroupReport::Joined { round, incident }
+                if *round == self.round && self.incident.is_none() =>
+            {
+                self.belongs_to(incident, now)
+            }
+            GroupReport::CutOff { round, until }
+                if *round == self.round && self.incident.is_none() =>
+            {
+                self.cut_off_until = Some(*until);
+                let order = |effect, due| Order::Do { effect, due };
+                vec![
+                    order(Effect::TellOfCutOff, now),
+                    // What still fires then is an incident again.
+                    order(Effect::DeclareForAlerts, *until),
+                ]
+            }
+            GroupReport::Resumed if self.cut_off_until.is_some() => {
+                self.cut_off_until = None;
+                self.declared.clear();
+                self.next_round(now);
+                match self.firing {
+                    0 => {
+                        self.rests = true;
+                        Vec::new()
+                    }
+                    _ => self.introduces(now),
+                }
             }
             GroupReport::Quieted { round, incident }
                 if *round == self.round && self.incident.is_none() =>
@@ -562,12 +638,16 @@ impl Group {
             GroupReport::Attached { incident } if self.incident.as_ref() != Some(incident) => {
                 self.then = Then::Declare;
                 self.is_quieted = false;
+                self.cut_off_until = None;
                 self.belongs_to(incident, now)
             }
             GroupReport::CardPosted(_)
             | GroupReport::IncidentOpened { .. }
             | GroupReport::IncidentOver { .. }
             | GroupReport::ToldFlapping
+            | GroupReport::Joined { .. }
+            | GroupReport::CutOff { .. }
+            | GroupReport::Resumed
             | GroupReport::Quieted { .. }
             | GroupReport::Unquieted { .. }
             | GroupReport::Attached { .. } => return Vec::new(),
@@ -920,6 +1000,56 @@ mod tests {
             ["DeclareForAlerts at 20"]
         );
         assert_eq!((it.group.firing, it.group.title.as_str()), (3, "c"));
+    }
+
+    #[test]
+    fn what_declares_too_many_incidents_is_cut_off_and_counted_until_somebody_or_time_lets_it_go_on()
+     {
+        let limit = CutOffAfter {
+            incidents: 2,
+            within: SignedDuration::from_secs(600),
+        };
+        let mut it = Told::new(Then::Declare);
+        assert_eq!(
+            it.group.runs_away(limit, second(0)),
+            None,
+            "the first is declared"
+        );
+        it.hears(0, "a", Change::Began, false);
+        for (round, at) in [(1, 10), (2, 60)] {
+            let id = format!("INC-{round}");
+            assert_eq!(it.group.runs_away(limit, second(at)), None);
+            it.learns(at, &opened(round, &id));
+            let incident = IncidentId::new(id);
+            it.learns(at + 20, &GroupReport::IncidentOver { incident });
+        }
+        let until = it.group.runs_away(limit, second(90)).unwrap();
+        assert_eq!(until, second(690));
+        let cut = GroupReport::CutOff { round: 3, until };
+        assert_eq!(
+            it.learns(90, &cut),
+            ["TellOfCutOff at 90", "DeclareForAlerts at 690"]
+        );
+        assert_eq!(it.hears(100, "b", Change::Began, false), [""; 0]);
+        assert_eq!(it.group.firing, 2, "it is counted");
+        let mut later = Told {
+            group: it.group.clone(),
+            routed: it.routed.clone(),
+        };
+        assert_eq!(
+            it.learns(120, &GroupReport::Resumed),
+            ["DeclareForAlerts at 120"]
+        );
+        assert_eq!(it.learns(121, &GroupReport::Resumed), [""; 0]);
+        // The others end meanwhile: nothing is left to tell, and what begins next is.
+        later.hears(200, "a", Change::Ended, false);
+        later.hears(200, "b", Change::Ended, false);
+        assert_eq!(later.learns(690, &GroupReport::Resumed), [""; 0]);
+        assert_eq!(
+            later.hears(700, "c", Change::Began, false),
+            ["DeclareForAlerts at 700"]
+        );
+        assert_eq!(later.group.runs_away(limit, second(700)), None);
     }
 
     #[test]

@@ -62,6 +62,11 @@ impl IdPattern {
             .or_else(|| is_of_another_pattern(word).then(|| word.to_uppercase()))
     }
 
+    /// Whether a word is the name of an incident, or of its war room, by this pattern and no other.
+    pub fn has_made(&self, word: &str) -> bool {
+        recased(&self.text, word).is_some()
+    }
+
     /// The pattern as it is written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
 use super::alert::Alert;
-use super::catalog::{Catalog, Chosen, Matcher, Severity, Then};
+use super::catalog::{Catalog, Chosen, IdPattern, Matcher, Severity, Then};
 use super::group::Routed;
 use super::quiet::{Inhibiting, Quiet, QuietNow};
 use super::terms::{GroupId, ServiceId, SeverityId};
@@ -24,6 +24,7 @@ pub struct Routing {
     services: Vec<ServiceId>,
     templates: Environment<'static>,
     quiet: Quiet,
+    names: [IdPattern; 2],
 }
 
 /// The same at one moment.
@@ -114,6 +115,10 @@ impl Routing {
                 .collect(),
             templates,
             quiet: Quiet::new(catalog),
+            names: [
+                catalog.incidents.id.clone(),
+                catalog.incidents.channel.clone(),
+            ],
         }
     }
 
@@ -139,6 +144,12 @@ impl Routing {
             [] => vec!["source", "name"],
             named => named.iter().map(String::as_str).collect(),
         };
+        // What speaks of an incident of ours, most likely our own words have caused. Whatever else it says, it is one
+        // matter: else each incident would cause the next.
+        let group_by = match then == Then::Declare && self.is_echo(alert) {
+            true => vec!["source"],
+            false => group_by,
+        };
         let values: BTreeMap<String, String> = group_by
             .into_iter()
             .map(|label| {
@@ -162,6 +173,15 @@ impl Routing {
             join: found.and_then(|route| route.join),
             hold: None,
         }
+    }
+
+    /// Whether an alert names an incident of ours, or a war room.
+    pub fn is_echo(&self, alert: &Alert) -> bool {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let texts = alert.labels.values().chain([&alert.title, &alert.name]);
+        texts
+            .flat_map(|text| text.split(|c: char| !is_part(c)))
+            .any(|word| self.names.iter().any(|names| names.has_made(word)))
     }
 
     /// Each route that is looked at for an alert, up to the one that it takes, and why.
@@ -511,6 +531,30 @@ mod tests {
         assert_eq!(severity("Warning").as_deref(), Some("p3"));
         assert_eq!(severity("none").as_deref(), Some("p4"));
         assert_eq!(severity("pink"), None);
+    }
+
+    #[test]
+    fn what_speaks_of_our_own_incidents_is_one_group_however_it_is_grouped() {
+        let by_title = Route {
+            group_by: vec!["title".into()],
+            ..route(&[], Then::Declare)
+        };
+        let routing = routing(vec![by_title]);
+        let group = |title: &str, channel: &str| {
+            let said = Alert {
+                title: title.into(),
+                ..alert(&[("channel", channel)])
+            };
+            routing.route("a", &said).group
+        };
+        let echo = group("new message in INC-2025-0914-001", "general");
+        assert_eq!(group("(inc-2025-0914-017)", "x"), echo);
+        assert_eq!(group("new channel", "#incident-2025-0914-003"), echo);
+        assert_ne!(group("INC-2025", "general"), echo);
+        assert_ne!(
+            group("incident-free", "general"),
+            group("incident", "general")
+        );
     }
 
     #[test]

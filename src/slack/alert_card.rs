@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use minijinja::context;
+use minijinja::{Value as Template, context};
 use serde_json::json;
 
 use super::client::Outgoing;
 use super::interaction::{Style, careful, general};
 use super::message::{Composer, OFFERED, answer, moment, said, short};
 use crate::domain::catalog::Then;
-use crate::domain::form::show_roughly;
+use crate::domain::form::{show_duration, show_roughly};
 use crate::domain::group::Group;
 use crate::domain::incident::Incident;
 use crate::templates::{bold, mrkdwn};
@@ -33,24 +33,14 @@ impl Composer {
             .severity
             .as_ref()
             .and_then(|id| self.catalog.severity(id));
-        let service = group.service.as_ref().map(|id| {
-            let known = self.catalog.service(id);
-            known.map_or_else(|| id.to_string(), |service| service.name.clone())
-        });
-        let values = group.values.iter().filter(|(label, value)| {
-            !value.is_empty() && !["name", "source", "title"].contains(&label.as_str())
-        });
-        let values: Vec<_> = values
-            .map(|(label, value)| context! { label => label.as_str(), value => value.as_str() })
-            .collect();
         let snoozed = group.snoozed_until.filter(|until| *until > now);
         let context = context! {
             title => group.title.as_str(),
             description => group.description.as_deref(),
             source => group.source.as_str(),
             severity => severity.map(|severity| short(&severity.name)),
-            service => service,
-            values => values,
+            service => self.service_name(group),
+            values => values(group),
             firing => group.firing,
             total => group.total,
             more => group.total.saturating_sub(group.samples.len() as u64),
@@ -82,6 +72,42 @@ impl Composer {
                 .push(json!({ "type": "actions", "elements": buttons }));
         }
         Ok(message)
+    }
+
+    /// That a group of alerts declares no incident for now, and why.
+    pub fn cut_off(&self, group: &Group, until: Timestamp) -> anyhow::Result<Outgoing> {
+        let limit = self.catalog.alerts.cut_off;
+        let context = context! {
+            values => values(group),
+            title => group.title.as_str(),
+            source => group.source.as_str(),
+            service => self.service_name(group),
+            incidents => limit.incidents,
+            within => show_duration(limit.within),
+            until => moment(until),
+            firing => group.firing,
+            group => group.id.as_str(),
+            command => self.catalog.slack.command.as_str(),
+        };
+        let text = self.render("slack/cut-off.mrkdwn.j2", context)?;
+        let mut message = said(&text, &mrkdwn(&format!("Cut off: {}", group.title)));
+        let line = format!("alert resume {}", group.id);
+        let resume = careful(
+            general("Let them go on", "alert-resume", &line, Style::Plain),
+            "Let them declare incidents again?",
+            "If an automation triggers itself, it goes on: look at that first.",
+            "Let them go on",
+        );
+        message
+            .blocks
+            .push(json!({ "type": "actions", "elements": [resume] }));
+        Ok(message)
+    }
+
+    fn service_name(&self, group: &Group) -> Option<String> {
+        let id = group.service.as_ref()?;
+        let known = self.catalog.service(id);
+        Some(known.map_or_else(|| id.to_string(), |service| service.name.clone()))
     }
 
     /// The open incidents, of which one may take alerts over.
@@ -140,4 +166,19 @@ impl Composer {
         ));
         buttons
     }
+}
+
+/// What the alerts of a group have in common, as far as a person wants to read it.
+fn values(group: &Group) -> Vec<Template> {
+    let values = group.values.iter().filter(|(label, value)| {
+        let is_said = match label.as_str() {
+            "name" | "source" | "title" => true,
+            "service" => group.service.is_some(),
+            _ => false,
+        };
+        !value.is_empty() && !is_said
+    });
+    values
+        .map(|(label, value)| context! { label => label.as_str(), value => value.as_str() })
+        .collect()
 }

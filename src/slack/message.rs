@@ -299,6 +299,7 @@ impl Composer {
         self.checklist(&samples::checklist())?;
         for group in samples::groups() {
             self.alert_card(&group, group.changed_at)?;
+            self.cut_off(&group, group.changed_at)?;
         }
         Ok(())
     }

@@ -69,6 +69,8 @@ pub enum AlertWish {
     Attach(Option<IncidentId>),
     /// To say: “I have it”.
     Acknowledge,
+    /// That they declare incidents again, although they were cut off.
+    Resume,
     /// To hear nothing of them for so long.
     Snooze(SignedDuration),
 }
@@ -227,7 +229,7 @@ pub const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         words: &["alert"],
-        usage: "<ack|declare|attach|snooze> <alerts> [incident|1h]",
+        usage: "<ack|declare|attach|snooze|resume> <alerts> [incident|1h]",
         about: "what is to become of a card of alerts; its buttons type this",
         parse: alert,
     },
@@ -366,6 +368,7 @@ fn alert(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
     let wish = match word.as_str() {
         "ack" | "acknowledge" => AlertWish::Acknowledge,
         "declare" => AlertWish::Declare,
+        "resume" => AlertWish::Resume,
         "attach" => {
             let incident = context.catalog.incidents.id.id_of(&last);
             AlertWish::Attach(incident.map(IncidentId::new))

@@ -765,7 +765,6 @@ async fn an_open_p1_quiets_the_lesser_alerts_of_its_service_until_it_is_over() {
         "/incident resolve INC-2025-0914-003 a disk",
     )
     .await;
-    bot.slack.mark_read();
     bot.advance(minutes(1)).await;
     let card = bot.reads("general");
     assert!(card.contains("5xx above 5 % on pod-3"), "{card}");
@@ -916,13 +915,78 @@ async fn what_flaps_is_said_once_in_the_war_room_and_how_it_ends_as_well() {
         .split("\n---\n")
         .filter(|it| !it.contains("Update"))
         .collect();
-    assert_snapshot!(told.join("\n"), @"");
+    assert_snapshot!(told.join("\n"), @r"
+        :white_check_mark: All alerts of *5xx above 5 % on pod-1* are over. If users are fine too: `/incident resolve`.
+        :repeat: Flapping: *5xx above 5 % on pod-1* begins and ends again and again (2 so far, from prometheus). From here on it is only counted, until it rests.
+        ");
     bot.ends("pod-1").await;
     bot.advance(minutes(19)).await;
     bot.slack.mark_read();
     bot.advance(minutes(6)).await;
     assert!(bot.reads(ROOM).contains("All alerts of"));
     assert_eq!(bot.incident(ID).await.firing(), Some(0));
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_automation_that_triggers_itself_is_cut_off_with_a_loud_note() {
+    let toml = format!("{TOML}\n[alerts]\ncut_off = {{ incidents = 2, within = \"30m\" }}");
+    let bot = TestBot::configured(&toml).await;
+    bot.knows_itself().await;
+    for n in 1..=2 {
+        bot.fires("pod-1").await;
+        bot.advance(minutes(1)).await;
+        let resolve = format!("/incident resolve INC-2025-0914-00{n} it is gone");
+        bot.types("ana", "incidents", &resolve).await;
+        bot.ends("pod-1").await;
+        bot.advance(minutes(1)).await;
+    }
+    bot.slack.mark_read();
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.reads("incidents"), @r"
+        :octagonal_sign: *CUT OFF: these alerts declare no incident for now*
+        *5xx above 5 % on pod-1*
+        *From:* prometheus
+        *Service:* Checkout
+
+        They have declared 2 incidents within 30m: this looks like an automation that triggers itself.
+        Until <!date^1757862240^{date_short_pretty} {time}|2025-09-14 15:04 UTC> they are only counted (1 firing); whatever fires then is told again.
+        To let them go on now: the button, or `/incident alert resume grp-cfce4e246e2a9f4aa1f2`.
+        [Let them go on]
+        ");
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 2);
+    // Said once, and counted.
+    let bot = bot.restarted().await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(5)).await;
+    assert!(bot.slack.unread().is_empty());
+    let note = bot.channel("incidents").messages.last().unwrap().ts.clone();
+    bot.clicks("bo", "incidents", &note, "Let them go on").await;
+    bot.advance(minutes(1)).await;
+    assert_eq!(bot.incident("INC-2025-0914-003").await.firing(), Some(2));
+    // Clicked again, there is nothing to let go.
+    bot.clicks("bo", "incidents", &note, "Let them go on").await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 3);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_cut_off_and_still_fires_when_the_time_is_over_is_told() {
+    let toml = format!("{TOML}\n[alerts]\ncut_off = {{ incidents = 1, within = \"30m\" }}");
+    let bot = TestBot::configured(&toml).await;
+    bot.fires("pod-1").await;
+    bot.advance(minutes(1)).await;
+    bot.types("ana", "incidents", &format!("/incident resolve {ID} gone"))
+        .await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(28)).await;
+    assert!(bot.reads("incidents").contains("CUT OFF"));
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
+    bot.advance(minutes(4)).await;
+    assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(2));
     bot.slack.mark_read();
     bot.finish().await;
 }

@@ -489,7 +489,7 @@ async fn help_lists_every_subcommand() {
         `/incident followup &lt;text…&gt; [@owner] [due:2025-09-30] | done &lt;number&gt;` note work that outlives the incident, or tick it off
         `/incident timeline` what happened so far
         `/incident export [markdown|json|html|csv]` put the whole record as a file into the war room
-        `/incident alert &lt;ack|declare|attach|snooze&gt; &lt;alerts&gt; [incident|1h]` what is to become of a card of alerts; its buttons type this
+        `/incident alert &lt;ack|declare|attach|snooze|resume&gt; &lt;alerts&gt; [incident|1h]` what is to become of a card of alerts; its buttons type this
         `/incident contacts` whom to call
         `/incident resolve [root cause…]` say that the effect on users is over
         `/incident reopen [reason…]` say that it was not over
