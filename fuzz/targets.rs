@@ -163,9 +163,12 @@ fn generic_fields(input: &[u8]) -> Read {
 /// The first line is the alias.
 fn opsgenie_act(input: &[u8]) -> Read {
     let (alias, body) = first_line(input);
-    let alias = String::from_utf8_lossy(alias);
+    // A path is text.
+    let Ok(alias) = str::from_utf8(alias) else {
+        return Read::Refused;
+    };
     let source = alert_source(SourceKind::Opsgenie);
-    let act = |request| told(&source, body, |sent| opsgenie::act(sent, &alias, request));
+    let act = |request| told(&source, body, |sent| opsgenie::act(sent, alias, request));
     for word in Request::words().split(", ") {
         act(Request::of(word).expect("a word of its own"));
     }

@@ -329,6 +329,7 @@ impl Desk {
             let gone = "These alerts are not known any more.";
             return Ok(Answer::Refused(words(gone)));
         };
+        let takes = matches!(wish, AlertWish::Acknowledge);
         let (report, said) = match wish {
             AlertWish::Declare => return self.declare_for(intake, &group, asked).await,
             AlertWish::Attach(None) => {
@@ -369,13 +370,34 @@ impl Desk {
             }
         };
         Ok(match intake.tell(id.clone(), report).await {
-            Ok(_) => Answer::Done(answer(&said)),
+            Ok(_) => match self.had_by_another(id, takes, asked).await? {
+                Some(other) => Answer::Refused(words(&other)),
+                None => Answer::Done(answer(&said)),
+            },
             Err(IntakeError::Overloaded) => Answer::Overloaded,
             Err(error) => {
                 error!("Could not take in what is wanted of alerts: {error:#}");
                 Answer::Broken(BROKEN.to_owned())
             }
         })
+    }
+
+    /// Who wanted to take alerts over and was not the first learns who was.
+    async fn had_by_another(
+        &self,
+        id: &GroupId,
+        takes: bool,
+        asked: &Asked<'_>,
+    ) -> anyhow::Result<Option<String>> {
+        if !takes {
+            return Ok(None);
+        }
+        let group = self.store.groups(&[id]).await?.pop();
+        let by = group.and_then(|held| held.group.acknowledged_by);
+        let other = by.filter(|by| by != &asked.who);
+        Ok(other.map(|other| {
+            format!("@{} has it already, as the card says. If it needs more hands, click Declare there.", other.name)
+        }))
     }
 
     /// Declares the incident of a card: whoever clicked leads it. Clicked twice, it is one.

@@ -475,6 +475,12 @@ impl Group {
             Then::Notify => Effect::RefreshAlertCard,
             Then::Suppress => return Vec::new(),
         };
+        // Whoever sleeps over it is not woken by what is over, and finds it so.
+        let is_over_snoozed = self.firing == 0 && self.silent_until(now) > now;
+        if is_over_snoozed {
+            self.told_at = now;
+            return vec![Order::Do { effect, due: now }];
+        }
         if self.told_at > now {
             return Vec::new();
         }
@@ -625,7 +631,7 @@ impl Group {
                 self.told_at = now;
                 self.tells_within(next, now)
             }
-            GroupReport::Acknowledged { by } => {
+            GroupReport::Acknowledged { by } if self.acknowledged_by.is_none() => {
                 self.acknowledged_by = Some(by.clone());
                 self.tells(now)
             }
@@ -642,6 +648,7 @@ impl Group {
                 self.belongs_to(incident, now)
             }
             GroupReport::CardPosted(_)
+            | GroupReport::Acknowledged { .. }
             | GroupReport::IncidentOpened { .. }
             | GroupReport::IncidentOver { .. }
             | GroupReport::ToldFlapping
@@ -1088,6 +1095,47 @@ mod tests {
             it.hears(3_700, "d", Change::Began, false),
             ["RefreshAlertCard at 3700"]
         );
+    }
+
+    #[test]
+    fn what_is_over_while_it_is_snoozed_shows_at_once() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &card());
+        it.learns(
+            60,
+            &GroupReport::Snoozed {
+                until: second(3_600),
+            },
+        );
+        it.hears(90, "b", Change::Began, false);
+        assert_eq!(it.hears(95, "a", Change::Ended, false), [""; 0]);
+        assert_eq!(
+            it.hears(99, "b", Change::Ended, false),
+            ["RefreshAlertCard at 99"]
+        );
+        // What fires again is silent as before.
+        assert_eq!(
+            it.hears(120, "a", Change::Began, false),
+            ["RefreshAlertCard at 3600"]
+        );
+    }
+
+    #[test]
+    fn the_first_who_takes_alerts_over_has_them() {
+        let mut it = Told::new(Then::Notify);
+        it.hears(0, "a", Change::Began, false);
+        it.learns(1, &card());
+        let takes = |name: &str| {
+            let by = Who {
+                slack: None,
+                name: name.to_owned(),
+            };
+            GroupReport::Acknowledged { by }
+        };
+        assert_eq!(it.learns(60, &takes("ana")), ["RefreshAlertCard at 60"]);
+        assert_eq!(it.learns(61, &takes("bo")), [""; 0]);
+        assert_eq!(it.group.acknowledged_by.unwrap().name, "ana");
     }
 
     #[test]

@@ -10,11 +10,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use minijinja::Environment;
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -140,6 +143,27 @@ fn alerts_routes() -> Router<Arc<Rooms>> {
         .route("/v2/alerts/{alias}/{act}", post(alerts::opsgenie::post_act))
         .route("/v2/alerts/requests/{id}", get(alerts::opsgenie::request))
         .route("/v2/heartbeats/{name}/ping", any(alerts::opsgenie::ping))
+}
+
+/// What a path names. What is no text is refused in JSON, as everything else is.
+struct Named<T>(T);
+
+impl<T, S> FromRequestParts<S> for Named<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(named)) => Ok(Named(named)),
+            Err(why) => Err(fault(
+                why.status(),
+                "What the path names must be UTF-8 text.",
+            )),
+        }
+    }
 }
 
 /// An error with a reason that a person can act on.

@@ -460,6 +460,11 @@ fn door(target: &str, input: &[u8]) -> Option<Door> {
     })
 }
 
+/// Whether an answer is JSON in which something is said.
+fn is_reason(said: &str) -> bool {
+    serde_json::from_str::<Value>(said).is_ok() && said.len() > 20
+}
+
 const TOML: &str = r##"
     [[alert_sources]]
     id = "generic-fields"
@@ -497,7 +502,7 @@ async fn at_the_doors_every_input_of_the_corpus_gets_an_answer_and_every_refusal
     let ids = kinds.iter().chain(&["generic-fields"]);
     let secrets: Vec<_> = ids.map(|id| (*id, SECRET)).collect();
     let house = House::configured(&toml, &secrets).await;
-    let (mut refused, mut understood) = (0, 0);
+    let (mut refused, mut understood, mut wrong) = (0, 0, Vec::new());
     for target in &TARGETS {
         for (path, input) in target.corpus() {
             let Some(door) = door(target.name, &input) else {
@@ -515,29 +520,42 @@ async fn at_the_doors_every_input_of_the_corpus_gets_an_answer_and_every_refusal
                 continue;
             };
             let (status, said) = exchange(sent).await;
+            // More headers than HTTP itself allows.
+            if status == 431 {
+                continue;
+            }
             let at_doors = match status {
                 200 | 202 => Read::Understood,
                 _ => Read::Refused,
             };
-            // What Slack's lines are refused with is an answer like another.
-            if target.name != "slack-line" {
-                assert_eq!(at_doors, target.reads(&input), "{what}: {status} {said}");
+            let wanted = match (door.refusal, target.name) {
+                // Whether or not it can be read, nobody has signed it.
+                (401, _) => Read::Refused,
+                // What Slack's lines are refused with is an answer like another.
+                (_, "slack-line") => Read::Understood,
+                _ => target.reads(&input),
+            };
+            let is_right = match at_doors {
+                Read::Understood => {
+                    understood += 1;
+                    wanted == Read::Understood
+                }
+                Read::Refused => {
+                    refused += 1;
+                    wanted == Read::Refused
+                        && (status == door.refusal || status == 400)
+                        && is_reason(&said)
+                        // `amtool` shows a person what it has asked.
+                        && (target.name == "alertmanager-filter" || !repeats(&said, &input))
+                        && !said.contains(SECRET)
+                }
+            };
+            if !is_right {
+                wrong.push(format!("{what}: {status} {said}"));
             }
-            if at_doors == Read::Understood {
-                understood += 1;
-                continue;
-            }
-            refused += 1;
-            let is_its_own = status == door.refusal || (status, door.refusal) == (400, 401);
-            assert!(is_its_own, "{what}: {status} {said}");
-            let reason: Value =
-                serde_json::from_str(&said).unwrap_or_else(|_| panic!("{what}: {said}"));
-            assert!(reason.to_string().len() > 20, "{what}: {said}");
-            let is_shown = target.name == "alertmanager-filter";
-            assert!(is_shown || !repeats(&said, &input), "{what}: {said}");
-            assert!(!said.contains(SECRET), "{what}: {said}");
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(refused > 50 && understood > 30, "{refused} {understood}");
     house.ends();
 }

@@ -693,6 +693,24 @@ async fn sns_is_believed_by_its_signature_and_its_certificate_is_fetched_once() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_forgery_that_names_the_certificate_of_sns_does_not_make_sns_wait() {
+    let amazon = Arc::<Amazon>::default();
+    let house = House::with(published(), amazon.clone()).await;
+    let path = "/alerts/cloudwatch";
+    let real = text("notification-v2.json");
+    let mut forged: Value = serde_json::from_str(&real).unwrap();
+    forged["Message"] = json!("all is well");
+    for _ in 0..3 {
+        assert_eq!(house.posts(path, &[], &forged).await.status, 401);
+    }
+    let answer = house.asks("POST", path, &[], &real).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    // And nobody was asked for it more than once.
+    assert_eq!(amazon.asked().len(), 2);
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_fetched_for_a_topic_or_an_address_that_is_not_listed() {
     let amazon = Arc::<Amazon>::default();
     let house = House::with(published(), amazon.clone()).await;

@@ -14,13 +14,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::turned_away;
 use crate::domain::catalog::SourceKind;
-use crate::http::{Rooms, fault};
+use crate::http::{Named, Rooms, fault};
 
 /// Who wants to send: a name of the DNS.
 const ORIGIN: &str = "webhook-request-origin";
@@ -34,7 +34,7 @@ const NAME_MAX: usize = 253;
 /// `OPTIONS /alerts/{source}`
 pub async fn validate(
     State(rooms): State<Arc<Rooms>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {

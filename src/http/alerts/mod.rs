@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -27,7 +27,7 @@ pub use filter::Filter;
 pub use search::Search;
 
 use super::gate::{length, read, too_large};
-use super::{Rooms, fault};
+use super::{Named, Rooms, fault};
 use crate::alerts::proof::{Unproved, prove};
 use crate::alerts::{Malformed, Sent, Told};
 use crate::domain::catalog::{AlertSource, SourceKind};
@@ -42,7 +42,7 @@ const COME_AGAIN: &str = "5";
 /// `POST /alerts/{source}`: what any sender says, once it has shown the secret of the source.
 pub async fn post(
     State(rooms): State<Arc<Rooms>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -83,7 +83,7 @@ pub async fn post(
 /// `POST /alerts/{source}/heartbeat`: the source lives. `?name=` says which of its heartbeats it is, if it has several.
 pub async fn heartbeat(
     State(rooms): State<Arc<Rooms>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::alerts::opsgenie::{Request, act, create, key};
 use crate::alerts::{Malformed, Sent, Told};
 use crate::domain::alert::{Alert, AlertStatus};
 use crate::domain::catalog::{AlertSource, SourceKind};
-use crate::http::Rooms;
+use crate::http::{Named, Rooms};
 use crate::store::alerts::{AlertId, KeptAlert};
 
 /// Alerts that are looked through for whoever asks.
@@ -43,7 +43,7 @@ pub async fn post(
 /// `POST /v2/alerts/{alias}/{act}`
 pub async fn post_act(
     State(rooms): State<Arc<Rooms>>,
-    Path((alias, word)): Path<(String, String)>,
+    Named((alias, word)): Named<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -93,7 +93,7 @@ pub async fn count(
 /// `GET /v2/alerts/{alias}`: an alert, open or closed.
 pub async fn get(
     State(rooms): State<Arc<Rooms>>,
-    Path(alias): Path<String>,
+    Named(alias): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -116,7 +116,7 @@ pub async fn get(
 /// `GET /v2/alerts/requests/{id}`: what became of a request. Whatever was answered 202 is stored by then.
 pub async fn request(
     State(rooms): State<Arc<Rooms>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -137,7 +137,7 @@ pub async fn request(
 /// `[[heartbeats]]` entry of this source.
 pub async fn ping(
     State(rooms): State<Arc<Rooms>>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {

@@ -157,8 +157,8 @@ impl Sns {
             Err(Refused::Unreachable(why)) => Err(Refused::Unreachable(why.clone())),
         };
         match (got, &checked) {
-            // Kept only when it has proved something.
-            (Ok(certificates), Ok(())) => {
+            // Kept only when it is SNS's. That somebody names it who has not signed with it is no reason to make SNS wait.
+            (Ok(certificates), Ok(()) | Err(Refused::Unproved(Unproved::Signature))) => {
                 self.keep(&url, Kept::Certificates(Arc::new(certificates)));
             }
             (Ok(_) | Err(_), _) => self.keep(
