@@ -343,6 +343,9 @@ async fn broken(
 
 /// Misses whoever should have spoken, tells incidents of changes, and ends alerts whose senders have fallen silent.
 async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    if let Err(cause) = rooms.intake.look_into_rooms().await {
+        warn!("Could not look for alerts that are kept back: {cause:#}");
+    }
     while !*stop.borrow() {
         if let Err(cause) = rooms.intake.miss_the_silent().await {
             warn!("Could not look for heartbeats: {cause:#}");

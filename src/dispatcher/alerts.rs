@@ -10,7 +10,7 @@ use crate::domain::effect::Effect;
 use crate::domain::event::Event;
 use crate::domain::group::{Group, GroupReport};
 use crate::domain::incident::Incident;
-use crate::domain::raise::{is_quieted_by, quieting};
+use crate::domain::raise::{Raise, is_quieted_by, quieting};
 use crate::domain::terms::{Actor, GroupId, IncidentId};
 use crate::engine::{Delivery, EngineError, Envelope, Outcome, Wish};
 use crate::intake::IntakeError;
@@ -80,7 +80,7 @@ impl Dispatcher {
             })
         };
         let envelope = Envelope {
-            wish: Wish::Raise(group.raise(self.clock.now())),
+            wish: Wish::Raise(self.raise(group)),
             actor: Actor::Alert {
                 source: group.source.clone(),
             },
@@ -91,13 +91,23 @@ impl Dispatcher {
         };
         match self.engine.handle(envelope).await {
             Ok(outcome) => Ok(opened(&outcome)),
-            Err(EngineError::Refused(refusal)) => Err(Failure::GiveUp {
-                code: "refused".to_owned(),
+            // Alerts that nobody is told of are worse than a log that fills.
+            Err(EngineError::Refused(refusal)) => Err(Failure::Retry {
+                after: None,
                 why: refusal.to_string(),
-                users: vec![],
             }),
             Err(error) => Err(store_trouble(&error.into())),
         }
+    }
+
+    /// How a group asks for an incident. A severity that the configuration does not know any more is none: the gravest.
+    fn raise(&self, group: &Group) -> Raise {
+        let mut raise = group.raise(self.clock.now());
+        let severity = &mut raise.declaration.severity;
+        *severity = severity
+            .take()
+            .filter(|id| self.catalog.severity(id).is_some());
+        raise
     }
 
     /// Tells an incident how the alerts of a group stand. What begins after its end is another incident's.

@@ -363,10 +363,12 @@ impl Dispatcher {
                 now
             }
         };
-        let brought = self
-            .store
-            .bring_forward(Lane::Chat, beyond, now, now + LEASE)
-            .await;
+        // A room of alerts that looks too early finds that it has to wait on.
+        let mut brought = Ok(());
+        for lane in [Lane::Chat, Lane::Alerts] {
+            let lane = self.store.bring_forward(lane, beyond, now, now + LEASE);
+            brought = brought.and(lane.await);
+        }
         if brought.is_err() {
             // The next look minds it again.
             self.seen_ms.store(seen, Ordering::Relaxed);

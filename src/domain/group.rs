@@ -283,6 +283,10 @@ impl Group {
                     let others = self.firing;
                     self.begin(routed, alert, now);
                     (self.firing, self.total) = (others, 0);
+                } else if routed.urgency < self.urgency && self.incident.is_none() {
+                    // Nobody has been told how bad it is yet, or a card tells it: the worst counts, whoever came first.
+                    self.severity.clone_from(&routed.severity);
+                    self.urgency = routed.urgency;
                 }
                 self.hold.clone_from(&routed.hold);
                 self.firing += 1;
@@ -481,11 +485,16 @@ impl Group {
             self.told_at = now;
             return vec![Order::Do { effect, due: now }];
         }
-        if self.told_at > now {
+        let is_ordered = self.told_at > now;
+        // What is ordered for later than this may wait is ordered anew: what flaps or is snoozed delays nothing else.
+        let due = match is_ordered {
+            true => now + pause,
+            false => now.max(self.told_at + pause),
+        };
+        let due = self.silent_until(due);
+        if is_ordered && self.told_at <= due {
             return Vec::new();
         }
-        let due = now.max(self.told_at + pause);
-        let due = self.silent_until(due);
         self.told_at = due;
         vec![Order::Do { effect, due }]
     }
@@ -515,6 +524,8 @@ pub enum GroupReport {
         /// Which.
         incident: IncidentId,
     },
+    /// It may be a room of which the configuration says nothing any more.
+    LookAgain,
     /// It was told while an alert of it flaps: how that ends is still to be told.
     ToldFlapping,
     /// It has joined an incident that was open.
@@ -631,6 +642,9 @@ impl Group {
                 self.told_at = now;
                 self.tells_within(next, now)
             }
+            GroupReport::LookAgain if self.hold.is_some() && self.firing > 0 => {
+                self.looks(Some(after_inhibition(now)), now)
+            }
             GroupReport::Acknowledged { by } if self.acknowledged_by.is_none() => {
                 self.acknowledged_by = Some(by.clone());
                 self.tells(now)
@@ -649,6 +663,7 @@ impl Group {
             }
             GroupReport::CardPosted(_)
             | GroupReport::Acknowledged { .. }
+            | GroupReport::LookAgain
             | GroupReport::IncidentOpened { .. }
             | GroupReport::IncidentOver { .. }
             | GroupReport::ToldFlapping

@@ -194,6 +194,14 @@ impl Intake {
         self.ask(ask, false).await
     }
 
+    /// Lets every room look whom it may let go: what kept them back may not stand in the configuration any more.
+    pub async fn look_into_rooms(&self) -> anyhow::Result<()> {
+        for room in self.store.rooms().await? {
+            self.tell(room, GroupReport::LookAgain).await?;
+        }
+        Ok(())
+    }
+
     /// Ends the episodes of which nobody has spoken for too long; says how many.
     pub async fn expire(&self) -> anyhow::Result<usize> {
         let expired = self

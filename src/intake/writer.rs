@@ -298,7 +298,9 @@ impl Writer {
                 (_, change) => change,
             };
             let kept;
-            let signal = match self.inhibited(signal, change, commit, now) {
+            let inhibited = self.inhibited(signal, change, commit, now);
+            let is_inhibited = inhibited.is_some();
+            let signal = match inhibited {
                 Some(inhibited) => {
                     kept = inhibited;
                     &kept
@@ -324,7 +326,8 @@ impl Writer {
                 let before = std::mem::take(&mut tracked.quiets);
                 self.quiet_no_more(&before, commit, now);
             }
-            if change == Change::Began {
+            // Who is kept back quiets nobody: two that quiet each other would keep each other back for ever.
+            if change == Change::Began && !is_inhibited {
                 tracked.quiets.clone_from(&signal.inhibiting.quiets);
                 for inhibitor in &tracked.quiets {
                     self.count_inhibitor(inhibitor, signal, true, commit, now);
@@ -447,6 +450,12 @@ impl Writer {
                 .hold
                 .as_ref()
                 .map(|hold| told_late(signal.alert, since, hold));
+            if held.tracked.quiets.is_empty() {
+                held.tracked.quiets.clone_from(&signal.inhibiting.quiets);
+                for inhibitor in &held.tracked.quiets {
+                    self.count_inhibitor(inhibitor, signal, true, commit, now);
+                }
+            }
             let late = Signal {
                 id: signal.id.clone(),
                 alert: told.as_ref().unwrap_or(signal.alert),

@@ -544,6 +544,19 @@ impl Store {
             .map(drop)
     }
 
+    /// The rooms in which alerts are kept back.
+    pub async fn rooms(&self) -> anyhow::Result<Vec<GroupId>> {
+        let rows: Vec<(String,)> = self
+            .database
+            .rows(
+                "SELECT id FROM alert_groups WHERE state LIKE '%\"hold\":{%' ORDER BY id",
+                &[],
+            )
+            .await
+            .context("looking for alerts that are kept back")?;
+        Ok(rows.into_iter().map(|(id,)| GroupId::new(id)).collect())
+    }
+
     /// The groups of an incident.
     pub async fn groups_of_incident(&self, incident: &IncidentId) -> anyhow::Result<Vec<GroupId>> {
         let rows: Vec<(String,)> = self

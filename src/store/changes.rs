@@ -20,20 +20,25 @@ pub struct KeptChange {
 /// How many changes are looked at: nobody deploys as often in half an hour.
 const CHANGES_MAX: i64 = 500;
 
+/// Who tells the same again so soon repeats itself; later, it was done again: a script may say the same words each time.
+const SAME_FOR_MS: i64 = 600_000;
+
 impl Store {
-    /// Keeps a change; one that is told twice is one. It is written when this returns.
+    /// Keeps a change; one that is told twice within some minutes is one. It is written when this returns.
     pub async fn keep_change(&self, kept: &KeptChange) -> anyhow::Result<()> {
         let KeptChange { id, source, change } = kept;
         let text = serde_json::to_string(change)?;
         self.database
             .execute(
                 "INSERT INTO changes (id, source, happened_at_ms, change) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (id) DO NOTHING",
+                 ON CONFLICT (id) DO UPDATE SET happened_at_ms = excluded.happened_at_ms, change = excluded.change \
+                 WHERE excluded.happened_at_ms > changes.happened_at_ms + $5",
                 &[
                     id.as_str().into(),
                     source.as_str().into(),
                     ms(change.at).into(),
                     text.as_str().into(),
+                    SAME_FOR_MS.into(),
                 ],
             )
             .await
@@ -41,13 +46,13 @@ impl Store {
             .map(drop)
     }
 
-    /// The changes that were made since then, the oldest first.
+    /// The changes that were made since then, the newest first.
     pub async fn changes_since(&self, since: Timestamp) -> anyhow::Result<Vec<KeptChange>> {
         let rows: Vec<(String, String, String)> = self
             .database
             .rows(
                 "SELECT id, source, change FROM changes WHERE happened_at_ms >= $1 \
-                 ORDER BY happened_at_ms, id LIMIT $2",
+                 ORDER BY happened_at_ms DESC, id LIMIT $2",
                 &[ms(since).into(), CHANGES_MAX.into()],
             )
             .await

@@ -990,3 +990,153 @@ async fn what_is_cut_off_and_still_fires_when_the_time_is_over_is_told() {
     bot.slack.mark_read();
     bot.finish().await;
 }
+
+// --- nobody who fires is forgotten -------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_group_is_as_urgent_as_its_worst_alert_whoever_came_first() {
+    let toml = URGENT.replace("group_by = [\"severity\"]", "group_by = [\"service\"]");
+    let bot = TestBot::configured(&toml).await;
+    let line = "/incident declare p2 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.hears(vec![
+        alert("pod-1", "warning", Signal::Firing),
+        alert("pod-2", "critical", Signal::Firing),
+    ])
+    .await;
+    bot.advance(minutes(10)).await;
+    let all = bot.store.all_ids().await.unwrap();
+    assert_eq!(all.len(), 2, "the P2 does not quiet a P1");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_inhibition_that_is_taken_out_lets_those_go_whom_it_kept_back() {
+    let mut bot = TestBot::configured(INHIBITED).await;
+    bot.hears(vec![
+        alert("node", "critical", Signal::Firing),
+        alert("pod-1", "warning", Signal::Firing),
+    ])
+    .await;
+    bot.slack.mark_read();
+    bot.reconfigured(INHIBITED.split("[[inhibitions]]").next().unwrap());
+    let bot = bot.restarted().await;
+    let intake = bot.app.desk().intake.as_ref().unwrap();
+    intake.look_into_rooms().await.unwrap();
+    bot.advance(minutes(5)).await;
+    let said = bot.reads("general");
+    assert!(said.contains("pod-1"), "{said}");
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn two_rules_that_quiet_each_other_keep_nobody_back_for_ever() {
+    let toml = format!(
+        "{INHIBITED}\n[[inhibitions]]\nname = \"b\"\nwhen = {{ severity = \"warning\" }}\n\
+         quiets = {{ severity = \"critical\" }}\nequal = [\"service\"]\n"
+    );
+    let bot = TestBot::configured(&toml).await;
+    bot.fires("node").await;
+    bot.hears(vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    bot.ends("node").await;
+    bot.advance(SignedDuration::from_secs(30)).await;
+    bot.types("ana", "general", &format!("/incident resolve {ID} a disk"))
+        .await;
+    bot.fires("node").await;
+    bot.advance(minutes(10)).await;
+    let all = bot.store.all_ids().await.unwrap();
+    assert_eq!(all.len(), 2, "the second critical is told");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_flaps_delays_nobody_else() {
+    let toml = format!("{TOML}\n[alerts]\nflapping = {{ changes = 3, within = \"20m\" }}");
+    let bot = TestBot::configured(&toml).await;
+    for _ in 0..4 {
+        bot.fires("pod-1").await;
+        bot.advance(SignedDuration::from_secs(20)).await;
+        bot.ends("pod-1").await;
+        bot.advance(SignedDuration::from_secs(20)).await;
+    }
+    let resolve = format!("/incident resolve {ID} a disk");
+    bot.types("ana", "incidents", &resolve).await;
+    bot.fires("pod-2").await;
+    bot.advance(SignedDuration::from_secs(20)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 2);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_severity_that_is_renamed_loses_no_page() {
+    let with = |severity: &str| {
+        let then = format!("severity = \"{severity}\"\n    then = \"declare\"");
+        TOML.replace("then = \"declare\"", &then)
+    };
+    let mut bot = TestBot::configured(&with("p2")).await;
+    bot.fires("pod-1").await;
+    let severities = "[[severities]]\nid = \"sev1\"\nname = \"SEV1\"\n";
+    bot.reconfigured(&format!("{}\n{severities}", with("sev1")));
+    let bot = bot.restarted().await;
+    let resolve = format!("/incident resolve {ID} a disk");
+    bot.types("ana", "incidents", &resolve).await;
+    bot.fires("pod-2").await;
+    bot.advance(minutes(2)).await;
+    assert_eq!(bot.store.all_ids().await.unwrap().len(), 2);
+    let waiting = bot.store.waiting(bot.clock.now()).await.unwrap();
+    assert_eq!(waiting.buried, 0);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+/// What stands on the timeline of the first incident of what was changed.
+async fn changes_told(bot: &TestBot) -> Vec<String> {
+    bot.app.dispatcher().tell_of_changes().await.unwrap();
+    let first = bot.store.all_ids().await.unwrap().remove(0);
+    let events = bot.store.events_after(&first, 0).await.unwrap();
+    let told = events.iter().map(|row| tell(&row.recorded().unwrap()).text);
+    told.filter(|it| it.starts_with("Changed")).collect()
+}
+
+fn deploy(bot: &TestBot, title: &str, minutes_ago: i64) -> Alert {
+    let mut change = alert(title, "critical", Signal::Noted);
+    change.title = title.to_owned();
+    change.labels.insert("service".into(), "checkout".into());
+    change.started_at = Some(bot.clock.now() - minutes(minutes_ago));
+    change
+}
+
+#[tokio::test]
+async fn a_deploy_before_the_beginning_is_told_however_late_the_alert_comes() {
+    let bot = TestBot::with_routes().await;
+    let intake = bot.app.desk().intake.as_ref().unwrap();
+    let change = deploy(&bot, "Deployed checkout", 40);
+    intake.change("pager", change).await.unwrap();
+    let mut it = alert("a", "critical", Signal::Firing);
+    it.started_at = Some(bot.clock.now() - minutes(35));
+    bot.hears(vec![it]).await;
+    assert_eq!(changes_told(&bot).await.len(), 1);
+    assert_eq!(changes_told(&bot).await.len(), 1, "once");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn the_same_deploy_a_day_later_is_another() {
+    let bot = TestBot::with_routes().await;
+    let intake = bot.app.desk().intake.as_ref().unwrap();
+    let change = || deploy(&bot, "Deployed checkout", 0);
+    intake.change("pager", change()).await.unwrap();
+    bot.clock.advance(minutes(24 * 60));
+    intake.change("pager", change()).await.unwrap();
+    bot.clock.advance(minutes(1));
+    intake.change("pager", change()).await.unwrap();
+    bot.fires("a").await;
+    assert_eq!(changes_told(&bot).await.len(), 1, "said twice, it is one");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
