@@ -15,6 +15,7 @@ mod cloudwatch_sns;
 pub mod datadog;
 mod generic;
 mod grafana;
+mod heading;
 mod json;
 pub mod opsgenie;
 pub mod pagerduty;
@@ -27,6 +28,8 @@ mod words;
 
 use axum::http::HeaderMap;
 use jiff::Timestamp;
+
+pub use heading::{Heading, read_again};
 
 use crate::domain::alert::Alert;
 use crate::domain::catalog::{AlertSource, SourceKind};

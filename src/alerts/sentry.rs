@@ -13,7 +13,7 @@ use super::{Malformed, Sent, Told, json, times};
 use crate::domain::alert::Signal;
 
 /// The header that says what a hook is about.
-const RESOURCE: &str = "sentry-hook-resource";
+pub(super) const RESOURCE: &str = "sentry-hook-resource";
 /// The header that tells a hook from every other.
 const REQUEST_ID: &str = "request-id";
 

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use axum::http::{HeaderMap, HeaderValue, header};
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::alerts::{Malformed, Sent, Told, read};
+use crate::alerts::{Heading, Malformed, Sent, Told, read_again};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::alert::{Alert, Signal};
@@ -19,7 +18,7 @@ use crate::domain::form::show_duration;
 use crate::domain::group::Routed;
 use crate::domain::quiet::{Hold, Inhibiting};
 use crate::domain::routing::{Look, Routing};
-use crate::intake::{Intake, Request};
+use crate::intake::{Intake, OURS, Request};
 use crate::store::alerts::KeptBody;
 
 /// Kept requests that are read at a time.
@@ -44,7 +43,7 @@ pub(super) fn test(
         false => std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?,
     };
     let now = moment(at, &catalog)?;
-    let told = match understood(source, "", &body, now) {
+    let told = match understood(source, &Heading::default(), &body, now) {
         Ok(told) => told,
         Err(why) => bail!(
             "{} cannot be read as what {} sends: {why}",
@@ -80,7 +79,8 @@ pub(super) fn test(
     })
 }
 
-/// Reads kept requests again with the configuration of today: shows what becomes of them, or takes them in once more.
+/// Reads kept requests again with the configuration of today, in the order of their coming: shows what becomes of them,
+/// or takes them in once more. Whom we have missed ourselves was never sent, and what comes from now on is not theirs.
 pub(super) async fn replay(
     settings: &Settings,
     since: SignedDuration,
@@ -88,6 +88,9 @@ pub(super) async fn replay(
     apply: bool,
 ) -> anyhow::Result<ExitCode> {
     let catalog = super::catalog(settings)?;
+    if let Some(only) = &only {
+        chosen(&catalog, Some(only.clone()))?;
+    }
     let store = super::open_existing(settings).await?;
     let routing = Routing::new(&catalog);
     let intake = apply.then(|| Intake::start(store.clone(), &catalog, Clock::System));
@@ -97,11 +100,11 @@ pub(super) async fn replay(
         .context("so far back there is nothing")?;
     let (mut after, mut seen, mut lost) = (String::new(), 0, 0);
     loop {
-        let page = store.alert_bodies(since, &after, PAGE).await?;
+        let page = store.alert_bodies(since, now, &after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.id);
         for kept in page {
-            if only.as_ref().is_some_and(|only| *only != kept.source) {
+            if only.as_ref().is_some_and(|only| *only != kept.source) || kept.heading == OURS {
                 continue;
             }
             seen += 1;
@@ -113,7 +116,7 @@ pub(super) async fn replay(
             };
             let told = match understood(
                 source,
-                &kept.content_type,
+                &Heading::read(&kept.heading),
                 kept.body.as_bytes(),
                 kept.received_at,
             ) {
@@ -162,6 +165,7 @@ fn again(kept: KeptBody, told: Told) -> Request {
         alerts: told.alerts,
         delivery: None,
         content_type: kept.content_type,
+        heading: kept.heading,
         body: kept.body.into(),
     }
 }
@@ -186,20 +190,17 @@ fn chosen(catalog: &Catalog, named: Option<String>) -> anyhow::Result<&AlertSour
 
 fn understood(
     source: &AlertSource,
-    content_type: &str,
+    heading: &Heading,
     body: &[u8],
     now: Timestamp,
 ) -> Result<Told, Malformed> {
-    let mut headers = HeaderMap::new();
-    if let Ok(kind) = HeaderValue::from_str(content_type) {
-        headers.insert(header::CONTENT_TYPE, kind);
-    }
-    read(&Sent {
+    let sent = Sent {
         source,
-        headers: &headers,
+        headers: &heading.headers(),
         body,
         now,
-    })
+    };
+    read_again(&sent, heading)
 }
 
 fn word(signal: Signal) -> &'static str {

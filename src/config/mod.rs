@@ -1,6 +1,7 @@
 //! Settings from the environment, the catalog from `firebell.toml`; all faults are told at once, with file and line.
 //!
-//! `reader` opens the file's tables and notes what is wrong in them, `values` proves single values, `sections`
+//! `reader` opens the file's tables and notes what is wrong in them, `values` proves single values (`trial` those that
+//! are templates), `sections`
 //! and `runbook` say what each table holds, `references` proves that what is named exists, `faults` shows it to a person.
 
 mod faults;
@@ -9,6 +10,7 @@ mod references;
 mod runbook;
 mod sections;
 mod settings;
+mod trial;
 mod values;
 
 use std::fs;

@@ -242,6 +242,11 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// Where it stands.
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
     /// Complains about the table as a whole.
     pub fn fault(&self, level: Level, message: impl AsRef<str>, help: impl Into<String>) {
         self.reading

@@ -18,6 +18,7 @@ pub enum Thing {
     Schedule,
     EscalationPolicy,
     AlertSource,
+    Heartbeat,
     Action,
     Check,
     Checklist,
@@ -33,6 +34,7 @@ impl Thing {
             Thing::Schedule => "[[schedules]]",
             Thing::EscalationPolicy => "[[escalation_policies]]",
             Thing::AlertSource => "[[alert_sources]]",
+            Thing::Heartbeat => "[[heartbeats]]",
             Thing::Action => "[[actions]]",
             Thing::Check => "[[checks]]",
             Thing::Checklist => "[[checklists]]",
@@ -50,6 +52,7 @@ impl fmt::Display for Thing {
             Thing::Schedule => "schedule",
             Thing::EscalationPolicy => "escalation policy",
             Thing::AlertSource => "alert source",
+            Thing::Heartbeat => "heartbeat",
             Thing::Action => "action",
             Thing::Check => "check",
             Thing::Checklist => "checklist",
@@ -151,6 +154,7 @@ impl Reading {
                 | Thing::Schedule
                 | Thing::EscalationPolicy
                 | Thing::AlertSource
+                | Thing::Heartbeat
                 | Thing::Action
                 | Thing::Check
                 | Thing::Checklist => format!("there is no {thing} `{name}`"),

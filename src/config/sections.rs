@@ -34,14 +34,9 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
             "[[escalation_policies]]",
             |it| escalation_policy(it, &notifications),
         ),
-        alert_sources: each(
-            &mut root,
-            "alert_sources",
-            "[[alert_sources]]",
-            alert_source,
-        ),
+        alert_sources: alert_sources(&mut root),
         heartbeats: each(&mut root, "heartbeats", "[[heartbeats]]", heartbeat),
-        routes: each(&mut root, "routes", "[[routes]]", route),
+        routes: routes(&mut root),
         maintenance: each(&mut root, "maintenance", "[[maintenance]]", |it| {
             maintenance(it, &organization)
         }),
@@ -498,6 +493,31 @@ fn notifications(root: &mut Section<'_>) -> Notifications {
 /// Where text messages and calls are ordered when nothing else is said.
 const TWILIO: &str = "https://api.twilio.com";
 
+fn alert_sources(root: &mut Section<'_>) -> Vec<AlertSource> {
+    let mut shown: Vec<(SourceKind, String, std::ops::Range<usize>)> = Vec::new();
+    each(root, "alert_sources", "[[alert_sources]]", |it| {
+        let source = alert_source(it)?;
+        let (Some(name), Some(value)) = (&source.secret_env, it.value("secret_env")) else {
+            return Some(source);
+        };
+        let same = |(kind, env, _): &&(SourceKind, String, _)| *kind == source.kind && env == name;
+        match shown.iter().find(same) {
+            Some((kind, _, first)) if kind.is_known_by_secret() => {
+                value.reading.faults.borrow_mut().push_pair(
+                    Level::Error,
+                    value.span(),
+                    format!("two sources of the kind \"{kind}\" have the secret {name}: nothing tells them apart"),
+                    "give each a secret of its own",
+                    first.clone(),
+                    "the same here",
+                );
+            }
+            Some(_) | None => shown.push((source.kind, name.clone(), value.span())),
+        }
+        Some(source)
+    })
+}
+
 fn alert_source(it: &mut Section<'_>) -> Option<AlertSource> {
     let id = own_id(it, Thing::AlertSource);
     let kind = it.required("kind", parsed);
@@ -515,9 +535,27 @@ fn alert_source(it: &mut Section<'_>) -> Option<AlertSource> {
     });
     let require_v2 = it.optional("require_v2", flag).unwrap_or_default();
     let fields = it.optional("fields", |value| fields(value, kind));
-    // SNS signs what it sends, so there the topics suffice; everybody else must show a secret.
+    for key in ["topics", "require_v2"] {
+        if let (Some(value), Some(kind)) = (it.value(key), kind)
+            && kind != SourceKind::CloudwatchSns
+        {
+            let message =
+                format!("a source of the kind \"{kind}\" has no `{key}`: that is Amazon SNS's");
+            value.wrong(message, "leave it out, or write kind = \"cloudwatch-sns\"");
+        }
+    }
+    if let (Some(SourceKind::CloudwatchSns), Some(value)) = (kind, it.value("topics"))
+        && value.get().as_array().is_some_and(|list| list.is_empty())
+    {
+        let message = "this source listens to no topic: every alert will be refused";
+        value.wrong(
+            message,
+            "list the ARN of each: [\"arn:aws:sns:us-west-2:123456789012:alarms\"]",
+        );
+    }
+    // SNS signs what it sends, for the topics that are listed; everybody else must show a secret.
     let needed = match kind {
-        Some(SourceKind::CloudwatchSns) => ["topics", "secret_env"].as_slice(),
+        Some(SourceKind::CloudwatchSns) => ["topics"].as_slice(),
         Some(
             SourceKind::Alertmanager
             | SourceKind::Grafana
@@ -569,14 +607,23 @@ fn fields(value: Value<'_>, kind: Option<SourceKind>) -> Option<BTreeMap<AlertFi
 }
 
 fn heartbeat(it: &mut Section<'_>) -> Option<Heartbeat> {
-    let heartbeat = Heartbeat {
-        id: it.required("id", word)?,
-        source: it.required("source", reference(Thing::AlertSource))?,
-        every: it.required("every", duration)?,
-        severity: it.optional("severity", word),
-        matches: it.optional("match", matches).unwrap_or_default(),
-    };
-    Some(heartbeat)
+    let id = it.required("id", |value| {
+        let id = word(value)?;
+        let span = Some(value.span());
+        value.reading.define(Thing::Heartbeat, &id, span);
+        Some(id)
+    });
+    let source = it.required("source", reference(Thing::AlertSource));
+    let every = it.required("every", length_of_time);
+    let severity = it.optional("severity", word);
+    let matches = it.optional("match", matches);
+    Some(Heartbeat {
+        id: id?,
+        source: source?,
+        every: every?,
+        severity,
+        matches: matches.unwrap_or_default(),
+    })
 }
 
 /// What an alert must carry, by label.
@@ -595,6 +642,31 @@ fn matches(value: Value<'_>) -> Option<BTreeMap<String, Matcher>> {
     Some(table.entries().into_iter().filter_map(read).collect())
 }
 
+fn routes(root: &mut Section<'_>) -> Vec<Route> {
+    // The first route that takes every alert; once it was told that the next is in vain, nobody needs to hear of the others.
+    let mut takes_all: Option<std::ops::Range<usize>> = None;
+    let mut is_told = false;
+    each(root, "routes", "[[routes]]", |it| {
+        if let (Some(first), false) = (&takes_all, is_told) {
+            is_told = true;
+            it.reading.faults.borrow_mut().push_pair(
+                Level::Warning,
+                it.span(),
+                "no alert comes to this route: one above takes every alert".to_owned(),
+                "put the route without `match` last",
+                first.clone(),
+                "this one",
+            );
+        }
+        let route = route(it)?;
+        let matches = it.value("match").and_then(|value| value.get().as_table());
+        if matches.is_none_or(|it| it.is_empty()) && takes_all.is_none() {
+            takes_all = Some(it.span());
+        }
+        Some(route)
+    })
+}
+
 fn route(it: &mut Section<'_>) -> Option<Route> {
     let route = Route {
         matches: it.optional("match", matches).unwrap_or_default(),
@@ -602,7 +674,7 @@ fn route(it: &mut Section<'_>) -> Option<Route> {
         severity: it.optional("severity", chosen(Thing::Severity, SeverityId::new)),
         group_by: it.list("group_by", word),
         channel: it.optional("channel", channel),
-        join: it.optional("join", positive_duration),
+        join: it.optional("join", length_of_time),
         then: it.required("then", parsed)?,
     };
     if let Some(value) = it.value("join") {
@@ -634,7 +706,7 @@ fn alerts(root: &mut Section<'_>) -> Alerts {
             .unwrap_or(default.flapping),
         cut_off: it.optional("cut_off", cut_off).unwrap_or(default.cut_off),
         retention: it
-            .optional("retention", positive_duration)
+            .optional("retention", length_of_time)
             .unwrap_or(default.retention),
     };
     it.close();
@@ -642,11 +714,27 @@ fn alerts(root: &mut Section<'_>) -> Alerts {
 }
 
 fn inhibition(it: &mut Section<'_>) -> Option<Inhibition> {
+    let name = it.required("name", text);
+    let some = |what: &'static str| {
+        move |value: Value<'_>| {
+            let matches = matches(value)?;
+            if matches.is_empty() && value.table(value.key)?.entries().is_empty() {
+                value.wrong(
+                    format!("`{}` is empty: {what}", value.key),
+                    "write what they carry: { severity = \"critical\" }",
+                );
+                return None;
+            }
+            Some(matches)
+        }
+    };
+    let when = it.required("when", some("every alert would quiet others"));
+    let quiets = it.required("quiets", some("every alert would be quieted"));
     let inhibition = Inhibition {
-        name: it.required("name", text)?,
-        when: it.required("when", matches)?,
-        quiets: it.required("quiets", matches)?,
         equal: it.list("equal", word),
+        name: name?,
+        when: when?,
+        quiets: quiets?,
     };
     if inhibition.equal.is_empty() {
         let message = "an alert anywhere quiets those everywhere";
@@ -666,7 +754,7 @@ fn cut_off(value: Value<'_>) -> Option<CutOffAfter> {
         }
         Some(incidents)
     });
-    let within = it.required("within", positive_duration);
+    let within = it.required("within", length_of_time);
     it.close();
     Some(CutOffAfter {
         incidents: incidents?,
@@ -685,7 +773,7 @@ fn flapping(value: Value<'_>) -> Option<Flapping> {
         }
         Some(changes)
     });
-    let within = it.required("within", positive_duration);
+    let within = it.required("within", length_of_time);
     it.close();
     Some(Flapping {
         turns: turns?,

@@ -13,6 +13,7 @@ use toml::de::{DeInteger, DeValue};
 use super::faults::{Level, looks_like_secret};
 use super::reader::Value;
 use super::references::Thing;
+use super::trial;
 use crate::domain::catalog::{Chosen, IdPattern, Matcher};
 use crate::domain::escalation::Target;
 use crate::domain::form::{self, WrongForm};
@@ -98,12 +99,21 @@ pub fn duration(value: Value<'_>) -> Option<SignedDuration> {
     value.parse(form::parse_duration)
 }
 
-/// The length of a clock that is not zero.
+/// The length of a clock that is not zero; without it there is no clock.
 pub fn positive_duration(value: Value<'_>) -> Option<SignedDuration> {
+    not_zero(value, "leave it out if there is no limit")
+}
+
+/// A length of time that is not zero, where without it there is another or nothing at all.
+pub fn length_of_time(value: Value<'_>) -> Option<SignedDuration> {
+    not_zero(value, "write how long: \"30m\", \"8h\", \"90d\"")
+}
+
+fn not_zero(value: Value<'_>, help: &str) -> Option<SignedDuration> {
     let duration = duration(value)?;
     if duration.is_zero() {
         let message = format!("`{}` must be longer than zero", value.key);
-        value.wrong(message, "leave it out if there is no limit");
+        value.wrong(message, help);
         return None;
     }
     Some(duration)
@@ -419,10 +429,10 @@ pub fn reference(thing: Thing) -> impl Fn(Value<'_>) -> Option<String> {
     }
 }
 
-/// The id of something that must exist, or a template that gives one.
+/// The id of something that must exist, or a template over an alert that gives one.
 pub fn chosen<T>(thing: Thing, new: fn(String) -> T) -> impl Fn(Value<'_>) -> Option<Chosen<T>> {
     move |value| match is_template(value.string()?) {
-        true => template(value).map(Chosen::Template),
+        true => alert_template(value).map(Chosen::Template),
         false => reference(thing)(value).map(|id| Chosen::Fixed(new(id))),
     }
 }
@@ -444,6 +454,19 @@ fn template(value: Value<'_>) -> Option<String> {
     })
 }
 
+/// A template over an alert.
+fn alert_template(value: Value<'_>) -> Option<String> {
+    let text = template(value)?;
+    let environment = trial::environment();
+    let tried = environment.template_from_str(&text).ok().map(|template| {
+        let names = template.undeclared_variables(false);
+        let try_on = |sample| template.render(sample).err();
+        trial::prove(&environment, &trial::OF_AN_ALERT, names, try_on)
+    });
+    value.parse(|_| tried.unwrap_or(Ok(())))?;
+    Some(text)
+}
+
 /// An expression of minijinja over what a sender sends.
 pub fn expression(value: Value<'_>) -> Option<String> {
     value.parse(|text| {
@@ -454,8 +477,14 @@ pub fn expression(value: Value<'_>) -> Option<String> {
                 help,
             ));
         }
-        match Environment::new().compile_expression(text) {
-            Ok(_) => Ok(text.to_owned()),
+        let environment = trial::environment();
+        match environment.compile_expression(text) {
+            Ok(expression) => {
+                let names = expression.undeclared_variables(false);
+                let try_on = |sample| expression.eval(sample).err();
+                trial::prove(&environment, &trial::OF_A_BODY, names, try_on)?;
+                Ok(text.to_owned())
+            }
             Err(error) => Err(WrongForm::new(
                 format!(
                     "this is not an expression: {}",

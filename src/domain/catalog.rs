@@ -581,6 +581,20 @@ impl SourceKind {
             | SourceKind::Sentry => false,
         }
     }
+
+    /// Whether its senders come to a path that all sources of the kind share, where only the secret tells whose they are.
+    pub fn is_known_by_secret(self) -> bool {
+        match self {
+            SourceKind::Alertmanager | SourceKind::Pagerduty | SourceKind::Opsgenie => true,
+            SourceKind::Grafana
+            | SourceKind::CloudwatchSns
+            | SourceKind::CloudwatchEventbridge
+            | SourceKind::Datadog
+            | SourceKind::Sentry
+            | SourceKind::Cloudevents
+            | SourceKind::Generic => false,
+        }
+    }
 }
 
 /// A source that must speak now and then: when it does not, that is an alert of the source.

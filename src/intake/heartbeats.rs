@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Intake, IntakeError, Request, failed};
+use super::{Intake, IntakeError, OURS, Request, failed};
 use crate::domain::alert::{Alert, Links, Signal};
 use crate::domain::catalog::{Catalog, Heartbeat};
 use crate::domain::form::show_duration;
@@ -132,7 +132,8 @@ impl Intake {
                 body: serde_json::to_vec(&said)?.into(),
                 alerts: vec![said],
                 delivery: None,
-                content_type: String::new(),
+                content_type: "application/json".into(),
+                heading: OURS.into(),
             };
             self.take(request).await?;
         }

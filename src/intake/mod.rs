@@ -44,6 +44,9 @@ const EXPIRED_AT_ONCE: i64 = 500;
 /// Conditions that are let go in one commit.
 const RELEASED_AT_ONCE: i64 = 500;
 
+/// The heading of a request that nobody sent: that somebody is silent, or speaks again.
+pub const OURS: &str = "ours";
+
 /// A request of a sender who has proved to be one.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -55,6 +58,8 @@ pub struct Request {
     pub delivery: Option<DeliveryId>,
     /// The type that it claims.
     pub content_type: String,
+    /// What else it said beside its body, in the words of whoever reads it again; or [`OURS`].
+    pub heading: String,
     /// What it said, in its own words.
     pub body: Bytes,
 }

@@ -361,6 +361,7 @@ impl Writer {
                 source: request.source.clone(),
                 received_at: now,
                 content_type: request.content_type.clone(),
+                heading: request.heading.clone(),
                 body: String::from_utf8_lossy(&request.body).into_owned(),
             });
         }

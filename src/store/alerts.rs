@@ -95,6 +95,8 @@ pub struct KeptBody {
     pub received_at: Timestamp,
     /// The type that it claimed.
     pub content_type: String,
+    /// What else it said beside its body, as its reader has it.
+    pub heading: String,
     /// What it said.
     pub body: String,
 }
@@ -184,6 +186,7 @@ impl AlertCommit {
             Cell::text(&body.source),
             Cell::int(ms(body.received_at)),
             Cell::text(&body.content_type),
+            Cell::text(&body.heading),
             Cell::text(&body.body),
         ]);
     }
@@ -362,6 +365,7 @@ const WRITES: [Write; 8] = [
             ("source", Text),
             ("received_at_ms", Int),
             ("content_type", Text),
+            ("heading", Text),
             ("body", Text),
         ],
     },
@@ -570,27 +574,34 @@ impl Store {
         Ok(rows.into_iter().map(|(id,)| GroupId::new(id)).collect())
     }
 
-    /// Requests of a time, the oldest first, after this one.
+    /// Requests that came from `since` until before `until`, the oldest first, after this one.
     pub async fn alert_bodies(
         &self,
         since: Timestamp,
+        until: Timestamp,
         after: &str,
         limit: i64,
     ) -> anyhow::Result<Vec<KeptBody>> {
-        let rows: Vec<(String, String, i64, String, String)> = self
+        let rows: Vec<(String, String, i64, String, String, String)> = self
             .database
             .rows(
-                "SELECT id, source, received_at_ms, content_type, body FROM alert_bodies \
-                 WHERE received_at_ms >= $1 AND id > $2 ORDER BY id LIMIT $3",
-                &[ms(since).into(), after.into(), limit.into()],
+                "SELECT id, source, received_at_ms, content_type, heading, body FROM alert_bodies \
+                 WHERE received_at_ms >= $1 AND received_at_ms < $2 AND id > $3 ORDER BY id LIMIT $4",
+                &[
+                    ms(since).into(),
+                    ms(until).into(),
+                    after.into(),
+                    limit.into(),
+                ],
             )
             .await
             .context("reading kept requests")?;
-        let read = |(id, source, at, content_type, body)| KeptBody {
+        let read = |(id, source, at, content_type, heading, body)| KeptBody {
             id,
             source,
             received_at: moment(at),
             content_type,
+            heading,
             body,
         };
         Ok(rows.into_iter().map(read).collect())

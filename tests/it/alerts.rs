@@ -145,6 +145,7 @@ impl TestBot {
             alerts,
             delivery: None,
             content_type: "application/json".into(),
+            heading: String::new(),
             body: "{}".into(),
         };
         let intake = self.app.desk().intake.as_ref().unwrap();

@@ -144,6 +144,7 @@ fn request(alerts: Vec<Alert>) -> Request {
         alerts,
         delivery: None,
         content_type: "application/json".into(),
+        heading: String::new(),
     }
 }
 
@@ -240,7 +241,7 @@ on_both_engines! {
         assert_eq!(scratch.count("alerts").await, 1);
         // Requests that change something are kept as they came in.
         assert_eq!(scratch.count("alert_bodies").await, 2);
-        let bodies = one.store.alert_bodies(beginning(), "", 9).await.unwrap();
+        let bodies = one.store.alert_bodies(beginning(), Timestamp::MAX, "", 9).await.unwrap();
         assert_eq!(bodies[0].body, fires("a").body);
     }
 

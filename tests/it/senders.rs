@@ -10,6 +10,7 @@ use firebell::app::App;
 use firebell::clock::Clock;
 use firebell::config;
 use firebell::http::{Fetch, Fetched, Sns};
+use firebell::intake::Intake;
 use firebell::simulator::Workspace;
 use firebell::store::Store;
 use http_body_util::Full;
@@ -272,7 +273,7 @@ async fn a_script_says_what_is_wrong_and_that_it_is_over() {
     // Kept to be read again: what began it, and what ended it.
     let bodies = house
         .store
-        .alert_bodies(jiff::Timestamp::UNIX_EPOCH, "", 9)
+        .alert_bodies(jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::MAX, "", 9)
         .await
         .unwrap();
     assert_eq!(bodies.len(), 2);
@@ -925,6 +926,11 @@ async fn what_came_in_is_read_again_with_the_configuration_of_today() {
     );
     let (done, said) = firebell(folder, &["alerts", "replay", "--source", "pager"]);
     assert!(done && said.contains("0 requests"), "{said}");
+    let (done, said) = firebell(folder, &["alerts", "replay", "--source", "nope"]);
+    assert!(
+        !done && said.contains("There is no alert source nope, only prometheus"),
+        "{said}"
+    );
     let count = async || {
         house.store.active_alerts("scripts", 9).await.unwrap()[0]
             .held
@@ -935,5 +941,86 @@ async fn what_came_in_is_read_again_with_the_configuration_of_today() {
     let (done, said) = firebell(folder, &["alerts", "replay", "--apply"]);
     assert!(done && said.contains("taken in again"), "{said}");
     assert_eq!(count().await, 2);
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_closed_is_closed_again_by_a_replay() {
+    let clock = Clock::by_hand(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(30));
+    let house = House::with(clock.clone(), Arc::default()).await;
+    let (catalog, _) = config::parse(TOML, "firebell.toml").unwrap();
+    let intake = Intake::start(house.store.clone(), &catalog, clock.clone());
+    let genie = [("authorization", "GenieKey genie-secret")];
+    let created = json!({ "message": "Checkout 5xx", "alias": "checkout-5xx" });
+    for (path, body) in [
+        ("/v2/alerts", created),
+        (
+            "/v2/alerts/checkout-5xx/acknowledge?identifierType=alias",
+            json!({ "note": "on it" }),
+        ),
+        (
+            "/v2/alerts/checkout-5xx/close?identifierType=alias",
+            json!({}),
+        ),
+    ] {
+        assert_eq!(house.posts(path, &genie, &body).await.status, 202, "{path}");
+        clock.advance(jiff::SignedDuration::from_secs(1));
+    }
+    let event = [
+        ("authorization", "Bearer events-secret"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "1"),
+        ("ce-source", "/disks"),
+        ("ce-type", "disk.full"),
+        ("content-type", "application/json"),
+    ];
+    assert_eq!(
+        house
+            .posts("/alerts/events", &event, &json!({ "title": "it is full" }))
+            .await
+            .status,
+        200
+    );
+    // Somebody is missed: we say so ourselves, and it stands among what is kept.
+    intake.miss_the_silent().await.unwrap();
+    clock.advance(jiff::SignedDuration::from_hours(26));
+    intake.miss_the_silent().await.unwrap();
+    assert_eq!(house.active("scripts").await.len(), 1);
+
+    let folder = house._folder.path();
+    std::fs::write(folder.join("firebell.toml"), TOML).unwrap();
+    std::fs::write(folder.join(".env"), "DATABASE_URL=sqlite://firebell.db\n").unwrap();
+    for _ in 0..2 {
+        let (done, said) = firebell(folder, &["alerts", "replay", "--since", "48h", "--apply"]);
+        assert!(
+            done && said.contains(", 0 of them not understood"),
+            "{said}"
+        );
+        let told: Vec<&str> = said
+            .lines()
+            .filter_map(|line| Some(line.split_once("UTC ")?.1))
+            .collect();
+        let words: Vec<&str> = told
+            .iter()
+            .map(|line| line.split(" → ").next().unwrap())
+            .collect();
+        assert_eq!(
+            words[..4],
+            [
+                "genie: firing Checkout 5xx",
+                "genie: acknowledged on it",
+                "genie: resolved checkout-5xx",
+                "events: firing it is full",
+            ],
+            "{said}"
+        );
+        // The other one that is missed, and nothing else.
+        assert_eq!(
+            house.active("genie").await,
+            ["replication is silent: it should speak every 10m"],
+            "{said}"
+        );
+        assert!(!said.contains("nightly-backup"), "{said}");
+    }
     house.ends();
 }

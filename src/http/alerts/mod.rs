@@ -29,7 +29,7 @@ pub use search::Search;
 use super::gate::{length, read, too_large};
 use super::{Named, Rooms, fault};
 use crate::alerts::proof::{Unproved, prove};
-use crate::alerts::{Malformed, Sent, Told};
+use crate::alerts::{Heading, Malformed, Sent, Told};
 use crate::domain::catalog::{AlertSource, SourceKind};
 use crate::domain::terms::DeliveryId;
 use crate::intake::{self, IntakeError, Taken};
@@ -72,7 +72,7 @@ pub async fn post(
         now: rooms.clock.now(),
     };
     match crate::alerts::read(&sent) {
-        Ok(told) => match take(&rooms, source, told, &headers, &bytes).await {
+        Ok(told) => match take(&rooms, source, told, &Heading::of(&headers), &bytes).await {
             Ok(done) => done.into_response(),
             Err(response) => *response,
         },
@@ -206,23 +206,20 @@ async fn take(
     rooms: &Rooms,
     source: &AlertSource,
     told: Told,
-    headers: &HeaderMap,
+    heading: &Heading,
     body: &Bytes,
 ) -> Result<Done, Box<Response>> {
     let alerts = told.alerts.len();
     let kind = source.kind.word();
     metrics::counter!("firebell_alerts_received_total", "source" => kind).increment(alerts as u64);
-    let content_type = headers.get(header::CONTENT_TYPE);
-    let content_type = content_type
-        .and_then(|it| it.to_str().ok())
-        .unwrap_or_default();
     let request = intake::Request {
         source: source.id.clone(),
         alerts: told.alerts,
         delivery: told
             .delivery
             .map(|id| DeliveryId::new(format!("alert/{}/{id}", source.id))),
-        content_type: content_type.chars().take(200).collect(),
+        content_type: heading.content_type().chars().take(200).collect(),
+        heading: heading.kept(),
         body: body.clone(),
     };
     if request.alerts.is_empty() {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::search::Search;
 use super::{admit, asked, come_again, take};
 use crate::alerts::opsgenie::{Request, act, create, key};
-use crate::alerts::{Malformed, Sent, Told};
+use crate::alerts::{Heading, Malformed, Sent, Told};
 use crate::domain::alert::{Alert, AlertStatus};
 use crate::domain::catalog::{AlertSource, SourceKind};
 use crate::http::{Named, Rooms};
@@ -37,7 +37,8 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    receive(&rooms, query.as_deref(), &headers, body, create).await
+    let heading = Heading::of(&headers);
+    receive(&rooms, query.as_deref(), &headers, &heading, body, create).await
 }
 
 /// `POST /v2/alerts/{alias}/{act}`
@@ -55,10 +56,9 @@ pub async fn post_act(
     if !is_by_alias(query.as_deref()) {
         return not_by_alias();
     }
-    receive(&rooms, query.as_deref(), &headers, body, |sent| {
-        act(sent, &alias, request)
-    })
-    .await
+    let heading = Heading::of(&headers).asking(&alias, &word);
+    let read = |sent: &Sent<'_>| act(sent, &alias, request);
+    receive(&rooms, query.as_deref(), &headers, &heading, body, read).await
 }
 
 /// `GET /v2/alerts`: the open alerts of this source that are asked for, the newest first.
@@ -160,6 +160,7 @@ async fn receive(
     rooms: &Rooms,
     query: Option<&str>,
     headers: &HeaderMap,
+    heading: &Heading,
     body: Body,
     read: impl FnOnce(&Sent<'_>) -> Result<Told, Malformed>,
 ) -> Response {
@@ -190,7 +191,7 @@ async fn receive(
             );
         }
     };
-    match take(rooms, source, told, headers, &bytes).await {
+    match take(rooms, source, told, heading, &bytes).await {
         Ok(_) => will_be("Request will be processed"),
         Err(response) => *response,
     }

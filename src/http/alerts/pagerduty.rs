@@ -13,7 +13,7 @@ use serde_json::json;
 use tracing::error;
 
 use super::{admit, come_again, take};
-use crate::alerts::{Malformed, Sent, Told, pagerduty};
+use crate::alerts::{Heading, Malformed, Sent, Told, pagerduty};
 use crate::domain::catalog::{AlertSource, SourceKind};
 use crate::domain::terms::DedupKey;
 use crate::http::Rooms;
@@ -31,7 +31,7 @@ pub async fn enqueue(
             Err(response) => return *response,
         };
     let key = told.alerts.first().map(|alert| alert.key.clone());
-    match take(&rooms, source, told, &headers, &bytes).await {
+    match take(&rooms, source, told, &Heading::of(&headers), &bytes).await {
         Ok(_) => processed(key),
         Err(response) => *response,
     }

@@ -17,7 +17,7 @@ use tracing::error;
 use super::filter::{Filter, RECEIVER};
 use super::{admit, count_malformed, take, turned_away};
 use crate::alerts::proof::Unproved;
-use crate::alerts::{Sent, alertmanager};
+use crate::alerts::{Heading, Sent, alertmanager};
 use crate::domain::catalog::{AlertSource, SourceKind};
 use crate::http::{Rooms, fault};
 use crate::store::alerts::KeptAlert;
@@ -57,7 +57,7 @@ pub async fn post(
             return refused(&why.reason);
         }
     };
-    match take(&rooms, source, told, &headers, &bytes).await {
+    match take(&rooms, source, told, &Heading::of(&headers), &bytes).await {
         Ok(_) => StatusCode::OK.into_response(),
         Err(response) => *response,
     }

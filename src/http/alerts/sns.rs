@@ -28,7 +28,7 @@ use crate::alerts::proof::Unproved;
 use crate::alerts::sns::{
     Certificates, Envelope, EnvelopeKind, certificate_url, confirm_url, verify,
 };
-use crate::alerts::{Sent, read};
+use crate::alerts::{Heading, Sent, read};
 use crate::domain::catalog::AlertSource;
 use crate::http::Rooms;
 
@@ -249,7 +249,7 @@ pub(super) async fn receive(
         now,
     };
     match read(&sent) {
-        Ok(told) => match take(rooms, source, told, headers, body).await {
+        Ok(told) => match take(rooms, source, told, &Heading::of(headers), body).await {
             Ok(done) => done.into_response(),
             Err(response) => *response,
         },
