@@ -73,6 +73,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/resolved.mrkdwn.j2"),
     ),
     (
+        "slack/samples.mrkdwn.j2",
+        include_str!("../templates/slack/samples.mrkdwn.j2"),
+    ),
+    (
         "slack/topic.txt.j2",
         include_str!("../templates/slack/topic.txt.j2"),
     ),

@@ -335,6 +335,7 @@ fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event
         group: group.clone(),
         tally: tally.clone(),
         turn,
+        turned: tally.turned_since(incident.alerts.get(group)),
     }]
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::change::Change;
 use super::group::Tally;
 use super::terms::{
-    Actor, ChannelId, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId, SeverityId,
-    SlackUserId, Status, Who,
+    Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId,
+    SeverityId, SlackUserId, Status, Who,
 };
 
 /// A fact. The names of its variants and fields are stored; they may be added to, never renamed.
@@ -145,6 +145,9 @@ pub enum Event {
         tally: Tally,
         /// What that means.
         turn: AlertTurn,
+        /// Which of those that are named have begun or ended since they were last told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        turned: Vec<DedupKey>,
     },
     /// Something was changed on purpose, while the incident lasts or shortly before.
     ChangeNoted(Change),

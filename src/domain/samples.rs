@@ -238,6 +238,7 @@ pub fn groups() -> [Group; 2] {
         samples: vec![Sample {
             key: DedupKey::new("sample"),
             title: "sample".to_owned(),
+            source: said(),
             is_firing: true,
             is_flapping: true,
         }],
@@ -260,6 +261,7 @@ fn alerts_changed(turn: AlertTurn) -> Event {
             samples: vec![Sample {
                 key: DedupKey::new("sample"),
                 title: "sample".to_owned(),
+                source: None,
                 is_firing: true,
                 is_flapping: true,
             }],
@@ -267,5 +269,6 @@ fn alerts_changed(turn: AlertTurn) -> Event {
             is_flapping: turn == AlertTurn::Flapping,
         },
         turn,
+        turned: vec![DedupKey::new("sample")],
     }
 }
