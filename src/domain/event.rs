@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::alert::Links;
 use super::change::Change;
 use super::group::Tally;
 use super::terms::{
@@ -232,6 +233,9 @@ pub struct Declared {
     /// The checklists that the severity brings along, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklists: Vec<String>,
+    /// Where to look, as the alert said that declared it.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
 }
 
 /// What a severity asked for when it was given to an incident.

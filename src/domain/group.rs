@@ -296,6 +296,7 @@ impl Group {
             description: self.description.clone(),
             started_at: Some(self.began_at),
             about: None,
+            links: self.links.clone(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::client::Outgoing;
 use super::interaction::{Style, careful, general};
 use super::message::{Composer, OFFERED, answer, moment, said, short};
 use super::text::cut;
+use crate::domain::alert::Links;
 use crate::domain::catalog::Then;
 use crate::domain::form::{show_duration, show_roughly};
 use crate::domain::group::{Group, Sample, sources, unnamed};
@@ -46,10 +47,7 @@ impl Composer {
             }),
             snoozed_until => snoozed.map(moment),
             incident => group.incident.as_ref().map(|id| id.as_str()),
-            runbook => group.links.runbook.as_deref(),
-            dashboard => group.links.dashboard.as_deref(),
-            silence => group.links.silence.as_deref(),
-            origin => group.links.origin.as_deref(),
+            ..where_to_look(&group.links)
         };
         let text = self.render("slack/alert.mrkdwn.j2", context)?;
         let fallback = match group.firing {
@@ -158,6 +156,16 @@ impl Composer {
             Style::Plain,
         ));
         buttons
+    }
+}
+
+/// An alert's links as `links.mrkdwn.j2` wants them.
+pub(super) fn where_to_look(links: &Links) -> Template {
+    context! {
+        runbook => links.runbook.as_deref(),
+        dashboard => links.dashboard.as_deref(),
+        silence => links.silence.as_deref(),
+        origin => links.origin.as_deref(),
     }
 }
 

@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value as Template, context};
 use serde_json::{Value, json};
 
-use super::alert_card::listed;
+use super::alert_card::{listed, where_to_look};
 use super::client::Outgoing;
 use super::interaction::{Style, button, careful, fits, overflow};
 use super::parse::{SUBCOMMANDS, Subcommand};
@@ -402,6 +402,7 @@ impl Composer {
             quieted => quieted.map(|(firing, total)| context! { firing => firing, total => total }),
             organization => self.catalog.organization.name.as_str(),
             command => self.catalog.slack.command.as_str(),
+            ..where_to_look(&incident.links)
         }
     }
 

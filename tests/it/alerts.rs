@@ -206,6 +206,8 @@ async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
         *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
 
         *Initial assessment:* The checkout answers with errors.
+
+        <https://runbooks.example.com/checkout|Runbook>
         [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
         "#);
     let card = bot.card(ROOM);
@@ -230,6 +232,8 @@ async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
         *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
 
         *Initial assessment:* The checkout answers with errors.
+
+        <https://runbooks.example.com/checkout|Runbook>
         [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
         "#);
     assert_eq!(bot.reads(ROOM), "");
@@ -289,6 +293,34 @@ async fn a_storm_is_one_incident_with_one_counted_card() {
 }
 
 #[tokio::test]
+async fn an_incident_that_an_alert_declared_leads_where_the_alert_leads() {
+    let bot = TestBot::with_routes().await;
+    let first = Alert {
+        links: Links {
+            runbook: Some("https://runbooks.example.com/checkout".into()),
+            dashboard: Some("https://grafana.example.com/d/checkout".into()),
+            silence: Some("https://am.example.com/#/silences/new".into()),
+            origin: Some("https://prometheus.example.com/graph".into()),
+        },
+        ..alert("pod-1", "critical", Signal::Firing)
+    };
+    bot.hears(vec![first]).await;
+    bot.fires("pod-2").await;
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let line = card.lines().find(|line| line.contains("Runbook"));
+    assert_snapshot!(line.unwrap_or_default(), @"<https://runbooks.example.com/checkout|Runbook> <https://grafana.example.com/d/checkout|Dashboard> <https://prometheus.example.com/graph|Source> <https://am.example.com/#/silences/new|Silence>");
+    let bookmarks = bot.channel(ROOM).bookmarks;
+    let bookmarks = bookmarks
+        .iter()
+        .map(|it| format!("{} {}", it.title, it.link));
+    assert_snapshot!(bookmarks.collect::<Vec<_>>().join("\n"), @r#"
+        Alert dashboard https://grafana.example.com/d/checkout
+        Runbook https://runbooks.example.com/checkout
+        "#);
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
 async fn every_alert_of_an_incident_is_named_on_its_card_and_its_timeline() {
     let bot = TestBot::with_routes().await;
     let titled = |title: &str, signal| Alert {
@@ -330,6 +362,8 @@ async fn every_alert_of_an_incident_is_named_on_its_card_and_its_timeline() {
         *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
 
         *Initial assessment:* The checkout answers with errors.
+
+        <https://runbooks.example.com/checkout|Runbook>
         [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
         "#);
     bot.user("bo").joins(ROOM).await;
