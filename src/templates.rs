@@ -57,6 +57,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/cut-off.mrkdwn.j2"),
     ),
     (
+        "slack/links.mrkdwn.j2",
+        include_str!("../templates/slack/links.mrkdwn.j2"),
+    ),
+    (
         "slack/notice.mrkdwn.j2",
         include_str!("../templates/slack/notice.mrkdwn.j2"),
     ),
@@ -71,6 +75,10 @@ const EMBEDDED: &[(&str, &str)] = &[
     (
         "slack/resolved.mrkdwn.j2",
         include_str!("../templates/slack/resolved.mrkdwn.j2"),
+    ),
+    (
+        "slack/samples.mrkdwn.j2",
+        include_str!("../templates/slack/samples.mrkdwn.j2"),
     ),
     (
         "slack/topic.txt.j2",

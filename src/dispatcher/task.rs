@@ -331,7 +331,7 @@ impl Task<'_> {
         }))
     }
 
-    /// What is worth a bookmark: the bridge, and the service's links.
+    /// What is worth a bookmark: the bridge, the service's links, and those of the alert that declared it.
     fn links(&self) -> Vec<(String, String)> {
         let catalog = &self.dispatcher.catalog;
         let bridge = catalog
@@ -354,11 +354,19 @@ impl Task<'_> {
                 }
                 (title, link.clone())
             });
+        let alert = &self.incident.links;
+        // The alert's own is the nearest.
         let runbooks = service.into_iter().flat_map(|service| &service.runbooks);
+        let runbooks = alert.runbook.iter().chain(runbooks);
         // What is no address is a file of the runbook folder.
         let runbooks = runbooks
             .filter(|runbook| runbook.starts_with("https://") || runbook.starts_with("http://"));
         let mut all: Vec<(String, String)> = bridge.chain(links).collect();
+        if let Some(link) = &alert.dashboard
+            && all.iter().all(|(_, known)| known != link)
+        {
+            all.push(("Alert dashboard".to_owned(), link.clone()));
+        }
         let mut number = 0;
         for link in runbooks {
             if all.iter().any(|(_, known)| known == link) {

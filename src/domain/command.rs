@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::alert::Links;
 use super::change::Change;
 use super::event::{Consequence, ExportFormat, KeptMessage, Mark, MessageRef, Resolution, Update};
 use super::group::Tally;
@@ -137,6 +138,8 @@ pub struct Declaration {
     pub started_at: Option<Timestamp>,
     /// The message that it was declared on, which goes on the timeline.
     pub about: Option<MessageRef>,
+    /// Where to look, if an alert says so.
+    pub links: Links,
 }
 
 impl Declaration {
@@ -149,6 +152,7 @@ impl Declaration {
             description: None,
             started_at: None,
             about: None,
+            links: Links::default(),
         }
     }
 }

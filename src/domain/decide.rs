@@ -304,6 +304,7 @@ fn declare(
         announce: catalog.slack.announce.clone(),
         invite,
         checklists: severity.checklists.clone(),
+        links: declaration.links.clone(),
     })];
     if let (Some(message), Some(by)) = (&declaration.about, world.actor.person()) {
         events.push(Event::MessageMarked {
@@ -335,6 +336,7 @@ fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event
         group: group.clone(),
         tally: tally.clone(),
         turn,
+        turned: tally.turned_since(incident.alerts.get(group)),
     }]
 }
 

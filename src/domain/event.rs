@@ -6,11 +6,12 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::alert::Links;
 use super::change::Change;
 use super::group::Tally;
 use super::terms::{
-    Actor, ChannelId, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId, SeverityId,
-    SlackUserId, Status, Who,
+    Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId,
+    SeverityId, SlackUserId, Status, Who,
 };
 
 /// A fact. The names of its variants and fields are stored; they may be added to, never renamed.
@@ -145,6 +146,9 @@ pub enum Event {
         tally: Tally,
         /// What that means.
         turn: AlertTurn,
+        /// Which of those that are named have begun or ended since they were last told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        turned: Vec<DedupKey>,
     },
     /// Something was changed on purpose, while the incident lasts or shortly before.
     ChangeNoted(Change),
@@ -229,6 +233,9 @@ pub struct Declared {
     /// The checklists that the severity brings along, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklists: Vec<String>,
+    /// Where to look, as the alert said that declared it.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
 }
 
 /// What a severity asked for when it was given to an incident.

@@ -326,6 +326,7 @@ pub fn declared() -> Event {
         announce: "#incidents".into(),
         invite: called_in(),
         checklists: vec!["first-steps".into()],
+        links: Default::default(),
     })
 }
 

@@ -43,7 +43,7 @@ pub struct Group {
     /// How long ago an open incident of its service may have been declared that it joins; none: it joins none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<SignedDuration>,
-    /// The source of its first alert, by id.
+    /// The source of the alert with which this round began, by id.
     pub source: String,
     /// What is affected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +122,9 @@ pub struct Sample {
     pub key: DedupKey,
     /// Its title.
     pub title: String,
+    /// Which source told of it; none, where an older version wrote it: the group's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Whether it fires.
     pub is_firing: bool,
     /// Whether it begins and ends again and again.
@@ -171,6 +174,65 @@ pub struct Tally {
     /// Whether one of them begins and ends again and again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_flapping: bool,
+}
+
+/// The sources of alerts in one line, the first to speak first; of what names none it is `own`.
+pub fn sources(samples: &[Sample], own: &str) -> String {
+    let mut sources: Vec<&str> = Vec::new();
+    for sample in samples.iter().rev() {
+        let source = sample.source.as_deref().unwrap_or(own);
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    match sources.is_empty() {
+        true => own.to_owned(),
+        false => sources.join(", "),
+    }
+}
+
+/// How many alerts a list leaves out.
+pub fn unnamed(samples: &[Sample], firing: u64, total: u64) -> u64 {
+    // A list that is not full names each, however often it began; a new round has forgotten what it did not name.
+    let (of, named) = match samples.len() {
+        SAMPLES.. => (total, samples.len()),
+        _ => (firing, samples.iter().filter(|it| it.is_firing).count()),
+    };
+    of.saturating_sub(named as u64)
+}
+
+impl Tally {
+    /// The alerts that have begun or ended since then, as far as they are named.
+    pub fn turned_since(&self, before: Option<&Tally>) -> Vec<DedupKey> {
+        let known = before.map_or(&[][..], |before| &before.samples);
+        let is_news = |sample: &&Sample| match known.iter().find(|it| it.key == sample.key) {
+            Some(known) => known.is_firing != sample.is_firing,
+            None => true,
+        };
+        let turned = self.samples.iter().filter(is_news);
+        turned.map(|sample| sample.key.clone()).collect()
+    }
+
+    /// The titles of those of these alerts that fire, or of those that do not, in one line, each with its source if that
+    /// is not the group's; none, if there are none.
+    pub fn titles(&self, of: &[DedupKey], firing: bool) -> Option<String> {
+        let samples = self.samples.iter();
+        let titles = samples
+            .filter(|sample| sample.is_firing == firing && of.contains(&sample.key))
+            .map(|sample| match &sample.source {
+                Some(source) if *source != self.source => format!("{} ({source})", sample.title),
+                Some(_) | None => sample.title.clone(),
+            });
+        let titles: Vec<_> = titles.collect();
+        (!titles.is_empty()).then(|| titles.join("; "))
+    }
+
+    /// Which of its alerts begin and end again and again, in one line.
+    pub fn flapping(&self) -> Option<String> {
+        let samples = self.samples.iter().filter(|sample| sample.is_flapping);
+        let titles: Vec<_> = samples.map(|sample| sample.title.as_str()).collect();
+        (!titles.is_empty()).then(|| titles.join("; "))
+    }
 }
 
 impl Group {
@@ -234,6 +296,7 @@ impl Group {
             description: self.description.clone(),
             started_at: Some(self.began_at),
             about: None,
+            links: self.links.clone(),
         }
     }
 
@@ -263,11 +326,11 @@ impl Group {
         DeliveryId::new(format!("alerts/{}/{}", self.id, self.round))
     }
 
-    /// Takes in what became of one of its alerts, and says what the world must be told of it.
+    /// Takes in what became of one of its alerts, of which that source spoke, and says what the world must be told of it.
     pub fn take(
         &mut self,
         routed: &Routed,
-        alert: &Alert,
+        (source, alert): (&str, &Alert),
         change: Change,
         flaps_until: Option<Timestamp>,
         now: Timestamp,
@@ -277,11 +340,11 @@ impl Group {
             Change::Acknowledged => {}
             Change::Began => {
                 if self.is_over(now) {
-                    self.begin(routed, alert, now);
+                    self.begin(routed, source, alert, now);
                 } else if self.is_quieted && routed.urgency < self.urgency {
                     // What it grows to may not be the quieter.
                     let others = self.firing;
-                    self.begin(routed, alert, now);
+                    self.begin(routed, source, alert, now);
                     (self.firing, self.total) = (others, 0);
                 } else if routed.urgency < self.urgency && self.incident.is_none() {
                     // Nobody has been told how bad it is yet, or a card tells it: the worst counts, whoever came first.
@@ -297,7 +360,7 @@ impl Group {
         self.changed_at = now;
         let begins_to_flap = flaps_until.is_some() && !self.is_flapping(now);
         self.flaps_until = flaps_until.max(self.flaps_until);
-        self.sample(alert, change, flaps_until.is_some());
+        self.sample(source, alert, change, flaps_until.is_some());
         self.version += 1;
         if self.hold.is_some() {
             return match change {
@@ -320,7 +383,8 @@ impl Group {
         self.round == 0 || self.rests || is_empty || (self.then != Then::Declare && is_quiet)
     }
 
-    fn begin(&mut self, routed: &Routed, alert: &Alert, now: Timestamp) {
+    fn begin(&mut self, routed: &Routed, source: &str, alert: &Alert, now: Timestamp) {
+        source.clone_into(&mut self.source);
         self.then = routed.then;
         self.channel.clone_from(&routed.channel);
         self.join = routed.join;
@@ -343,7 +407,7 @@ impl Group {
         self.acknowledged_by = None;
     }
 
-    fn sample(&mut self, alert: &Alert, change: Change, is_flapping: bool) {
+    fn sample(&mut self, source: &str, alert: &Alert, change: Change, is_flapping: bool) {
         let known = self.samples.iter().position(|it| it.key == alert.key);
         let known = known.map(|place| self.samples.remove(place));
         let sample = match (known, change) {
@@ -357,6 +421,7 @@ impl Group {
             (_, Change::Began | Change::Counted | Change::Late) => Sample {
                 key: alert.key.clone(),
                 title: alert.title.clone(),
+                source: Some(source.to_owned()),
                 is_firing: true,
                 is_flapping,
             },
@@ -687,6 +752,9 @@ impl Group {
         self.samples.retain(|sample| sample.is_firing);
         if let Some(sample) = self.samples.first() {
             self.title.clone_from(&sample.title);
+            if let Some(source) = &sample.source {
+                self.source.clone_from(source);
+            }
         }
         self.changed_at = now;
     }
@@ -758,9 +826,13 @@ mod tests {
                 expires_at: None,
             };
             let flaps_until = flaps.then(|| second(at) + SignedDuration::from_mins(30));
-            let orders = self
-                .group
-                .take(&self.routed, &alert, change, flaps_until, second(at));
+            let orders = self.group.take(
+                &self.routed,
+                ("prometheus", &alert),
+                change,
+                flaps_until,
+                second(at),
+            );
             shown(&orders)
         }
 
@@ -792,6 +864,56 @@ mod tests {
             round,
             incident: IncidentId::new(id),
         }
+    }
+
+    #[test]
+    fn what_a_list_leaves_out_is_counted() {
+        let mut it = Told::new(Then::Declare);
+        for n in 0..4 {
+            it.hears(n, &n.to_string(), Change::Began, false);
+        }
+        // That one of them has begun anew leaves none out.
+        it.hears(5, "0", Change::Ended, false);
+        it.hears(6, "0", Change::Began, false);
+        let left_out = |it: &Told| {
+            let Group {
+                samples,
+                firing,
+                total,
+                ..
+            } = &it.group;
+            unnamed(samples, *firing, *total)
+        };
+        assert_eq!((it.group.total, left_out(&it)), (5, 0));
+        for n in 4..9 {
+            it.hears(10 + n, &n.to_string(), Change::Began, false);
+        }
+        assert_eq!((it.group.total, left_out(&it)), (10, 5));
+    }
+
+    #[test]
+    fn what_is_left_of_a_round_is_told_with_its_own_title_and_source() {
+        let mut it = Told::new(Then::Declare);
+        it.hears(0, "disk", Change::Began, false);
+        it.hears(1, "memory", Change::Began, false);
+        it.learns(2, &opened(1, "INC-1"));
+        it.hears(3, "disk", Change::Ended, false);
+        let before = it.group.tally(second(3));
+        assert_eq!(before.turned_since(Some(&before)), []);
+        assert_eq!(
+            before.titles(&before.turned_since(None), false).as_deref(),
+            Some("disk")
+        );
+        it.learns(
+            4,
+            &GroupReport::IncidentOver {
+                incident: IncidentId::new("INC-1"),
+            },
+        );
+        let after = it.group.tally(second(4));
+        assert_eq!((after.title.as_str(), after.total), ("memory", 1));
+        assert_eq!(sources(&after.samples, "own"), "prometheus");
+        assert_eq!(sources(&[], "own"), "own");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::alert::Links;
 use super::event::{
     Consequence, Declared, Event, FollowUp, Invitee, MessageRef, Recorded, Resolution,
     SeverityTerms, Update,
@@ -67,6 +68,9 @@ pub struct Incident {
     pub names: BTreeMap<SlackUserId, String>,
     /// What could not be done, and why: told once each; the newest few dozen.
     pub failures: Vec<(String, String)>,
+    /// Where to look, as the alert said that declared it.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
     /// How its alerts stand, by group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub alerts: BTreeMap<GroupId, Tally>,
@@ -278,6 +282,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
         resolution: Resolution::default(),
         names: BTreeMap::new(),
         failures: Vec::new(),
+        links: declared.links.clone(),
         alerts: BTreeMap::new(),
     };
     if let Some(commander) = &declared.commander {

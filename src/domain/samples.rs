@@ -25,12 +25,12 @@ pub fn samples(catalog: &Catalog) -> Vec<(Incident, Vec<Recorded>)> {
     vec![
         live(
             &full,
-            declared(catalog, Some(ana.clone()), said()),
+            declared(catalog, Some(ana.clone()), said(), links()),
             events(&ana, said),
         ),
         live(
             &Actor::Firebell,
-            declared(catalog, None, None),
+            declared(catalog, None, None, Links::default()),
             events(&Who::named("ana"), || None),
         ),
     ]
@@ -64,7 +64,12 @@ fn live(actor: &Actor, declared: Event, events: Vec<Event>) -> (Incident, Vec<Re
     (incident, record)
 }
 
-fn declared(catalog: &Catalog, commander: Option<Who>, description: Option<String>) -> Event {
+fn declared(
+    catalog: &Catalog,
+    commander: Option<Who>,
+    description: Option<String>,
+    links: Links,
+) -> Event {
     Event::Declared(Declared {
         id: IncidentId::new("INC-1970-0101-001"),
         title: "sample".to_owned(),
@@ -82,6 +87,7 @@ fn declared(catalog: &Catalog, commander: Option<Who>, description: Option<Strin
         announce: "#incidents".to_owned(),
         invite: vec![],
         checklists: vec![],
+        links,
     })
 }
 
@@ -217,7 +223,6 @@ pub fn groups() -> [Group; 2] {
         join: None,
         hold: None,
     };
-    let said = || Some("https://example.com/sample".to_owned());
     let least = Group {
         title: "sample".to_owned(),
         ..Group::new(&routed, "sample", now)
@@ -226,18 +231,14 @@ pub fn groups() -> [Group; 2] {
         service: Some(ServiceId::new("sample")),
         severity: Some(SeverityId::new("p1")),
         values: [("region".to_owned(), "sample".to_owned())].into(),
-        description: said(),
-        links: Links {
-            runbook: said(),
-            dashboard: said(),
-            silence: said(),
-            origin: said(),
-        },
+        description: Some("sample".to_owned()),
+        links: links(),
         firing: 2,
         total: 3,
         samples: vec![Sample {
             key: DedupKey::new("sample"),
             title: "sample".to_owned(),
+            source: Some("sample".to_owned()),
             is_firing: true,
             is_flapping: true,
         }],
@@ -247,6 +248,16 @@ pub fn groups() -> [Group; 2] {
         ..least.clone()
     };
     [full, least]
+}
+
+fn links() -> Links {
+    let link = || Some("https://example.com/sample".to_owned());
+    Links {
+        runbook: link(),
+        dashboard: link(),
+        silence: link(),
+        origin: link(),
+    }
 }
 
 fn alerts_changed(turn: AlertTurn) -> Event {
@@ -260,6 +271,7 @@ fn alerts_changed(turn: AlertTurn) -> Event {
             samples: vec![Sample {
                 key: DedupKey::new("sample"),
                 title: "sample".to_owned(),
+                source: None,
                 is_firing: true,
                 is_flapping: true,
             }],
@@ -267,5 +279,6 @@ fn alerts_changed(turn: AlertTurn) -> Event {
             is_flapping: turn == AlertTurn::Flapping,
         },
         turn,
+        turned: vec![DedupKey::new("sample")],
     }
 }

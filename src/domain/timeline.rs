@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::change::Change;
 use super::event::{AlertTurn, Event, Mark, Recorded, Resolution, Update};
 use super::form::show_duration;
-use super::group::Tally;
-use super::terms::SlackUserId;
+use super::group::{Tally, sources};
+use super::terms::{DedupKey, SlackUserId};
 
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,27 +229,13 @@ fn words(event: &Event) -> (Sort, String) {
                 format!("Asked Slack for names: {}", names.join(", ")),
             )
         }
-        Event::AlertsChanged { tally, turn, .. } => {
-            let Tally {
-                title,
-                source,
-                firing,
-                total,
-                ..
-            } = tally;
-            let text = match turn {
-                AlertTurn::Joined if *total > 1 => {
-                    format!("{firing} alerts from {source}: {title}")
-                }
-                AlertTurn::Joined => format!("Alert from {source}: {title}"),
-                AlertTurn::Counted if *firing == 1 => {
-                    format!("One alert fires, {total} so far: {title}")
-                }
-                AlertTurn::Counted => format!("{firing} alerts fire, {total} so far: {title}"),
-                AlertTurn::Over => format!("All alerts are over: {title}"),
-                AlertTurn::Flapping => format!("Flapping, {total} so far: {title}"),
-                AlertTurn::Again => format!("Firing again: {title}"),
-            };
+        Event::AlertsChanged {
+            tally,
+            turn,
+            turned,
+            group: _,
+        } => {
+            let text = told_alerts(tally, *turn, turned);
             let text = match tally.is_quieted {
                 true => format!("Quieted: {text}"),
                 false => text,
@@ -258,6 +244,49 @@ fn words(event: &Event) -> (Sort, String) {
         }
         Event::ChangeNoted(change) => (Sort::Note, told_change(change)),
         Event::EffectFailed { what, why, .. } => (Sort::Status, format!("Could not {what}: {why}")),
+    }
+}
+
+/// How alerts stand, and which of them are news.
+fn told_alerts(tally: &Tally, turn: AlertTurn, turned: &[DedupKey]) -> String {
+    let Tally {
+        title,
+        source,
+        firing,
+        total,
+        samples,
+        is_quieted: _,
+        is_flapping: _,
+    } = tally;
+    let sources = sources(samples, source);
+    let (began, ended) = (tally.titles(turned, true), tally.titles(turned, false));
+    let first = || began.as_ref().unwrap_or(title);
+    match turn {
+        AlertTurn::Joined if *total > 1 => format!("{firing} alerts from {sources}: {}", first()),
+        AlertTurn::Joined => format!("Alert from {sources}: {}", first()),
+        AlertTurn::Counted => {
+            let fire = match firing {
+                1 => "One alert fires".to_owned(),
+                _ => format!("{firing} alerts fire"),
+            };
+            let news = match (&began, &ended) {
+                (Some(began), Some(ended)) => format!(": {began}; over: {ended}"),
+                (Some(began), None) => format!(": {began}"),
+                (None, Some(ended)) => format!("; over: {ended}"),
+                (None, None) => format!(": {title}"),
+            };
+            format!("{fire}, {total} so far{news}")
+        }
+        AlertTurn::Over => match ended {
+            Some(last) if *total > 1 => format!("All alerts are over, the last: {last}"),
+            _ => format!("All alerts are over: {title}"),
+        },
+        AlertTurn::Flapping => {
+            let flapping = tally.flapping();
+            let which = flapping.as_ref().unwrap_or(title);
+            format!("Flapping, {total} so far: {which}")
+        }
+        AlertTurn::Again => format!("Firing again: {}", first()),
     }
 }
 

@@ -168,10 +168,30 @@ pub(super) struct Summary<'a> {
     milestones: Vec<Reached>,
     durations: Vec<Took>,
     people: Vec<Person<'a>>,
-    alerts: [(); 0],
+    alerts: Vec<AlertsOf<'a>>,
     actions: [(); 0],
     follow_ups: Vec<Task<'a>>,
     record: Proof<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct AlertsOf<'a> {
+    title: &'a str,
+    source: &'a str,
+    first_told_at: String,
+    over_at: Option<String>,
+    firing: u64,
+    total: u64,
+    quieted: bool,
+    named: Vec<NamedAlert<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct NamedAlert<'a> {
+    title: &'a str,
+    source: &'a str,
+    first_told_at: String,
+    firing: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -332,7 +352,30 @@ impl<'a> Summary<'a> {
                         .collect(),
                 })
                 .collect(),
-            alerts: [],
+            alerts: facts
+                .survey
+                .alerts
+                .iter()
+                .map(|group| AlertsOf {
+                    title: &group.tally.title,
+                    source: &group.tally.source,
+                    first_told_at: stamp(group.since),
+                    over_at: group.over_at.map(stamp),
+                    firing: group.tally.firing,
+                    total: group.tally.total,
+                    quieted: group.tally.is_quieted,
+                    named: group
+                        .named
+                        .iter()
+                        .map(|(at, sample)| NamedAlert {
+                            title: &sample.title,
+                            source: group.source_of(sample),
+                            first_told_at: stamp(*at),
+                            firing: sample.is_firing,
+                        })
+                        .collect(),
+                })
+                .collect(),
             actions: [],
             follow_ups: incident
                 .follow_ups

@@ -7,6 +7,7 @@
 //! `order` reads the timeline in the order in which things happened; there is one file for each form, which holds
 //! all the escaping of that form; `verify` proves a JSON file.
 
+mod alerts;
 mod csv;
 mod drawing;
 mod facts;

@@ -121,6 +121,35 @@ pub(super) fn page(facts: &Facts<'_>, pen: &Pen) -> Value {
             }
         })
         .collect();
+    let alerts: Vec<Value> = facts
+        .survey
+        .alerts
+        .iter()
+        .map(|group| {
+            let named: Vec<Value> = group
+                .named
+                .iter()
+                .map(|(at, sample)| {
+                    context! {
+                        title => line(&sample.title),
+                        source => line(group.source_of(sample)),
+                        since => moment(*at),
+                        is_firing => sample.is_firing,
+                    }
+                })
+                .collect();
+            context! {
+                title => line(&group.tally.title),
+                sources => line(&group.sources()),
+                since => moment(group.since),
+                over_at => group.over_at.map(&moment),
+                firing => group.tally.firing,
+                total => group.tally.total,
+                is_quieted => group.tally.is_quieted,
+                named,
+            }
+        })
+        .collect();
     let said = &incident.resolution;
     let nothing: Vec<Value> = Vec::new();
     context! {
@@ -157,8 +186,8 @@ pub(super) fn page(facts: &Facts<'_>, pen: &Pen) -> Value {
         milestones,
         delays,
         people,
-        // Until alerts and actions are part of the record.
-        alerts => nothing.clone(),
+        alerts,
+        // Until actions are part of the record.
         actions => nothing,
         follow_ups,
         update_count => facts.survey.updates,

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::alerts::AlertGroup;
 use super::drawing::Sketch;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::terms::{Role, Status, Who};
 
-/// What was noted. It grows with the number of people, not with the timeline.
+/// What was noted. It grows with the number of people and of groups of alerts, not with the timeline.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// Everybody who took part, in the order of their first appearance.
@@ -19,6 +20,8 @@ pub(super) struct Survey {
     pub(super) mitigated: bool,
     /// How many updates were given.
     pub(super) updates: u64,
+    /// Its alerts, in the order in which it heard of them.
+    pub(super) alerts: Vec<AlertGroup>,
     by_key: HashMap<String, usize>,
     holders: HashMap<Role, usize>,
 }
@@ -96,6 +99,7 @@ impl Survey {
             | Event::ChangeNoted(_)
             | Event::EffectFailed { .. } => {}
         }
+        AlertGroup::note(&mut self.alerts, recorded);
         if let Some(sketch) = &mut self.sketch {
             sketch.add(recorded);
         }

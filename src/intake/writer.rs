@@ -517,9 +517,10 @@ impl Writer {
             version: 0,
             group: Group::new(&signal.routed, signal.id.source(), now),
         });
+        let told = (signal.id.source(), signal.alert);
         let orders = held
             .group
-            .take(&signal.routed, signal.alert, change, flaps_until, now);
+            .take(&signal.routed, told, change, flaps_until, now);
         commit.put_group(held, orders, now);
     }
 

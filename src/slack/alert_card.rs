@@ -9,26 +9,20 @@ use serde_json::json;
 use super::client::Outgoing;
 use super::interaction::{Style, careful, general};
 use super::message::{Composer, OFFERED, answer, moment, said, short};
+use super::text::cut;
+use crate::domain::alert::Links;
 use crate::domain::catalog::Then;
 use crate::domain::form::{show_duration, show_roughly};
-use crate::domain::group::Group;
+use crate::domain::group::{Group, Sample, sources, unnamed};
 use crate::domain::incident::Incident;
 use crate::templates::{bold, mrkdwn};
+
+/// The most characters of an alert's title in a list.
+const TITLE: usize = 200;
 
 impl Composer {
     /// The card of a group of alerts.
     pub fn alert_card(&self, group: &Group, now: Timestamp) -> anyhow::Result<Outgoing> {
-        let samples: Vec<_> = group
-            .samples
-            .iter()
-            .map(|sample| {
-                context! {
-                    title => sample.title.as_str(),
-                    is_firing => sample.is_firing,
-                    is_flapping => sample.is_flapping,
-                }
-            })
-            .collect();
         let severity = group
             .severity
             .as_ref()
@@ -37,14 +31,14 @@ impl Composer {
         let context = context! {
             title => group.title.as_str(),
             description => group.description.as_deref(),
-            source => group.source.as_str(),
+            source => sources(&group.samples, &group.source),
             severity => severity.map(|severity| short(&severity.name)),
             service => self.service_name(group),
             values => values(group),
             firing => group.firing,
             total => group.total,
-            more => group.total.saturating_sub(group.samples.len() as u64),
-            samples => samples,
+            more => unnamed(&group.samples, group.firing, group.total),
+            samples => listed(&group.samples),
             since => moment(group.began_at),
             lasted => show_roughly(group.changed_at.duration_since(group.began_at)),
             acknowledged_by => group.acknowledged_by.as_ref().map(|who| context! {
@@ -53,10 +47,7 @@ impl Composer {
             }),
             snoozed_until => snoozed.map(moment),
             incident => group.incident.as_ref().map(|id| id.as_str()),
-            runbook => group.links.runbook.as_deref(),
-            dashboard => group.links.dashboard.as_deref(),
-            silence => group.links.silence.as_deref(),
-            origin => group.links.origin.as_deref(),
+            ..where_to_look(&group.links)
         };
         let text = self.render("slack/alert.mrkdwn.j2", context)?;
         let fallback = match group.firing {
@@ -166,6 +157,33 @@ impl Composer {
         ));
         buttons
     }
+}
+
+/// An alert's links as `links.mrkdwn.j2` wants them.
+pub(super) fn where_to_look(links: &Links) -> Template {
+    context! {
+        runbook => links.runbook.as_deref(),
+        dashboard => links.dashboard.as_deref(),
+        silence => links.silence.as_deref(),
+        origin => links.origin.as_deref(),
+    }
+}
+
+/// Alerts as the list of them wants them: each with its source, if they have several.
+pub(super) fn listed(samples: &[Sample]) -> Vec<Template> {
+    let is_mixed = samples.windows(2).any(|pair| match pair {
+        [one, other] => one.source != other.source,
+        _ => false,
+    });
+    let listed = samples.iter().map(|sample| {
+        context! {
+            title => cut(&sample.title, TITLE),
+            source => sample.source.as_deref().filter(|_| is_mixed),
+            is_firing => sample.is_firing,
+            is_flapping => sample.is_flapping,
+        }
+    });
+    listed.collect()
 }
 
 /// What the alerts of a group have in common, as far as a person wants to read it.

@@ -9,6 +9,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value as Template, context};
 use serde_json::{Value, json};
 
+use super::alert_card::{listed, where_to_look};
 use super::client::Outgoing;
 use super::interaction::{Style, button, careful, fits, overflow};
 use super::parse::{SUBCOMMANDS, Subcommand};
@@ -16,6 +17,7 @@ use super::text::{clean, cut};
 use crate::domain::catalog::Catalog;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::form::show_roughly;
+use crate::domain::group::{sources, unnamed};
 use crate::domain::incident::{Incident, Room};
 use crate::domain::runbook::Checklist;
 use crate::domain::samples;
@@ -355,9 +357,11 @@ impl Composer {
             .map(|tally| {
                 context! {
                     title => tally.title.as_str(),
-                    source => tally.source.as_str(),
+                    sources => sources(&tally.samples, &tally.source),
                     firing => tally.firing,
                     total => tally.total,
+                    samples => listed(&tally.samples),
+                    more => unnamed(&tally.samples, tally.firing, tally.total),
                     is_flapping => tally.is_flapping,
                 }
             })
@@ -398,6 +402,7 @@ impl Composer {
             quieted => quieted.map(|(firing, total)| context! { firing => firing, total => total }),
             organization => self.catalog.organization.name.as_str(),
             command => self.catalog.slack.command.as_str(),
+            ..where_to_look(&incident.links)
         }
     }
 
@@ -414,6 +419,14 @@ impl Composer {
             Event::StatusChanged { from, to } => context! { from => from.word(), to => to.word() },
             Event::RoleAssigned { role, .. } => context! { role => role.title() },
             Event::SeverityChanged { from, .. } => context! { from => self.severity_name(from) },
+            Event::AlertsChanged { tally, turned, .. } => context! {
+                sources => sources(&tally.samples, &tally.source),
+                began => tally.titles(turned, true),
+                ended => tally.titles(turned, false),
+                flapping => tally.flapping(),
+                samples => listed(&tally.samples),
+                more => unnamed(&tally.samples, tally.firing, tally.total),
+            },
             _ => context! {},
         };
         let (due, late) = match &recorded.event {

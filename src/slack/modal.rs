@@ -493,13 +493,14 @@ impl Fields<'_> {
 
     fn declaration(&self, about: Option<MessageRef>) -> Result<Declaration, Errors> {
         let started = self.value("started")["selected_date_time"].as_i64();
+        let title = self.needed("title", "What is wrong, in a few words?")?;
         Ok(Declaration {
-            title: self.needed("title", "What is wrong, in a few words?")?,
             severity: self.chosen("severity").map(SeverityId::new),
             service: self.chosen("service").map(ServiceId::new),
             description: self.text("description"),
             started_at: started.and_then(|at| Timestamp::from_second(at).ok()),
             about,
+            ..Declaration::titled(title)
         })
     }
 

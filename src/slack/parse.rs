@@ -431,12 +431,10 @@ fn declare(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
         None => (title, None),
     };
     Ok(Request::Declare(Declaration {
-        title,
         severity,
         service,
         description,
-        started_at: None,
-        about: None,
+        ..Declaration::titled(title)
     }))
 }
 

@@ -140,8 +140,13 @@ impl TestBot {
 
     /// A source says this.
     async fn hears(&self, alerts: Vec<Alert>) -> Taken {
+        self.hears_from("prometheus", alerts).await
+    }
+
+    /// That source says this.
+    async fn hears_from(&self, source: &str, alerts: Vec<Alert>) -> Taken {
         let request = Request {
-            source: "prometheus".into(),
+            source: source.into(),
             alerts,
             delivery: None,
             content_type: "application/json".into(),
@@ -202,6 +207,8 @@ async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
         *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
 
         *Initial assessment:* The checkout answers with errors.
+
+        <https://runbooks.example.com/checkout|Runbook>
         [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
         "#);
     let card = bot.card(ROOM);
@@ -219,11 +226,15 @@ async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
         *Severity:* P1 - Critical
         *Status:* Investigating
         *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
-        *Alerts:* 2 firing, 2 so far: 5xx above 5 % on pod-1 (prometheus)
+        *Alerts:* 2 firing, 2 so far (prometheus)
+        :small_red_triangle: 5xx above 5 % on pod-2
+        :small_red_triangle: 5xx above 5 % on pod-1
         *ETA:* TBD
         *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
 
         *Initial assessment:* The checkout answers with errors.
+
+        <https://runbooks.example.com/checkout|Runbook>
         [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
         "#);
     assert_eq!(bot.reads(ROOM), "");
@@ -238,7 +249,7 @@ async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
     bot.ends("pod-1").await;
     bot.ends("pod-2").await;
     bot.advance(minutes(1)).await;
-    assert_snapshot!(bot.reads(ROOM), @":white_check_mark: All alerts of *5xx above 5 % on pod-1* are over. If users are fine too: `/incident resolve`.");
+    assert_snapshot!(bot.reads(ROOM), @":white_check_mark: All alerts are over, the last: *5xx above 5 % on pod-2*. If users are fine too: `/incident resolve`.");
     assert_eq!(bot.incident(ID).await.status, Status::Investigating);
     bot.fires("pod-1").await;
     bot.advance(minutes(1)).await;
@@ -248,11 +259,11 @@ async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
         <!date^1757860200^{time}|14:30 UTC> Declared P1 - Critical: 5xx above 5 % on pod-1 (service checkout)
         The checkout answers with errors. _prometheus_
         <!date^1757860200^{time}|14:30 UTC> Alert from prometheus: 5xx above 5 % on pod-1 _prometheus_
-        <!date^1757860260^{time}|14:31 UTC> 2 alerts fire, 2 so far: 5xx above 5 % on pod-1 _prometheus_
+        <!date^1757860260^{time}|14:31 UTC> 2 alerts fire, 2 so far: 5xx above 5 % on pod-2 _prometheus_
         <!date^1757860320^{time}|14:32 UTC> Acknowledged by @bo _bo_
         <!date^1757860320^{time}|14:32 UTC> Incident Commander: @bo _bo_
-        <!date^1757860320^{time}|14:32 UTC> One alert fires, 2 so far: 5xx above 5 % on pod-1 _prometheus_
-        <!date^1757860332^{time}|14:32 UTC> All alerts are over: 5xx above 5 % on pod-1 _prometheus_
+        <!date^1757860320^{time}|14:32 UTC> One alert fires, 2 so far; over: 5xx above 5 % on pod-1 _prometheus_
+        <!date^1757860332^{time}|14:32 UTC> All alerts are over, the last: 5xx above 5 % on pod-2 _prometheus_
         <!date^1757860380^{time}|14:33 UTC> Firing again: 5xx above 5 % on pod-1 _prometheus_
         "#);
     assert_eq!(bot.store.all_ids().await.unwrap().len(), 1);
@@ -280,6 +291,94 @@ async fn a_storm_is_one_incident_with_one_counted_card() {
     );
     bot.slack.mark_read();
     bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_incident_that_an_alert_declared_leads_where_the_alert_leads() {
+    let bot = TestBot::with_routes().await;
+    let first = Alert {
+        links: Links {
+            runbook: Some("https://runbooks.example.com/checkout".into()),
+            dashboard: Some("https://grafana.example.com/d/checkout".into()),
+            silence: Some("https://am.example.com/#/silences/new".into()),
+            origin: Some("https://prometheus.example.com/graph".into()),
+        },
+        ..alert("pod-1", "critical", Signal::Firing)
+    };
+    bot.hears(vec![first]).await;
+    bot.fires("pod-2").await;
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let line = card.lines().find(|line| line.contains("Runbook"));
+    assert_snapshot!(line.unwrap_or_default(), @"<https://runbooks.example.com/checkout|Runbook> <https://grafana.example.com/d/checkout|Dashboard> <https://prometheus.example.com/graph|Source> <https://am.example.com/#/silences/new|Silence>");
+    let bookmarks = bot.channel(ROOM).bookmarks;
+    let bookmarks = bookmarks
+        .iter()
+        .map(|it| format!("{} {}", it.title, it.link));
+    assert_snapshot!(bookmarks.collect::<Vec<_>>().join("\n"), @r#"
+        Alert dashboard https://grafana.example.com/d/checkout
+        Runbook https://runbooks.example.com/checkout
+        "#);
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn every_alert_of_an_incident_is_named_on_its_card_and_its_timeline() {
+    let bot = TestBot::with_routes().await;
+    let titled = |title: &str, signal| Alert {
+        title: title.into(),
+        ..alert(title, "critical", signal)
+    };
+    bot.hears(vec![titled("HighErr of checkout on n1", Signal::Firing)])
+        .await;
+    let card = bot.card(ROOM);
+    bot.slack.mark_read();
+    bot.clock.advance(minutes(1));
+    bot.hears(vec![titled("HighErr2 of checkout on n1", Signal::Firing)])
+        .await;
+    bot.hears_from(
+        "grafana",
+        vec![titled("5xx ratio above 5%", Signal::Firing)],
+    )
+    .await;
+    bot.advance(minutes(1)).await;
+    bot.hears_from("datadog", vec![titled("checkout p99", Signal::Firing)])
+        .await;
+    bot.hears(vec![titled("HighErr of checkout on n1", Signal::Resolved)])
+        .await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.message(ROOM, &card), @r#"
+        :rotating_light: *INCIDENT - P1*
+        *HighErr of checkout on n1*
+        *Incident ID:* INC-2025-0914-001
+        *Service:* Checkout
+        *Severity:* P1 - Critical
+        *Status:* Investigating
+        *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+        *Alerts:* 3 firing, 4 so far (prometheus, grafana, datadog)
+        :white_check_mark: HighErr of checkout on n1 (prometheus)
+        :small_red_triangle: checkout p99 (datadog)
+        :small_red_triangle: 5xx ratio above 5% (grafana)
+        :small_red_triangle: HighErr2 of checkout on n1 (prometheus)
+        *ETA:* TBD
+        *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
+
+        *Initial assessment:* The checkout answers with errors.
+
+        <https://runbooks.example.com/checkout|Runbook>
+        [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
+        "#);
+    bot.user("bo").joins(ROOM).await;
+    assert_snapshot!(bot.types("bo", ROOM, "/incident timeline").await, @r#"
+        *Timeline of INC-2025-0914-001: HighErr of checkout on n1*
+        <!date^1757860200^{time}|14:30 UTC> Declared P1 - Critical: HighErr of checkout on n1 (service checkout)
+        The checkout answers with errors. _prometheus_
+        <!date^1757860200^{time}|14:30 UTC> Alert from prometheus: HighErr of checkout on n1 _prometheus_
+        <!date^1757860260^{time}|14:31 UTC> 2 alerts fire, 2 so far: HighErr2 of checkout on n1 _prometheus_
+        <!date^1757860266^{time}|14:31 UTC> 3 alerts fire, 3 so far: 5xx ratio above 5% (grafana) _prometheus_
+        <!date^1757860320^{time}|14:32 UTC> 4 alerts fire, 4 so far: checkout p99 (datadog) _prometheus_
+        <!date^1757860332^{time}|14:32 UTC> 3 alerts fire, 4 so far; over: HighErr of checkout on n1 _prometheus_
+        "#);
+    bot.finish_unread().await;
 }
 
 #[tokio::test]

@@ -12,9 +12,10 @@ use firebell::domain::command::{Command, Declaration, Report};
 use firebell::domain::event::{
     Event, ExportFormat, KeptMessage, Mark, MessageRef, Recorded, Resolution, Update,
 };
+use firebell::domain::group::{Sample, Tally};
 use firebell::domain::incident::fold;
 use firebell::domain::terms::{
-    Actor, ChannelId, IncidentId, MessageTs, Role, SlackUserId, Status, Who,
+    Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, Role, SlackUserId, Status, Who,
 };
 use firebell::engine::{Engine, Envelope, Wish};
 use firebell::export::{self, Verdict, verify_file};
@@ -133,6 +134,85 @@ fn message(ts: &str) -> MessageRef {
         channel: ChannelId::new("C0WARROOM1"),
         ts: MessageTs::new(ts),
     }
+}
+
+/// That so many alerts fire, and which were the newest: title, source, whether it fires.
+fn alerts_stand(firing: u64, total: u64, newest: &[(&str, &str, bool)]) -> Command {
+    let sample = |(title, source, is_firing): &(&str, &str, bool)| Sample {
+        key: DedupKey::new(*title),
+        title: (*title).to_owned(),
+        source: Some((*source).to_owned()),
+        is_firing: *is_firing,
+        is_flapping: false,
+    };
+    Command::NoteAlerts {
+        group: GroupId::new("grp-1"),
+        tally: Tally {
+            title: "HighErr".to_owned(),
+            source: "prometheus".to_owned(),
+            firing,
+            total,
+            samples: newest.iter().map(sample).collect(),
+            is_quieted: false,
+            is_flapping: false,
+        },
+    }
+}
+
+/// A house whose incident has three alerts.
+async fn with_alerts() -> House {
+    let house = House::with_incident("Checkout is down").await;
+    let prometheus = || Actor::Alert {
+        source: "prometheus".to_owned(),
+    };
+    let first = ("HighErr", "prometheus", true);
+    let joined = alerts_stand(1, 1, &[first]);
+    house.after(60, prometheus(), joined).await;
+    // The first is no longer among the newest, and is listed all the same.
+    let newest = [("p99", "datadog", true), ("5xx ratio", "grafana", false)];
+    house
+        .after(60, prometheus(), alerts_stand(2, 3, &newest))
+        .await;
+    house
+}
+
+#[tokio::test]
+async fn the_alerts_of_an_incident_are_listed_in_every_form() {
+    let house = with_alerts().await;
+    let part = |markdown: String| {
+        let (_, rest) = markdown.split_once("## Alerts\n").unwrap();
+        rest.split("## Updates").next().unwrap().trim().to_owned()
+    };
+    insta::assert_snapshot!(part(house.export(ExportFormat::Markdown).await), @r"
+    - **HighErr** (prometheus, grafana, datadog): 3 in all, 2 firing at the end of this record; first told 2025-09-14 14:31:00 UTC (2025-09-14 16:31:00 Europe/Berlin)
+      - 2025-09-14 14:31:00 UTC: HighErr (prometheus), firing
+      - 2025-09-14 14:32:00 UTC: 5xx ratio (grafana)
+      - 2025-09-14 14:32:00 UTC: p99 (datadog), firing
+    ");
+    let html = house.export(ExportFormat::Html).await;
+    for told in [
+        "<strong>HighErr</strong>",
+        "p99 (datadog), firing",
+        "5xx ratio (grafana)</li>",
+    ] {
+        assert!(html.contains(told), "{told}");
+    }
+    let json = house.export(ExportFormat::Json).await;
+    let told: Value = serde_json::from_str(&json).unwrap();
+    insta::assert_snapshot!(told["alerts"], @r#"[{"firing":2,"first_told_at":"2025-09-14T14:31:00.000Z","named":[{"firing":true,"first_told_at":"2025-09-14T14:31:00.000Z","source":"prometheus","title":"HighErr"},{"firing":false,"first_told_at":"2025-09-14T14:32:00.000Z","source":"grafana","title":"5xx ratio"},{"firing":true,"first_told_at":"2025-09-14T14:32:00.000Z","source":"datadog","title":"p99"}],"over_at":null,"quieted":false,"source":"prometheus","title":"HighErr","total":3}]"#);
+    assert!(verify_file(json.as_bytes()).unwrap().holds());
+    let mut fewer = told;
+    fewer["alerts"][0]["total"] = 2.into();
+    let verdict = verify_file(fewer.to_string().as_bytes()).unwrap();
+    assert_eq!(verdict.faults, ["“alerts” is not what the record says"]);
+    let over = alerts_stand(0, 3, &[]);
+    house.after(60, Actor::Firebell, over).await;
+    insta::assert_snapshot!(part(house.export(ExportFormat::Markdown).await), @r"
+    - **HighErr** (prometheus, grafana, datadog): 3 in all, over 2025-09-14 14:33:00 UTC (2025-09-14 16:33:00 Europe/Berlin); first told 2025-09-14 14:31:00 UTC (2025-09-14 16:31:00 Europe/Berlin)
+      - 2025-09-14 14:31:00 UTC: HighErr (prometheus)
+      - 2025-09-14 14:32:00 UTC: 5xx ratio (grafana)
+      - 2025-09-14 14:32:00 UTC: p99 (datadog)
+    ");
 }
 
 /// A whole life: declared, answered, updated, handed over, mitigated, resolved, with work left over.
@@ -487,6 +567,10 @@ async fn hostile() -> House {
             },
         )
         .await;
+    let alerts = [(HOSTILE, HOSTILE, true), ("b", HOSTILE, false)];
+    house
+        .after(10, mallory(), alerts_stand(1, 2, &alerts))
+        .await;
     let said = || Some(HOSTILE.to_owned());
     let resolution = Resolution {
         root_cause: said(),
@@ -832,7 +916,12 @@ async fn the_json_keeps_to_its_published_schema() {
     std::fs::write(&schema, export::SCHEMA).unwrap();
     let file = folder.path().join("file.json");
     let just_begun = House::with_incident("x").await;
-    for house in [a_whole_life().await, hostile().await, just_begun] {
+    for house in [
+        a_whole_life().await,
+        hostile().await,
+        with_alerts().await,
+        just_begun,
+    ] {
         std::fs::write(&file, house.export(ExportFormat::Json).await).unwrap();
         assert_eq!(validate(&schema, &file), Ok(()));
     }
