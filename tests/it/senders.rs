@@ -249,6 +249,48 @@ async fn whoever_shows_no_secret_is_turned_away_and_nothing_is_stored() {
         assert_eq!(answer.status, 401, "{path} {}", answer.body);
         assert!(!answer.body.contains("secret\""), "{}", answer.body);
     }
+    // Nor which sources there are, and which have a secret: that hangs on what they show.
+    for shown in [
+        vec![],
+        vec![("authorization", "Bearer wrong")],
+        vec![("x-routing-key", "k")],
+        vec![("authorization", "Digest x")],
+    ] {
+        for path in ["", "/heartbeat"] {
+            let mut answers = Vec::new();
+            for source in ["scripts", "unset", "nobody", "pager"] {
+                let answer = house
+                    .posts(&format!("/alerts/{source}{path}"), &shown, &alert)
+                    .await;
+                answers.push((answer.status, answer.body));
+            }
+            assert!(
+                answers.iter().all(|answer| *answer == answers[0]),
+                "{answers:?}"
+            );
+        }
+    }
+    let answer = house.posts("/api/v2/alerts", &[], &json!([])).await;
+    assert!(
+        answer.status == 401 && answer.body.contains("shows no secret"),
+        "{}",
+        answer.body
+    );
+    let ready = house.asks("GET", "/readyz", &[], "").await;
+    assert!(
+        ready.status == 200
+            && ready
+                .body
+                .contains("the secret of 1 of 7 alert sources is not set"),
+        "{}",
+        ready.body
+    );
+    assert!(!ready.body.contains("unset"), "{}", ready.body);
+    // A probe shows nothing, and is told nothing but that somebody answers.
+    for path in ["/-/ready", "/-/healthy"] {
+        let answer = house.asks("GET", path, &[], "").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "OK"));
+    }
     // What is wrong with the body is not told to them.
     let answer = house.asks("POST", "/alerts/scripts", &[], "{").await;
     assert_eq!(answer.status, 401);
