@@ -870,6 +870,11 @@ group_by = ["service", "alertname"]
 match = { severity = "~warning|info" }
 then = "notify"
 channel = "#alerts"
+[[heartbeats]]
+id = "alive"
+source = "prometheus"
+every = "5m"
+match = { alertname = "Watchdog" }
 [[maintenance]]
 name = "Database move"
 service = "checkout"
@@ -899,6 +904,7 @@ to = "2025-09-14T04:00"
           route 2: not taken: severity is "odd", not "~warning|info"
           no route takes it: it is shown where incidents are announced
           → notify, grouped by name="HighErrorRate" source="prometheus"
+            "odd" is no word for a severity: it has none of its own
         "#);
     let (done, said) = firebell(folder.path(), &["route", "test", "alert.json", "--json"]);
     let told: Value = serde_json::from_str(&said).unwrap();
@@ -906,6 +912,25 @@ to = "2025-09-14T04:00"
         done && told[0]["route"] == 1 && told[2]["route"].is_null(),
         "{said}"
     );
+    assert_eq!(told[2]["unknown"], json!(["odd"]), "{said}");
+    let mut unknown = labels("critical");
+    unknown["service"] = json!("chekout");
+    let others = json!([
+        { "labels": unknown },
+        { "labels": { "alertname": "Watchdog" } },
+        { "labels": labels("critical"), "endsAt": "2025-09-14T01:00:00Z" },
+    ]);
+    std::fs::write(folder.path().join("others.json"), others.to_string()).unwrap();
+    let (done, said) = firebell(folder.path(), &["route", "test", "others.json"]);
+    assert!(done, "{said}");
+    for line in [
+        "    there is no service \"chekout\": it has none\n",
+        "firing Watchdog\n  the heartbeat alive takes it: it goes no further\n",
+        "resolved HighErrorRate\n  route 1: taken\n  begins nothing: it is told where what it speaks of has begun (→ declare, ",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!said.contains("no route takes it"), "{said}");
     let then = ["route", "test", "alert.json", "--at", "2025-09-14T03:00"];
     let (_, said) = firebell(folder.path(), &then);
     let kept = "    kept and counted, not told: the maintenance “Database move”, until 2025-09-14 04:00 UTC; what still fires then is told then\n";
