@@ -38,13 +38,18 @@ pub enum Unproved {
     /// The source has no secret, so nobody can show it.
     #[error("this source has no secret: set `secret_env` and the variable that it names")]
     NoSecret,
+    /// There is no such source.
+    #[error("there is no such source")]
+    NoSource,
     /// The request shows nothing that could be a secret or a signature.
     #[error(
         "the request shows no secret: send `Authorization: Bearer …`, a basic password, `X-Firebell-Token: …` or `?token=…`"
     )]
     Missing,
     /// What it shows is not this source's.
-    #[error("what the request shows is not the secret of this source, or not a signature by it")]
+    #[error(
+        "what the request shows is not the secret of this source, or not a signature by it; or there is no such source: the log says which"
+    )]
     Wrong,
     /// It was signed too long ago, or ahead of our clock.
     #[error("the request was signed more than five minutes away from this machine's clock")]
@@ -74,6 +79,44 @@ pub enum Unproved {
     /// SNS: the signature is not by the certificate.
     #[error("the signature does not fit the message")]
     Signature,
+}
+
+impl Unproved {
+    /// What a stranger is told: which sources there are, and which of them have a secret, is nobody's business who shows
+    /// none, so that hangs on what the request shows alone, in whatever sender's way. What only a signature of the source's
+    /// can bring about is told as it is.
+    pub fn to_a_stranger(self, headers: &HeaderMap, token: Option<&str>, body: &[u8]) -> Self {
+        match self {
+            Self::NoSource | Self::NoSecret | Self::Missing | Self::Wrong => {
+                match shows_something(headers, token, body) {
+                    true => Self::Wrong,
+                    false => Self::Missing,
+                }
+            }
+            Self::Stale
+            | Self::Old
+            | Self::Topic
+            | Self::Version
+            | Self::Address
+            | Self::Certificate
+            | Self::Issuer
+            | Self::Signature => self,
+        }
+    }
+}
+
+/// Whether a request shows anything that could be a secret or a signature.
+fn shows_something(headers: &HeaderMap, token: Option<&str>, body: &[u8]) -> bool {
+    let is_there = |name: &str| headers.contains_key(name);
+    let authorization = header(headers, "authorization").unwrap_or_default();
+    token.is_some()
+        || [TOKEN, GRAFANA_SIGNATURE, SENTRY_SIGNATURE, ROUTING_KEY]
+            .into_iter()
+            .any(is_there)
+        || bearer(authorization).is_some()
+        || basic_password(authorization).is_some()
+        || genie_key(authorization).is_some()
+        || routing_key(body).is_some()
 }
 
 /// Checks that a request shows the source's secret, or is signed with it; `token` is that of the query.
@@ -443,6 +486,40 @@ mod tests {
             shown(SourceKind::Pagerduty, &[(ROUTING_KEY, SECRET)]),
             Ok(())
         );
+    }
+
+    #[test]
+    fn a_stranger_is_told_what_it_shows_and_nothing_of_the_source() {
+        let told = |pairs: &[(&str, &str)], token, body: &[u8]| {
+            let told = [
+                Unproved::NoSource,
+                Unproved::NoSecret,
+                Unproved::Missing,
+                Unproved::Wrong,
+            ]
+            .map(|why| why.to_a_stranger(&headers(pairs), token, body));
+            assert!(told.iter().all(|it| *it == told[0]), "{told:?}");
+            told[0]
+        };
+        assert_eq!(told(&[], None, BODY), Unproved::Missing);
+        assert_eq!(
+            told(&[("authorization", "Digest x")], None, b""),
+            Unproved::Missing
+        );
+        assert_eq!(told(&[], Some("x"), b""), Unproved::Wrong);
+        assert_eq!(told(&[], None, br#"{"routing_key":"x"}"#), Unproved::Wrong);
+        for (name, value) in [
+            ("authorization", "Bearer x"),
+            ("authorization", "GenieKey x"),
+            (TOKEN, "x"),
+            (GRAFANA_SIGNATURE, "x"),
+            (SENTRY_SIGNATURE, "x"),
+            (ROUTING_KEY, "x"),
+        ] {
+            assert_eq!(told(&[(name, value)], None, b""), Unproved::Wrong, "{name}");
+        }
+        let stale = Unproved::Stale.to_a_stranger(&headers(&[]), None, b"");
+        assert_eq!(stale, Unproved::Stale);
     }
 
     #[test]

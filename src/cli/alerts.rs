@@ -17,7 +17,7 @@ use crate::domain::catalog::{AlertSource, Catalog, Then};
 use crate::domain::form::show_duration;
 use crate::domain::group::Routed;
 use crate::domain::quiet::{Hold, Inhibiting};
-use crate::domain::routing::{Look, Routing};
+use crate::domain::routing::{Look, Matches, Routing};
 use crate::intake::{Intake, OURS, Request};
 use crate::store::alerts::KeptBody;
 
@@ -58,11 +58,28 @@ pub(super) fn test(
         let routed = routing.at(now).route(&source.id, &alert);
         let inhibiting = routing.inhibiting(&source.id, &alert);
         let looks = routing.explain(&source.id, &alert);
+        let beats = catalog.heartbeats.iter().find(|it| {
+            it.source == source.id
+                && !it.matches.is_empty()
+                && Matches::new(&it.matches).are_met(&source.id, &alert)
+        });
+        if let (Some(heartbeat), false) = (beats, json) {
+            let (word, title, id) = (word(alert.signal), &alert.title, &heartbeat.id);
+            println!("{word} {title}\n  the heartbeat {id} takes it: it goes no further");
+            continue;
+        }
         match json {
-            true => shown.push(as_json(&alert, &routed, &looks, &inhibiting)),
+            true => shown.push(as_json(
+                &alert,
+                &routed,
+                &looks,
+                &routing.unknown(&source.id, &alert),
+                &inhibiting,
+            )),
             false => print!(
                 "{}",
                 in_words(&alert, &routed, &looks, &catalog, routing.is_echo(&alert))
+                    + &in_words_of_unknown(&routing.unknown(&source.id, &alert))
                     + &in_words_of(&inhibiting)
             ),
         }
@@ -281,7 +298,13 @@ fn in_words(
     if looks.last().is_none_or(|look| !look.missed.is_empty()) {
         said.push_str("  no route takes it: it is shown where incidents are announced\n");
     }
-    said.push_str(&format!("  → {}\n", outcome(routed)));
+    said.push_str(&match alert.signal {
+        Signal::Firing => format!("  → {}\n", outcome(routed)),
+        Signal::Acknowledged | Signal::Resolved | Signal::Noted => format!(
+            "  begins nothing: it is told where what it speaks of has begun (→ {})\n",
+            outcome(routed)
+        ),
+    });
     if let Some(hold) = &routed.hold {
         said.push_str(&format!("    kept and counted, not told: {}\n", held(hold)));
     }
@@ -302,6 +325,23 @@ fn in_words(
     said
 }
 
+/// What was named and is not known, so that it counts for nothing.
+fn in_words_of_unknown(unknown: &[Option<String>; 2]) -> String {
+    let [service, severity] = unknown;
+    let mut said = String::new();
+    if let Some(name) = service {
+        said.push_str(&format!(
+            "    there is no service \"{name}\": it has none\n"
+        ));
+    }
+    if let Some(word) = severity {
+        said.push_str(&format!(
+            "    \"{word}\" is no word for a severity: it has none of its own\n"
+        ));
+    }
+    said
+}
+
 /// What an alert has to do with inhibitions.
 fn in_words_of(inhibiting: &Inhibiting) -> String {
     let mut said = String::new();
@@ -317,7 +357,13 @@ fn in_words_of(inhibiting: &Inhibiting) -> String {
     said
 }
 
-fn as_json(alert: &Alert, routed: &Routed, looks: &[Look], inhibiting: &Inhibiting) -> Value {
+fn as_json(
+    alert: &Alert,
+    routed: &Routed,
+    looks: &[Look],
+    unknown: &[Option<String>; 2],
+    inhibiting: &Inhibiting,
+) -> Value {
     let taken = looks.last().filter(|look| look.missed.is_empty());
     let missed: Vec<Value> = looks
         .iter()
@@ -339,6 +385,7 @@ fn as_json(alert: &Alert, routed: &Routed, looks: &[Look], inhibiting: &Inhibiti
             "why": hold.words(),
             "until": hold.until(),
         })),
+        "unknown": unknown.iter().flatten().collect::<Vec<_>>(),
         "may_be_kept_back": inhibiting.quieted_by.iter().map(Hold::words).collect::<Vec<_>>(),
         "join": routed.join.map(show_duration),
         "group": { "id": routed.group, "by": routed.values },

@@ -223,6 +223,31 @@ impl Routing {
         }
     }
 
+    /// What the route of an alert makes of it and nobody knows: the name of a service, and a word for a severity.
+    pub fn unknown(&self, source: &str, alert: &Alert) -> [Option<String>; 2] {
+        let mut routes = self.routes.iter();
+        let found = routes.find(|route| route.matches.are_met(source, alert));
+        let service =
+            found.and_then(
+                |route| match (&route.service, self.service(route, source, alert)) {
+                    (Some(Chosen::Template(template)), None) => {
+                        Some(self.rendered(template, source, alert))
+                    }
+                    (Some(_) | None, _) => None,
+                },
+            );
+        let severity = match found.and_then(|route| route.severity.as_ref()) {
+            Some(Chosen::Fixed(_)) => None,
+            Some(Chosen::Template(template)) => Some(self.rendered(template, source, alert)),
+            None => alert
+                .severity
+                .clone()
+                .or_else(|| alert.labels.get("severity").cloned()),
+        };
+        let severity = severity.filter(|word| self.severity_called(word).is_none());
+        [service, severity].map(|it| it.filter(|name| !name.is_empty()))
+    }
+
     fn severity(&self, route: &Ready, source: &str, alert: &Alert) -> Option<SeverityId> {
         match route.severity.as_ref()? {
             Chosen::Fixed(id) => Some(id.clone()),

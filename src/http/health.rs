@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{Rooms, fault};
+use crate::domain::catalog::AlertSource;
 use crate::slack::socket::Health;
 
 /// `GET /healthz`: the process answers.
@@ -75,6 +76,20 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
     }
     if let Some(connections) = connections {
         body["socket_mode"] = json!(connections);
+    }
+    let sources = &rooms.desk.catalog.alert_sources;
+    let has_none = |source: &&AlertSource| {
+        source.secret_env.is_some() && !rooms.alert_secrets.contains_key(&source.id)
+    };
+    // Which, is nobody's business.
+    match (sources.iter().filter(has_none).count(), sources.len()) {
+        (0, _) => {}
+        (unset, all) => {
+            body["alerts"] = json!(format!(
+                "degraded: the secret of {unset} of {all} alert sources is not set, so nothing that is sent to them is \
+                 believed; the log and `firebell doctor` name them"
+            ));
+        }
     }
     if let Some(clock) = rooms.clock.trouble() {
         body["clock"] = json!(format!("degraded: {clock}"));

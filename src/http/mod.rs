@@ -125,6 +125,8 @@ fn alerts_routes() -> Router<Arc<Rooms>> {
             "/api/v2/alerts",
             post(alerts::prometheus::post).get(alerts::prometheus::list),
         )
+        .route("/-/healthy", get(alerts::prometheus::probe))
+        .route("/-/ready", get(alerts::prometheus::probe))
         .route("/api/v2/status", get(alerts::prometheus::status))
         .route(
             "/api/v2/silences",

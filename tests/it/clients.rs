@@ -429,7 +429,10 @@ async fn amtool_sees_no_difference_from_an_alertmanager() {
     let said = here
         .complains(&["silence", "add", "Disk", "--comment=x", "--author=ana"])
         .await;
-    assert!(said.contains("keeps no silences"), "{said}");
+    assert!(
+        said.contains("keeps no silences") && said.contains("[[maintenance]]"),
+        "{said}"
+    );
     let stranger = Amtool::new(&house.url, "wrong");
     for command in [
         &["alert", "add", "Disk"][..],

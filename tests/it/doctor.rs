@@ -426,3 +426,22 @@ async fn a_port_that_somebody_else_holds_is_told() {
     );
     assert!(Path::new(house.folder.path()).exists());
 }
+
+#[tokio::test]
+async fn a_source_of_alerts_whose_secret_is_not_set_is_found() {
+    let mut house = House::new().await;
+    let source = |id: &str, env: &str| {
+        format!("\n[[alert_sources]]\nid = \"{id}\"\nkind = \"generic\"\nsecret_env = \"{env}\"\n")
+    };
+    let toml =
+        PEOPLE.to_owned() + &source("scripts", "SCRIPTS_SECRET") + &source("ci", "CI_SECRET");
+    house.file("firebell.toml", &toml);
+    house.set("CI_SECRET", "a-secret-of-ci");
+    let unset = "SCRIPTS_SECRET is not set, so nothing that is sent to the alert source scripts is believed";
+    assert_eq!(house.finds("alert sources").await, is("wrong", unset));
+    house.set("SCRIPTS_SECRET", "a-secret-of-scripts");
+    assert_eq!(
+        house.finds("alert sources").await,
+        is("fine", "the secret of each is set")
+    );
+}

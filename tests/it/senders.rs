@@ -249,6 +249,48 @@ async fn whoever_shows_no_secret_is_turned_away_and_nothing_is_stored() {
         assert_eq!(answer.status, 401, "{path} {}", answer.body);
         assert!(!answer.body.contains("secret\""), "{}", answer.body);
     }
+    // Nor which sources there are, and which have a secret: that hangs on what they show.
+    for shown in [
+        vec![],
+        vec![("authorization", "Bearer wrong")],
+        vec![("x-routing-key", "k")],
+        vec![("authorization", "Digest x")],
+    ] {
+        for path in ["", "/heartbeat"] {
+            let mut answers = Vec::new();
+            for source in ["scripts", "unset", "nobody", "pager"] {
+                let answer = house
+                    .posts(&format!("/alerts/{source}{path}"), &shown, &alert)
+                    .await;
+                answers.push((answer.status, answer.body));
+            }
+            assert!(
+                answers.iter().all(|answer| *answer == answers[0]),
+                "{answers:?}"
+            );
+        }
+    }
+    let answer = house.posts("/api/v2/alerts", &[], &json!([])).await;
+    assert!(
+        answer.status == 401 && answer.body.contains("shows no secret"),
+        "{}",
+        answer.body
+    );
+    let ready = house.asks("GET", "/readyz", &[], "").await;
+    assert!(
+        ready.status == 200
+            && ready
+                .body
+                .contains("the secret of 1 of 7 alert sources is not set"),
+        "{}",
+        ready.body
+    );
+    assert!(!ready.body.contains("unset"), "{}", ready.body);
+    // A probe shows nothing, and is told nothing but that somebody answers.
+    for path in ["/-/ready", "/-/healthy"] {
+        let answer = house.asks("GET", path, &[], "").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "OK"));
+    }
     // What is wrong with the body is not told to them.
     let answer = house.asks("POST", "/alerts/scripts", &[], "{").await;
     assert_eq!(answer.status, 401);
@@ -846,6 +888,11 @@ group_by = ["service", "alertname"]
 match = { severity = "~warning|info" }
 then = "notify"
 channel = "#alerts"
+[[heartbeats]]
+id = "alive"
+source = "prometheus"
+every = "5m"
+match = { alertname = "Watchdog" }
 [[maintenance]]
 name = "Database move"
 service = "checkout"
@@ -875,6 +922,7 @@ to = "2025-09-14T04:00"
           route 2: not taken: severity is "odd", not "~warning|info"
           no route takes it: it is shown where incidents are announced
           → notify, grouped by name="HighErrorRate" source="prometheus"
+            "odd" is no word for a severity: it has none of its own
         "#);
     let (done, said) = firebell(folder.path(), &["route", "test", "alert.json", "--json"]);
     let told: Value = serde_json::from_str(&said).unwrap();
@@ -882,6 +930,25 @@ to = "2025-09-14T04:00"
         done && told[0]["route"] == 1 && told[2]["route"].is_null(),
         "{said}"
     );
+    assert_eq!(told[2]["unknown"], json!(["odd"]), "{said}");
+    let mut unknown = labels("critical");
+    unknown["service"] = json!("chekout");
+    let others = json!([
+        { "labels": unknown },
+        { "labels": { "alertname": "Watchdog" } },
+        { "labels": labels("critical"), "endsAt": "2025-09-14T01:00:00Z" },
+    ]);
+    std::fs::write(folder.path().join("others.json"), others.to_string()).unwrap();
+    let (done, said) = firebell(folder.path(), &["route", "test", "others.json"]);
+    assert!(done, "{said}");
+    for line in [
+        "    there is no service \"chekout\": it has none\n",
+        "firing Watchdog\n  the heartbeat alive takes it: it goes no further\n",
+        "resolved HighErrorRate\n  route 1: taken\n  begins nothing: it is told where what it speaks of has begun (→ declare, ",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!said.contains("no route takes it"), "{said}");
     let then = ["route", "test", "alert.json", "--at", "2025-09-14T03:00"];
     let (_, said) = firebell(folder.path(), &then);
     let kept = "    kept and counted, not told: the maintenance “Database move”, until 2025-09-14 04:00 UTC; what still fires then is told then\n";

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use self::findings::{AGAIN, Findings, State};
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Level, LoadError, Settings, load};
+use crate::config::{Level, LoadError, Settings, alert_secrets, load};
 use crate::domain::catalog::Catalog;
 use crate::slack::socket::SocketMode;
 use crate::store::examine::{Examination, examine};
@@ -44,7 +44,7 @@ pub(super) async fn run(
             Settings::from_env(|name| Some(name).filter(is_sound).and_then(&vars))?
         }
     };
-    examine_all(&settings, &faulty, &mut findings).await?;
+    examine_all(&settings, &vars, &faulty, &mut findings).await?;
     tell(&findings, json)
 }
 
@@ -63,6 +63,7 @@ fn tell(findings: &Findings, json: bool) -> anyhow::Result<ExitCode> {
 /// Looks at everything that does not hang on one of these variables.
 async fn examine_all(
     settings: &Settings,
+    vars: impl Fn(&str) -> Option<String>,
     faulty: &[&str],
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
@@ -75,6 +76,7 @@ async fn examine_all(
         listening(settings, findings).await;
     }
     secrets(settings, faulty, findings);
+    senders(&catalog, vars, findings);
     if !is_sound("SLACK_API_URL") {
         return Ok(());
     }
@@ -244,6 +246,19 @@ fn secrets(settings: &Settings, faulty: &[&str], findings: &mut Findings) {
                 "copy it again: api.slack.com/apps, your app, Basic Information, Signing Secret",
             ),
         }
+    }
+}
+
+/// What the senders of alerts show: without it none of them is believed.
+fn senders(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &mut Findings) {
+    let about = "alert sources";
+    let (secrets, missing) = alert_secrets(catalog, vars);
+    if missing.is_empty() && !secrets.is_empty() {
+        findings.fine(about, "the secret of each is set");
+    }
+    for missing in missing {
+        let mend = "set it to the secret that its senders show, or take the source out";
+        findings.wrong(about, missing, mend);
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn validate(
 ) -> Response {
     let source = match rooms.source_proved(&id, &headers, query.as_deref(), b"") {
         Ok(source) => source,
-        Err(why) => return turned_away(&id, why),
+        Err(why) => return turned_away(&id, why, &headers, query.as_deref(), b""),
     };
     let allow = |methods| [(header::ALLOW, HeaderValue::from_static(methods))];
     if source.kind != SourceKind::Cloudevents {

@@ -57,13 +57,13 @@ pub async fn post(
         if source.secret_env.is_some()
             && let Err(why) = rooms.believes(source, &headers, query.as_deref(), &bytes)
         {
-            return turned_away(&id, why);
+            return turned_away(&id, why, &headers, query.as_deref(), &bytes);
         }
         return sns::receive(&rooms, source, &headers, &bytes).await;
     }
     let source = match rooms.source_proved(&id, &headers, query.as_deref(), &bytes) {
         Ok(source) => source,
-        Err(why) => return turned_away(&id, why),
+        Err(why) => return turned_away(&id, why, &headers, query.as_deref(), &bytes),
     };
     let sent = Sent {
         source,
@@ -88,7 +88,7 @@ pub async fn heartbeat(
     headers: HeaderMap,
 ) -> Response {
     if let Err(why) = rooms.source_proved(&id, &headers, query.as_deref(), b"") {
-        return turned_away(&id, why);
+        return turned_away(&id, why, &headers, query.as_deref(), b"");
     }
     let name = query.as_deref().and_then(|query| asked(query, "name"));
     match rooms.intake.heartbeat(&id, name.as_deref()).await {
@@ -152,10 +152,7 @@ impl Rooms {
         query: Option<&str>,
         body: &[u8],
     ) -> Result<(), Unproved> {
-        let token = query.and_then(|query| {
-            // The second name is that of RFC 6750, which the webhooks of CloudEvents go by.
-            asked(query, "token").or_else(|| asked(query, "access_token"))
-        });
+        let token = token(query);
         let secret = self.alert_secrets.get(&source.id);
         prove(
             source,
@@ -177,7 +174,7 @@ impl Rooms {
         body: &[u8],
     ) -> Result<&AlertSource, Unproved> {
         let source = self.desk.catalog.alert_source(id);
-        let source = source.ok_or(Unproved::Missing)?;
+        let source = source.ok_or(Unproved::NoSource)?;
         self.believes(source, headers, query, body)?;
         Ok(source)
     }
@@ -253,7 +250,14 @@ fn come_again() -> Response {
     response
 }
 
-fn turned_away(source: &str, why: Unproved) -> Response {
+/// Turns a request away: the log says why, the answer says what it shows.
+fn turned_away(
+    source: &str,
+    why: Unproved,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    body: &[u8],
+) -> Response {
     let shown: String = source
         .chars()
         .filter(|c| c.is_ascii_graphic())
@@ -261,7 +265,15 @@ fn turned_away(source: &str, why: Unproved) -> Response {
         .collect();
     info!("Turned alerts for the source {shown} away: {why}");
     metrics::counter!("firebell_alert_requests_unproved_total").increment(1);
-    fault(StatusCode::UNAUTHORIZED, &why.to_string())
+    let told = why.to_a_stranger(headers, token(query).as_deref(), body);
+    fault(StatusCode::UNAUTHORIZED, &told.to_string())
+}
+
+/// The secret that an address shows.
+fn token(query: Option<&str>) -> Option<String> {
+    let query = query?;
+    // The second name is that of RFC 6750, which the webhooks of CloudEvents go by.
+    asked(query, "token").or_else(|| asked(query, "access_token"))
 }
 
 fn malformed(source: &AlertSource, why: &Malformed) -> Response {

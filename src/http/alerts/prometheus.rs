@@ -42,7 +42,7 @@ pub async fn post(
         Err(response) => return *response,
     };
     let Some(source) = shown(&rooms, &headers, query.as_deref()) else {
-        return turned_away("alertmanager", Unproved::Wrong);
+        return stranger(&headers, query.as_deref());
     };
     let sent = Sent {
         source,
@@ -63,6 +63,11 @@ pub async fn post(
     }
 }
 
+/// `GET /-/healthy` and `GET /-/ready`, by which an Alertmanager is probed: whether Firebell can work says `/readyz`.
+pub async fn probe() -> &'static str {
+    "OK"
+}
+
 /// `GET /api/v2/status`: that somebody is here. There is no cluster to be told of: replicas meet in the database.
 pub async fn status(
     State(rooms): State<Arc<Rooms>>,
@@ -70,7 +75,7 @@ pub async fn status(
     headers: HeaderMap,
 ) -> Response {
     if shown(&rooms, &headers, query.as_deref()).is_none() {
-        return turned_away("alertmanager", Unproved::Wrong);
+        return stranger(&headers, query.as_deref());
     }
     let version = env!("CARGO_PKG_VERSION");
     Json(json!({
@@ -127,7 +132,7 @@ async fn asked_for(
     headers: &HeaderMap,
 ) -> Result<Vec<KeptAlert>, Box<Response>> {
     let Some(source) = shown(rooms, headers, query) else {
-        return Err(Box::new(turned_away("alertmanager", Unproved::Wrong)));
+        return Err(Box::new(stranger(headers, query)));
     };
     let filter = Filter::of(query).map_err(|why| Box::new(refused(&why)))?;
     match rooms.desk.store.active_alerts(&source.id, SHOWN).await {
@@ -154,7 +159,7 @@ pub async fn silences(
 ) -> Response {
     match shown(&rooms, &headers, query.as_deref()) {
         Some(_) => Json(json!([])).into_response(),
-        None => turned_away("alertmanager", Unproved::Wrong),
+        None => stranger(&headers, query.as_deref()),
     }
 }
 
@@ -166,9 +171,9 @@ pub async fn silence(
 ) -> Response {
     match shown(&rooms, &headers, query.as_deref()) {
         Some(_) => refused(
-            "Firebell keeps no silences: a route of firebell.toml suppresses, then = \"suppress\".",
+            "Firebell keeps no silences: [[maintenance]] in firebell.toml keeps alerts back for a time, [[routes]] with then = \"suppress\" for good.",
         ),
-        None => turned_away("alertmanager", Unproved::Wrong),
+        None => stranger(&headers, query.as_deref()),
     }
 }
 
@@ -180,7 +185,7 @@ pub async fn receivers(
 ) -> Response {
     match shown(&rooms, &headers, query.as_deref()) {
         Some(_) => Json(json!([{ "name": RECEIVER }])).into_response(),
-        None => turned_away("alertmanager", Unproved::Wrong),
+        None => stranger(&headers, query.as_deref()),
     }
 }
 
@@ -191,6 +196,11 @@ fn shown<'r>(
     query: Option<&str>,
 ) -> Option<&'r AlertSource> {
     rooms.source_shown(SourceKind::Alertmanager, headers, query, b"")
+}
+
+/// Whoever shows the secret of no Alertmanager.
+fn stranger(headers: &HeaderMap, query: Option<&str>) -> Response {
+    turned_away("alertmanager", Unproved::Wrong, headers, query, b"")
 }
 
 /// A refusal as Alertmanager words it: `amtool` shows what is a JSON text, and of anything else only that it cannot read

@@ -199,7 +199,7 @@ pub(super) async fn receive(
     let now = rooms.clock.now();
     match rooms.sns.proves(&envelope, source, now).await {
         Ok(()) => {}
-        Err(Refused::Unproved(why)) => return turned_away(&source.id, why),
+        Err(Refused::Unproved(why)) => return turned_away(&source.id, why, headers, None, body),
         Err(Refused::Unreachable(why)) => {
             warn!(
                 source = source.id,
@@ -210,7 +210,7 @@ pub(super) async fn receive(
     }
     let published = envelope.timestamp.parse::<Timestamp>();
     if published.is_ok_and(|at| now.duration_since(at) > OLDEST) {
-        return turned_away(&source.id, Unproved::Old);
+        return turned_away(&source.id, Unproved::Old, headers, None, body);
     }
     match confirm_url(&envelope) {
         Ok(None) => {}
@@ -232,7 +232,7 @@ pub(super) async fn receive(
                 }
             };
         }
-        Err(why) => return turned_away(&source.id, why),
+        Err(why) => return turned_away(&source.id, why, headers, None, body),
     }
     if envelope.kind == EnvelopeKind::UnsubscribeConfirmation {
         warn!(
