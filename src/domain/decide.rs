@@ -304,7 +304,7 @@ fn declare(
         announce: catalog.slack.announce.clone(),
         invite,
         checklists: severity.checklists.clone(),
-        links: declaration.links.clone(),
+        links: Box::new(declaration.links.clone()),
     })];
     if let (Some(message), Some(by)) = (&declaration.about, world.actor.person()) {
         events.push(Event::MessageMarked {

@@ -235,7 +235,7 @@ pub struct Declared {
     pub checklists: Vec<String>,
     /// Where to look, as the alert said that declared it.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
-    pub links: Links,
+    pub links: Box<Links>,
 }
 
 /// What a severity asked for when it was given to an incident.

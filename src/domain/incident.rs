@@ -282,7 +282,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
         resolution: Resolution::default(),
         names: BTreeMap::new(),
         failures: Vec::new(),
-        links: declared.links.clone(),
+        links: (*declared.links).clone(),
         alerts: BTreeMap::new(),
     };
     if let Some(commander) = &declared.commander {

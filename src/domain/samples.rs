@@ -87,7 +87,7 @@ fn declared(
         announce: "#incidents".to_owned(),
         invite: vec![],
         checklists: vec![],
-        links,
+        links: Box::new(links),
     })
 }
 

@@ -393,6 +393,9 @@ async fn what_fires_after_the_resolution_is_another_incident() {
         &format!("/incident resolve {ID} a full disk"),
     )
     .await;
+    assert!(bot.reads(ROOM).contains(
+        "2 of its alerts still fire: if users are not fine after all, `/incident reopen`."
+    ));
     // What ends, ends in the first.
     bot.ends("pod-1").await;
     bot.advance(minutes(1)).await;
