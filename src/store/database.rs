@@ -32,9 +32,9 @@ pub(super) const SQLITE_BUSY: Duration = Duration::from_millis(1_500);
 pub(super) const SQLITE_OPENING: Duration = Duration::from_secs(5);
 /// Reads beside the one writer.
 const SQLITE_READERS: u32 = 4;
-/// The pages that the writer of SQLite keeps in memory, in KiB below zero: those of the indexes of 100,000 alerts, whose ids
-/// come in no order. The default of 2 MB read them from the file again for each.
-const WRITER_CACHE: &str = "-16384";
+/// The pages that the writer of SQLite keeps in memory, in KiB below zero: twice the default, since the ids of alerts come in
+/// no order. More would be filled by the first look through a full outbox, and a bot at rest shall be small.
+const WRITER_CACHE: &str = "-4096";
 /// After so many pages the log is put into the file: a storm changes the same pages again and again, and they are put
 /// there once. At 4 KiB a page the log has 16 MB then, which a start reads in a moment.
 const CHECKPOINT_PAGES: &str = "4000";
