@@ -16,7 +16,8 @@
 //! 3. [`domain::incident::fold`] makes the new state, [`domain::effect::effects_of`] says what the world must be told.
 //! 4. The [`engine`] writes events and orders in one transaction, many commands at a time.
 //! 5. The [`dispatcher`] claims each due order by lease (the first ones are handed to it as they are written), does it,
-//!    and brings what came of it back through the same door. A clock is an order with a later date, so a restart, a crash or a second replica changes nothing.
+//!    and brings what came of it back through the same door. A clock is an order with a later date, so a restart, a
+//!    crash or a second replica changes nothing.
 //!
 //! # The rooms
 //!

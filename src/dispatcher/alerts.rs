@@ -50,7 +50,8 @@ impl Dispatcher {
         }
     }
 
-    /// Opens the incident of a group, or lets it join one that is open. However often it is tried, it is one: its round stands in the delivery.
+    /// Opens the incident of a group, or lets it join one that is open. However often it is tried, it is one: its round
+    /// stands in the delivery.
     async fn declare_for(&self, group: &Group) -> Came {
         let now = self.clock.now();
         match group.cut_off_until {
