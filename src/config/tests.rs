@@ -170,6 +170,7 @@ fn the_example_has_people_and_who_is_on_call() {
             phone: Some("+15550102".into()),
             timezone: TimeZone::get("Asia/Tokyo").ok(),
             roles: strings(&["devops-lead"]),
+            contact: vec![],
         }
     );
     let schedule = &catalog.schedules[0];
@@ -189,6 +190,8 @@ fn the_example_has_people_and_who_is_on_call() {
             id: "leadership".into(),
             stop_on: StopOn::Acknowledged,
             repeat: 1,
+            repeat_after: None,
+            ack_timeout: None,
             steps: [
                 (
                     0,
@@ -293,6 +296,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: strings(&["service", "alertname"]),
                 channel: None,
+                escalation_policy: None,
                 join: Some(SignedDuration::from_mins(30)),
             },
             Route {
@@ -306,6 +310,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: vec![],
                 channel: None,
+                escalation_policy: None,
                 join: None,
             },
             Route {
@@ -315,6 +320,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Notify,
                 group_by: vec![],
                 channel: Some("#alerts".into()),
+                escalation_policy: None,
                 join: None,
             },
         ]

@@ -159,6 +159,7 @@ mod tests {
             phone: Some("+15550100".to_owned()),
             timezone: None,
             roles: vec![],
+            contact: vec![],
         };
         let catalog = Catalog {
             people: vec![ana],
