@@ -21,6 +21,7 @@ mod layers;
 mod manifest;
 mod outage;
 mod page;
+mod paging;
 mod peers;
 mod reliability;
 mod scenario;
