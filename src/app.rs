@@ -51,6 +51,8 @@ const ALERTS_SMALL: usize = 512;
 const ALERTS_LARGE: usize = 8;
 /// How often the database is asked for the time.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
+/// How often overrides are read: what is known of them is believed for a second.
+const LOOK_AT_OVERRIDES: Duration = Duration::from_millis(500);
 /// How long a stop waits for requests and orders that are under way: longer than one call to Slack.
 const FAREWELL: Duration = Duration::from_secs(12);
 /// How long a connection may take to ask for something, and may be idle: a little longer than proxies keep one for later
@@ -233,6 +235,7 @@ impl App {
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
         tokio::spawn(watch_alerts(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
+        tokio::spawn(keep_overrides(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
         let serving = serve_http(listener, self.router(), stop.clone());
         let mut stopping = stop.clone();
@@ -317,6 +320,24 @@ async fn keep_time(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
             Ok(Some(there)) => rooms.clock.correct(there),
             Ok(None) => return,
             Err(cause) => warn!("Could not ask the database for the time: {cause:#}"),
+        }
+    }
+}
+
+/// Knows the overrides that another replica has taken in, so that nobody who asks for them waits for a read.
+async fn keep_overrides(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    if rooms.desk.catalog.schedules.is_empty() {
+        return;
+    }
+    while !*stop.borrow() {
+        // Whoever needs them while the database is away finds them too old and is told so himself.
+        let store = &rooms.desk.store;
+        if let Err(cause) = store.refresh_overrides(rooms.clock.now()).await {
+            debug!("Could not look for overrides: {cause:#}");
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(LOOK_AT_OVERRIDES) => {}
         }
     }
 }

@@ -45,9 +45,8 @@
 //!
 //! Adapters know the domain and not each other. Only `store` speaks SQL, only `engine` appends events, only
 //! `dispatcher` calls out, but for what is good for a moment only: replies to a person who has just done something
-//! (a form, an answer to a click, the home tab; `reception` says why), who we are in Slack (`app`, at the start), and
-//! the connections by which Slack asks us (`socket`), and the
-//! certificates by which Amazon SNS is believed (`http`). A test (`tests/it/layers.rs`) holds the table.
+//! (a form, an answer to a click, the home tab; `reception` says why), who we are in Slack (`app`, at the start), who somebody is that a line
+//! names (`desk`), the connections by which Slack asks us (`socket`), and the certificates by which Amazon SNS is believed (`http`). A test (`tests/it/layers.rs`) holds the table.
 //!
 //! # The walk of `/incident declare p1 checkout is down`
 //!

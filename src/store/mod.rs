@@ -11,6 +11,7 @@ pub mod examine;
 pub mod handover;
 pub mod incidents;
 pub mod outbox;
+pub mod overrides;
 pub mod write;
 
 use anyhow::Context;
@@ -18,6 +19,7 @@ use bells::Bells;
 use database::Database;
 use handover::Handover;
 use jiff::{SignedDuration, Timestamp};
+use overrides::Standing;
 
 /// The store. Copies share their connections.
 #[derive(Debug, Clone)]
@@ -25,6 +27,7 @@ pub struct Store {
     database: Database,
     bells: Bells,
     handover: Handover,
+    standing: Standing,
 }
 
 impl Store {
@@ -34,6 +37,7 @@ impl Store {
             database: Database::open(url).await?,
             bells: Bells::default(),
             handover: Handover::default(),
+            standing: Standing::default(),
         })
     }
 

@@ -45,6 +45,21 @@ impl Slack {
         }
     }
 
+    /// What Slack knows a user by: the handle, and the e-mail address where it tells that.
+    pub async fn known_by(
+        &self,
+        user: &SlackUserId,
+        call: Call<'_>,
+    ) -> Result<Vec<String>, Failure> {
+        let answer = self
+            .call(&methods::USERS_INFO, json!({ "user": user }), call)
+            .await?;
+        let user = &answer["user"];
+        let names = [&user["name"], &user["profile"]["email"]];
+        let names = names.into_iter().filter_map(Value::as_str);
+        Ok(names.map(str::to_owned).collect())
+    }
+
     async fn user_by_email(
         &self,
         email: &str,
