@@ -780,6 +780,9 @@ mod tests {
                     hours: None,
                 }],
                 fallback: Some(Target::Person(PersonId::new("carol"))),
+                ical_token_env: None,
+                ical_url_env: None,
+                usergroup: None,
             }],
             ..Catalog::default()
         }

@@ -30,6 +30,12 @@ pub struct Schedule {
     pub rotations: Vec<Rotation>,
     /// Who is told when nobody is on call: a person or a role.
     pub fallback: Option<Target>,
+    /// The variable that holds the token of `/schedules/{id}.ics`; `None`: the calendar is not served.
+    pub ical_token_env: Option<String>,
+    /// The variable that holds the address of a calendar whose events cover the rotations; `None`: there is none.
+    pub ical_url_env: Option<String>,
+    /// The Slack user group, by its handle without the `@`, that holds whoever is on call; `None`: none does.
+    pub usergroup: Option<String>,
 }
 
 /// People who take turns.
@@ -330,6 +336,9 @@ mod tests {
             timezone: TimeZone::get(zone).unwrap(),
             rotations,
             fallback: None,
+            ical_token_env: None,
+            ical_url_env: None,
+            usergroup: None,
         }
     }
 

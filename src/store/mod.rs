@@ -52,6 +52,14 @@ impl Store {
         Self::open(url).await
     }
 
+    /// Opens the store if there is one: no SQLite file is no store.
+    pub async fn open_if_there(url: &str) -> anyhow::Result<Option<Self>> {
+        match Database::missing(url)? {
+            Some(_) => Ok(None),
+            None => Self::open(url).await.map(Some),
+        }
+    }
+
     /// The bells of its outbox.
     pub fn bells(&self) -> &Bells {
         &self.bells

@@ -223,6 +223,9 @@ fn with_schedules(line: &str) -> Result<Request, String> {
         timezone: jiff::tz::TimeZone::UTC,
         rotations: Vec::new(),
         fallback: None,
+        ical_token_env: None,
+        ical_url_env: None,
+        usergroup: None,
     };
     let catalog = Catalog {
         schedules: vec![schedule("primary", None), schedule("hours", Some("Office"))],
