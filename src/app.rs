@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
+use crate::config::ScheduleSecrets;
 use crate::desk::Desk;
 use crate::dispatcher::{Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
@@ -86,6 +87,8 @@ pub struct Parts {
     pub alert_secrets: BTreeMap<String, SecretString>,
     /// What Amazon SNS is believed by.
     pub sns: Sns,
+    /// What schedules keep secret.
+    pub schedule_secrets: ScheduleSecrets,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
     /// The clock.
@@ -166,6 +169,7 @@ impl App {
                 alert_gate: Gate::of(ALERTS_SMALL, ALERTS_LARGE),
                 sns: parts.sns,
                 alert_secrets: parts.alert_secrets,
+                schedule_secrets: parts.schedule_secrets,
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,

@@ -37,6 +37,7 @@
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
 //! | 2 | [`alerts`] | what alert senders send: one file for each | domain |
 //! | 2 | [`notify`] | what is said by other ways than Slack: the words of e-mails | domain, templates |
+//! | 2 | [`calendar`] | schedules as iCalendar files | domain |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
 //! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
 //! | 1 | [`domain`] | the core: no clock, no randomness, no IO, no async | nothing of ours |
@@ -109,6 +110,7 @@
 
 pub mod alerts;
 pub mod app;
+pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod config;

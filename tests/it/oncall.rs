@@ -1,11 +1,18 @@
 //! Who is on call, as people ask for it and change it in Slack.
 
+use axum::http::Request;
+use bytes::Bytes;
 use firebell::desk::{Answer, Asked};
 use firebell::domain::terms::{PersonId, SlackUserId, Who};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use insta::assert_snapshot;
 use jiff::SignedDuration;
+use serde_json::Value;
 
-use crate::harness::{TestBot, build};
+use crate::harness::{TestBot, build, get};
+use crate::peers::{python, told};
 
 /// ana and bo take turns by the week, hand-off on Mondays at 9 in San Francisco; cy is the fallback. The workspace gives
 /// ana, bo and cy the ids 1 to 3.
@@ -260,5 +267,121 @@ async fn a_line_that_slack_sends_twice_makes_one_override() {
     assert_eq!((first.0, &first), (200, &again));
     let in_force = bot.store.overrides_in_force(bot.clock.now()).await.unwrap();
     assert_eq!(in_force.len(), 1);
+    bot.finish().await;
+}
+
+/// What a subscriber's program reads.
+async fn read_by_icalendar(text: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("primary.ics");
+    std::fs::write(&file, text).unwrap();
+    let said = told(python(), "icalendar_peer.py", &[file.to_str().unwrap()]).await;
+    serde_json::from_str(&said).unwrap()
+}
+
+#[tokio::test]
+async fn a_schedule_is_served_as_a_calendar_that_others_can_read() {
+    let name = "Primary; \\the \\\\ one, with a very long name: ".to_owned() + &"ä".repeat(60);
+    let toml = TURNS.replacen(
+        "id = \"primary\"",
+        &format!(
+            "id = \"primary\"\nname = \"{}\"\nical_token_env = \"PRIMARY_TOKEN\"",
+            name.replace('\\', "\\\\")
+        ),
+        1,
+    );
+    let bot = TestBot::configured(&toml).await;
+    let path = "/schedules/primary.ics?token=the+secret+of+PRIMARY_TOKEN";
+    let (status, before) = get(&bot.url, path, None).await;
+    assert_eq!(status, 200);
+    let read = read_by_icalendar(&before).await;
+    assert_eq!(read["name"], name);
+    let events = read["events"].as_array().unwrap();
+    // From the first hand-off, which is less than 30 days ago, for 180 days.
+    assert_eq!(events.len(), 27);
+    assert_eq!(events[0]["from"], "2025-09-08T16:00:00Z");
+    assert_eq!(events[0]["to"], "2025-09-15T16:00:00Z");
+    assert_eq!(events[0]["summary"], format!("Ana <!channel> A ({name})"));
+    // Winter time: nine in San Francisco is an hour later.
+    assert_eq!(events[8]["from"], "2025-11-03T17:00:00Z");
+    assert_eq!(events[26]["from"], "2026-03-09T16:00:00Z");
+
+    // An override shows, and the turns that it does not touch keep their names.
+    bot.types(
+        "ana",
+        "general",
+        "/incident override primary 2025-09-17 @cy",
+    )
+    .await;
+    let (_, after) = get(&bot.url, path, None).await;
+    let read = read_by_icalendar(&after).await;
+    let now: Vec<&Value> = read["events"].as_array().unwrap().iter().collect();
+    assert_eq!(now.len(), 29);
+    assert_eq!(now[2]["summary"], format!("Cy ({name})"));
+    let kept: Vec<_> = now
+        .iter()
+        .filter(|it| events.iter().any(|e| e["uid"] == it["uid"]))
+        .collect();
+    assert_eq!(
+        kept.len(),
+        27,
+        "bob's turn is cut short and goes on under another name"
+    );
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_calendar_is_for_those_who_have_its_address() {
+    let toml = TURNS
+        .replacen(
+            "id = \"primary\"",
+            "id = \"primary\"\nical_token_env = \"PRIMARY_TOKEN\"",
+            1,
+        )
+        .replacen(
+            "id = \"office\"",
+            "id = \"office\"\nical_token_env = \"OFFICE_UNSET\"",
+            1,
+        );
+    let bot = TestBot::configured(&toml).await;
+    for (path, status) in [
+        ("/schedules/primary.ics", 401),
+        ("/schedules/primary.ics?token=", 401),
+        (
+            "/schedules/primary.ics?token=the+secret+of+PRIMARY_TOKE",
+            401,
+        ),
+        ("/schedules/office.ics?token=", 404),
+        ("/schedules/nothing.ics?token=x", 404),
+        ("/schedules/primary?token=the+secret+of+PRIMARY_TOKEN", 404),
+    ] {
+        let (answered, body) = get(&bot.url, path, None).await;
+        assert_eq!(answered, status, "{path}: {body}");
+        assert!(!body.contains("the secret of"), "{body}");
+    }
+    // Whoever has it already is told so, for as long as nothing has changed.
+    let path = "/schedules/primary.ics?token=the+secret+of+PRIMARY_TOKEN";
+    let asked = async |tag: Option<&str>| {
+        let mut request = Request::get(format!("{}{path}", bot.url));
+        if let Some(tag) = tag {
+            request = request.header("if-none-match", tag);
+        }
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        let answer = client
+            .request(request.body(Full::default()).unwrap())
+            .await
+            .unwrap();
+        let tag = answer.headers()["etag"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), tag)
+    };
+    let (status, tag) = asked(None).await;
+    assert_eq!(status, 200);
+    bot.clock.advance(SignedDuration::from_mins(10));
+    assert_eq!(asked(Some(&tag)).await, (304, tag.clone()));
+    bot.types("ana", "general", "/incident override primary now 2h @cy")
+        .await;
+    let (status, changed) = asked(Some(&tag)).await;
+    assert_eq!(status, 200);
+    assert_ne!(changed, tag);
     bot.finish().await;
 }
