@@ -25,6 +25,7 @@ use crate::desk::Desk;
 use crate::dispatcher::{Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
+use crate::domain::oncall::Schedule;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, Sns, router};
@@ -54,6 +55,8 @@ const ALERTS_LARGE: usize = 8;
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
 /// How often overrides are read: what is known of them is believed for a second.
 const LOOK_AT_OVERRIDES: Duration = Duration::from_millis(500);
+/// How often is looked whether somebody else has come on call: a reckoning, no question to anybody.
+const LOOK_AT_GROUPS: Duration = Duration::from_secs(2);
 /// How long a stop waits for requests and orders that are under way: longer than one call to Slack.
 const FAREWELL: Duration = Duration::from_secs(12);
 /// How long a connection may take to ask for something, and may be idle: a little longer than proxies keep one for later
@@ -240,6 +243,7 @@ impl App {
         tokio::spawn(watch_alerts(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_overrides(self.rooms.clone(), stop.clone()));
+        tokio::spawn(keep_groups(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
         let serving = serve_http(listener, self.router(), stop.clone());
         let mut stopping = stop.clone();
@@ -342,6 +346,23 @@ async fn keep_overrides(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.changed() => {}
             () = tokio::time::sleep(LOOK_AT_OVERRIDES) => {}
+        }
+    }
+}
+
+/// Keeps the user groups of schedules in step.
+async fn keep_groups(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    let has_group = |it: &Schedule| it.usergroup.is_some();
+    if rooms.reception.slack.is_none() || !rooms.desk.catalog.schedules.iter().any(has_group) {
+        return;
+    }
+    while !*stop.borrow() {
+        if let Err(cause) = rooms.dispatcher.keep_groups().await {
+            warn!("Could not see who is on call: {cause:#}");
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(LOOK_AT_GROUPS) => {}
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod changes;
 pub mod commit;
 mod connections;
 mod database;
+pub mod duties;
 pub mod examine;
 pub mod handover;
 pub mod incidents;

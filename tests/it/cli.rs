@@ -673,3 +673,24 @@ fn a_configuration_is_told_where_nobody_will_be_on_call() {
         "{gap}"
     );
 }
+
+#[test]
+fn only_a_bot_that_keeps_a_user_group_asks_to_write_them() {
+    let place = Place::new();
+    place.file("firebell.toml", WATCH);
+    let scope = "usergroups:write";
+    assert!(
+        !place
+            .runs(&["manifest", "--socket-mode"])
+            .out
+            .contains(scope)
+    );
+    let keeps = WATCH.replace("id = \"always\"", "id = \"always\"\nusergroup = \"oncall\"");
+    place.file("firebell.toml", &keeps);
+    assert!(
+        place
+            .runs(&["manifest", "--socket-mode"])
+            .out
+            .contains(scope)
+    );
+}

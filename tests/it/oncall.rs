@@ -4,6 +4,7 @@ use axum::http::Request;
 use bytes::Bytes;
 use firebell::desk::{Answer, Asked};
 use firebell::domain::terms::{PersonId, SlackUserId, Who};
+use firebell::simulator::Fault;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -383,5 +384,86 @@ async fn a_calendar_is_for_those_who_have_its_address() {
     let (status, changed) = asked(Some(&tag)).await;
     assert_eq!(status, 200);
     assert_ne!(changed, tag);
+    bot.finish().await;
+}
+
+/// How often the group was written.
+fn written(bot: &TestBot) -> usize {
+    let calls = bot.slack.calls().into_iter();
+    calls
+        .filter(|call| call.method == "usergroups.users.update")
+        .count()
+}
+
+#[tokio::test]
+async fn the_user_group_holds_whoever_is_on_call() {
+    let toml = TURNS
+        .replacen(
+            "id = \"primary\"",
+            "id = \"primary\"\nusergroup = \"oncall-primary\"",
+            1,
+        )
+        .replacen(
+            "id = \"office\"",
+            "id = \"office\"\nusergroup = \"@oncall-office\"",
+            1,
+        );
+    let bot = TestBot::configured(&toml).await;
+    bot.slack.add_group("oncall-primary", &["bo", "cy"]);
+    bot.slack.add_group("oncall-office", &["cy"]);
+    let keeps = async || {
+        bot.app.dispatcher().keep_groups().await.unwrap();
+        (
+            bot.slack.group_members("oncall-primary").join(" "),
+            written(&bot),
+        )
+    };
+    // At the start; a second look writes nothing, nor asks Slack.
+    assert_eq!(keeps().await, ("ana".to_owned(), 1));
+    let calls = bot.slack.calls().len();
+    assert_eq!(keeps().await, ("ana".to_owned(), 1));
+    assert_eq!(bot.slack.calls().len(), calls);
+    // On Sunday nobody is on call in the office, and there is no fallback: the group is not emptied.
+    assert_eq!(bot.slack.group_members("oncall-office"), ["cy"]);
+
+    bot.types("bo", "general", "/incident override primary now 2h")
+        .await;
+    assert_eq!(keeps().await, ("bo".to_owned(), 2));
+    bot.advance(SignedDuration::from_hours(2)).await;
+    assert_eq!(keeps().await, ("ana".to_owned(), 3));
+    // The hand-off is on Monday at nine, and so begins the office.
+    bot.advance(SignedDuration::from_mins(24 * 60 - 30)).await;
+    assert_eq!(keeps().await, ("bo".to_owned(), 5));
+    assert_eq!(bot.slack.group_members("oncall-office"), ["bo"]);
+    // Another replica finds it as it should be; and one that was changed by hand is put right.
+    let (catalog, _) = firebell::config::parse(&toml, "firebell.toml").unwrap();
+    let other = build(&bot.database_url, catalog, &bot.slack, &bot.clock).await;
+    other.dispatcher().keep_groups().await.unwrap();
+    assert_eq!(keeps().await, ("bo".to_owned(), 5));
+    bot.slack.regroup("oncall-primary", &["cy"]);
+    bot.advance(SignedDuration::from_mins(10)).await;
+    other.dispatcher().keep_groups().await.unwrap();
+    assert_eq!(keeps().await, ("bo".to_owned(), 6));
+    bot.settle().await;
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_group_is_kept_once_slack_is_back() {
+    let toml = TURNS.replacen(
+        "id = \"primary\"",
+        "id = \"primary\"\nusergroup = \"oncall-primary\"",
+        1,
+    );
+    let bot = TestBot::configured(&toml).await;
+    bot.slack.add_group("oncall-primary", &["cy"]);
+    bot.slack
+        .fault("usergroups.users.update", Fault::Status(500), 1);
+    bot.app.dispatcher().keep_groups().await.unwrap();
+    assert_eq!(bot.slack.group_members("oncall-primary"), ["cy"]);
+    bot.clock.advance(SignedDuration::from_mins(1));
+    bot.app.dispatcher().keep_groups().await.unwrap();
+    assert_eq!(bot.slack.group_members("oncall-primary"), ["ana"]);
+    bot.settle().await;
     bot.finish().await;
 }
