@@ -19,6 +19,7 @@ mod intake;
 mod kill;
 mod layers;
 mod manifest;
+mod oncall;
 mod outage;
 mod page;
 mod paging;
