@@ -159,6 +159,8 @@ mod tests {
             phone: Some("+15550100".to_owned()),
             timezone: None,
             roles: vec![],
+            contact: vec![],
+            webhook_url_env: None,
         };
         let catalog = Catalog {
             people: vec![ana],
