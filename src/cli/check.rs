@@ -6,10 +6,15 @@ use serde_json::{Value, json};
 
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::config::{Fault, Level, LoadError, Settings, load};
+use crate::notify::Notifier;
 use crate::templates;
 
 /// Proves the configuration, and every template that it brings along.
-pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    settings: &Settings,
+    vars: impl Fn(&str) -> Option<String>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let path = settings.config.path();
     let (catalog, faults) = match load(&settings.config) {
@@ -21,6 +26,9 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     let is_faulty = catalog.is_none();
     let beside = beside(path);
     let strays = stray_templates(beside.as_deref());
+    let unset = catalog.as_ref().map_or_else(Vec::new, |catalog| {
+        Notifier::new(catalog, settings.public_url.as_deref(), vars).1
+    });
     let broken = catalog.and_then(|catalog| {
         let words = templates::environment(beside.as_deref());
         let proof = prove_templates(&words, &catalog.into());
@@ -34,12 +42,16 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
             "slack": settings.way_of_slack(),
             "faults": faults.iter().map(described).collect::<Vec<_>>(),
             "templates": { "error": broken, "warnings": strays },
+            "environment": { "warnings": unset },
         });
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", faults.render(color));
         for stray in strays {
             println!("warning: {stray}");
+        }
+        for unset in unset {
+            println!("warning: {unset}");
         }
         if let Some(broken) = broken {
             println!("error: {broken}");

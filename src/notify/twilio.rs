@@ -119,9 +119,9 @@ impl Twilio {
         let query = serde_urlencoded::to_string(query).unwrap_or_default();
         let url = format!("{}/{resource}.json?{query}", self.account);
         let mut answer = self.ask(Method::GET, &url, String::new()).await?;
-        match answer[resource.to_lowercase()].take() {
-            Value::Array(list) => Ok(list),
-            _ => Err(Failure::retry("Twilio's answer cannot be read")),
+        match answer.get_mut(resource.to_lowercase()).map(Value::take) {
+            Some(Value::Array(list)) => Ok(list),
+            Some(_) | None => Err(Failure::retry("Twilio's answer cannot be read")),
         }
     }
 
