@@ -30,7 +30,7 @@ use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, Sns, router};
 use crate::intake::Intake;
-use crate::notify::letter;
+use crate::notify::{letter, page};
 use crate::reception::Reception;
 use crate::slack::client::{Call, Failure, Slack};
 use crate::slack::message::Composer;
@@ -529,6 +529,7 @@ pub fn prove_templates(words: &Environment<'static>, catalog: &Arc<Catalog>) -> 
         export::prove(words, catalog, &incident, &record).context(broken)?;
         letter::prove(words, catalog, &incident, &record).context(broken)?;
     }
+    page::prove(words, catalog).context(broken)?;
     Ok(())
 }
 

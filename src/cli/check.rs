@@ -9,10 +9,15 @@ use serde_json::{Value, json};
 use super::oncall::gaps;
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::config::{Fault, Level, LoadError, Settings, load};
+use crate::notify::Notifier;
 use crate::templates;
 
 /// Proves the configuration, and every template that it brings along.
-pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    settings: &Settings,
+    vars: impl Fn(&str) -> Option<String>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let path = settings.config.path();
     let (catalog, faults) = match load(&settings.config) {
@@ -28,6 +33,9 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
         Some(catalog) => gaps(catalog, Timestamp::now()),
         None => Vec::new(),
     };
+    let unset = catalog.as_ref().map_or_else(Vec::new, |catalog| {
+        Notifier::new(catalog, settings.public_url.as_deref(), vars).1
+    });
     let broken = catalog.and_then(|catalog| {
         let words = templates::environment(beside.as_deref());
         let proof = prove_templates(&words, &catalog.into());
@@ -42,12 +50,16 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
             "faults": faults.iter().map(described).collect::<Vec<_>>(),
             "schedules": { "warnings": gaps },
             "templates": { "error": broken, "warnings": strays },
+            "environment": { "warnings": unset },
         });
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", faults.render(color));
         for warning in gaps.into_iter().chain(strays) {
             println!("warning: {warning}");
+        }
+        for unset in unset {
+            println!("warning: {unset}");
         }
         if let Some(broken) = broken {
             println!("error: {broken}");

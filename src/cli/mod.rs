@@ -8,6 +8,7 @@ mod env_file;
 mod incident;
 mod manifest;
 mod oncall;
+mod page;
 mod record;
 mod serve;
 mod terminal;
@@ -22,6 +23,7 @@ use secrecy::ExposeSecret;
 
 use crate::config::{LoadError, Settings, load};
 use crate::domain::catalog::Catalog;
+use crate::domain::escalation::Channel;
 use crate::domain::event::ExportFormat;
 use crate::domain::form::{nearest, parse_duration};
 use crate::store::Store;
@@ -109,6 +111,11 @@ enum Command {
         #[command(subcommand)]
         command: Alerts,
     },
+    /// Pages: who can be reached.
+    Page {
+        #[command(subcommand)]
+        command: Page,
+    },
     /// Prove that records were not changed.
     Audit {
         #[command(subcommand)]
@@ -164,6 +171,21 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
         Some(help) => format!("{}; {help}", wrong.message),
         None => wrong.message,
     })
+}
+
+#[derive(Debug, Subcommand)]
+enum Page {
+    /// Send somebody a page that says it is a test, by each of their ways; the bot need not run.
+    Test {
+        /// Who: an id, name, e-mail address or Slack handle of [[people]].
+        person: String,
+        /// By these ways alone; else by those of the person's `contact`, or all that they have.
+        #[arg(long, value_name = "CHANNEL")]
+        via: Vec<Channel>,
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -243,7 +265,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor { json } => doctor::run(vars, json).await,
         Command::Serve => serve::serve(settings).await,
         Command::Demo { port, typed } => demo::run(port, typed).await,
-        Command::Check { json } => check::run(&settings, json),
+        Command::Check { json } => check::run(&settings, vars, json),
+        Command::Page {
+            command: Page::Test { person, via, json },
+        } => page::test(&settings, vars, &person, &via, json).await,
         Command::Migrate => {
             let store = open(&settings).await?;
             store.close().await;

@@ -442,16 +442,19 @@ pub struct Person {
     pub timezone: Option<TimeZone>,
     /// What may be written as `role:NAME`: `devops-lead`.
     pub roles: Vec<String>,
-    /// When a page takes which way to this person, in the order of time; empty: every way at once.
+    /// How this person wishes to be reached, in the order of time; empty: as the step of the policy says.
     pub contact: Vec<ContactRule>,
+    /// The environment variable with an address of the person's own for `via = "webhook"`; `None`: that of
+    /// `[notifications.webhook]`.
+    pub webhook_url_env: Option<String>,
 }
 
-/// When a page takes one way to a person.
+/// One of the ways in which a person wishes to be reached: `{ via = "sms", after = "2m" }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContactRule {
-    /// Which way.
+    /// By what.
     pub via: Channel,
-    /// How long after the page began.
+    /// How long after the person was paged, if there was no answer until then.
     pub after: SignedDuration,
 }
 
@@ -566,6 +569,19 @@ pub struct Webhook {
     pub url_env: String,
     /// The environment variable with the secret that requests are signed with.
     pub secret_env: Option<String>,
+    /// The environment variable with what is shown as `Authorization: Bearer …`.
+    pub token_env: Option<String>,
+    /// What is sent, as a template over the page; `None`: the whole page as JSON. The template compiles.
+    pub body: Option<String>,
+    /// What the body is. A template's values are escaped for it: in JSON each is written with its quotes.
+    pub content_type: String,
+    /// Headers of the receiver's own, each value a template that compiles.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Webhook {
+    /// What a body is if nothing else is said.
+    pub const JSON: &'static str = "application/json";
 }
 
 /// Somebody who sends alerts to `/alerts/{id}`.
@@ -802,6 +818,7 @@ mod tests {
             timezone: None,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
             contact: vec![],
+            webhook_url_env: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod intake;
 mod kill;
 mod layers;
 mod manifest;
+mod notify;
 mod oncall;
 mod outage;
 mod page;

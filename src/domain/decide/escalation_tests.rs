@@ -38,6 +38,7 @@ fn person(id: &str, roles: &[&str]) -> Person {
         timezone: None,
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         contact: vec![],
+        webhook_url_env: None,
     }
 }
 
