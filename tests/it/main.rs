@@ -24,6 +24,7 @@ mod outage;
 mod page;
 mod peers;
 mod reliability;
+mod rotas;
 mod scenario;
 mod scratch;
 mod senders;
