@@ -26,6 +26,7 @@ mod page;
 mod paging;
 mod peers;
 mod reliability;
+mod rotas;
 mod scenario;
 mod scratch;
 mod senders;
