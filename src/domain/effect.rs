@@ -7,7 +7,7 @@ use super::command::Timer;
 use super::escalation::Channel;
 use super::event::{AlertTurn, Consequence, Event, ExportFormat, Invitee, Mark, MessageRef};
 use super::incident::{Incident, Room};
-use super::page::DeliveryState;
+use super::page::{DeliveryState, PageReason};
 use super::terms::{ChannelId, MessageTs, SlackUserId, Who};
 use super::timeline::nameless;
 
@@ -562,7 +562,8 @@ pub fn effects_of(
         }
     }
     let due = |incident: &Incident| incident.next_due().map(|(at, _)| at);
-    if before.and_then(due) != due(after) {
+    // What a clock rang for is gone from the outbox, even where the next thing is due at the very same moment.
+    if before.and_then(due) != due(after) || is_rung_for(event) {
         orders.clock(due(after));
     }
     // It may be over, or weigh less: what it quieted is told on its own then.
@@ -588,6 +589,45 @@ pub fn effects_of(
         orders.now(Effect::LearnNames { users });
     }
     orders.orders
+}
+
+/// Whether a clock rang for it.
+fn is_rung_for(event: &Event) -> bool {
+    match event {
+        Event::Paged(paged) => matches!(paged.why, PageReason::Step { hurried: None, .. }),
+        Event::PageContinued { early, .. } => early.is_none(),
+        Event::PageExpired { .. }
+        | Event::EscalationExhausted { .. }
+        | Event::AcknowledgementExpired { .. }
+        | Event::AcknowledgeOverdue { .. }
+        | Event::UpdateOverdue(_)
+        | Event::PostmortemOverdue { .. } => true,
+        Event::Declared(_)
+        | Event::WarRoomOpened { .. }
+        | Event::WarRoomFailed { .. }
+        | Event::CardPosted { .. }
+        | Event::Announced { .. }
+        | Event::Acknowledged { .. }
+        | Event::PageDelivery(_)
+        | Event::PageAnswered { .. }
+        | Event::StatusChanged { .. }
+        | Event::UpdatePosted { .. }
+        | Event::SeverityChanged { .. }
+        | Event::RoleAssigned { .. }
+        | Event::NoteAdded { .. }
+        | Event::MessageMarked { .. }
+        | Event::MessageKept(_)
+        | Event::NamesLearned { .. }
+        | Event::AlertsChanged { .. }
+        | Event::ChangeNoted(_)
+        | Event::FollowUpAdded(_)
+        | Event::FollowUpCompleted { .. }
+        | Event::Resolved(_)
+        | Event::Reopened { .. }
+        | Event::Closed
+        | Event::ExportRequested { .. }
+        | Event::EffectFailed { .. } => false,
+    }
 }
 
 /// Whether somebody has done something, or should have.

@@ -8,6 +8,7 @@ use crate::domain::catalog::{ContactRule, Person, SlackName};
 use crate::domain::command::Callee;
 use crate::domain::escalation::{Channel, Step};
 use crate::domain::given::{self, *};
+use crate::domain::incident::Due;
 use crate::domain::oncall::{Rotation, Schedule};
 use crate::domain::page::{Answer, Delivery, DeliveryState, Hurry, PageReason};
 use crate::domain::terms::PersonId;
@@ -254,6 +255,24 @@ fn a_clock_that_is_set_back_neither_loses_a_step_nor_repeats_one() {
     let paged = given.incident().page(2).expect("a page");
     assert_eq!(paged.contacts[0].state, DeliveryState::Ordered, "at once");
     given.when(Command::Fire(Timer::Due { at })).nothing();
+}
+
+#[test]
+fn what_is_due_at_the_same_moment_is_not_forgotten_when_the_clock_is_set_back() {
+    // A step, the acknowledgement and an update: all at minute 15.
+    let given = declared_p1();
+    let (at, _) = given.incident().next_due().expect("a step");
+    let given = given.at(-90).done(Command::Fire(Timer::Due { at }));
+    assert!(last_lines(&given, 1).contains("Step 2 of 3"));
+    assert_eq!(
+        given.incident().next_due(),
+        Some((at, Due::Acknowledgement))
+    );
+    let orders = given.orders();
+    assert!(
+        orders.contains(r#"ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [clock]"#),
+        "{orders}"
+    );
 }
 
 #[test]
