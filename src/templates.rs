@@ -17,6 +17,14 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/email/declared.txt.j2"),
     ),
     (
+        "email/page.html.j2",
+        include_str!("../templates/email/page.html.j2"),
+    ),
+    (
+        "email/page.txt.j2",
+        include_str!("../templates/email/page.txt.j2"),
+    ),
+    (
         "email/resolved.txt.j2",
         include_str!("../templates/email/resolved.txt.j2"),
     ),
@@ -95,6 +103,14 @@ const EMBEDDED: &[(&str, &str)] = &[
     (
         "slack/update.mrkdwn.j2",
         include_str!("../templates/slack/update.mrkdwn.j2"),
+    ),
+    (
+        "sms/page.txt.j2",
+        include_str!("../templates/sms/page.txt.j2"),
+    ),
+    (
+        "voice/page.txt.j2",
+        include_str!("../templates/voice/page.txt.j2"),
     ),
 ];
 

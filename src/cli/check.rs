@@ -1,15 +1,23 @@
-//! `firebell check`: the configuration and the templates, proved without starting anything.
+//! `firebell check`: the configuration and the templates, proved without starting anything; and where nobody will be on
+//! call.
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::oncall::gaps;
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::config::{Fault, Level, LoadError, Settings, load};
+use crate::notify::Notifier;
 use crate::templates;
 
 /// Proves the configuration, and every template that it brings along.
-pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    settings: &Settings,
+    vars: impl Fn(&str) -> Option<String>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let color = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let path = settings.config.path();
     let (catalog, faults) = match load(&settings.config) {
@@ -21,6 +29,13 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     let is_faulty = catalog.is_none();
     let beside = beside(path);
     let strays = stray_templates(beside.as_deref());
+    let gaps = match &catalog {
+        Some(catalog) => gaps(catalog, Timestamp::now()),
+        None => Vec::new(),
+    };
+    let unset = catalog.as_ref().map_or_else(Vec::new, |catalog| {
+        Notifier::new(catalog, settings.public_url.as_deref(), vars).1
+    });
     let broken = catalog.and_then(|catalog| {
         let words = templates::environment(beside.as_deref());
         let proof = prove_templates(&words, &catalog.into());
@@ -33,13 +48,18 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
             "file": path.display().to_string(),
             "slack": settings.way_of_slack(),
             "faults": faults.iter().map(described).collect::<Vec<_>>(),
+            "schedules": { "warnings": gaps },
             "templates": { "error": broken, "warnings": strays },
+            "environment": { "warnings": unset },
         });
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", faults.render(color));
-        for stray in strays {
-            println!("warning: {stray}");
+        for warning in gaps.into_iter().chain(strays) {
+            println!("warning: {warning}");
+        }
+        for unset in unset {
+            println!("warning: {unset}");
         }
         if let Some(broken) = broken {
             println!("error: {broken}");

@@ -7,18 +7,23 @@ mod doctor;
 mod env_file;
 mod incident;
 mod manifest;
+mod oncall;
+mod page;
 mod record;
 mod serve;
 mod terminal;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use crate::config::{LoadError, Settings, load};
 use crate::domain::catalog::Catalog;
+use crate::domain::escalation::Channel;
 use crate::domain::event::ExportFormat;
 use crate::domain::form::{nearest, parse_duration};
 use crate::store::Store;
@@ -71,6 +76,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
+    /// Who is on call, and where nobody is.
+    Oncall {
+        /// The schedule, by its id; all of them, if none is named.
+        schedule: Option<String>,
+        /// From this time on: 2026-10-25T01:30+01:00, or 2026-10-25T01:30 in the organization's zone. Else from now on.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// For so many days.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=366))]
+        days: u16,
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write the whole record of an incident: summary, milestones, people, updates, timeline, follow-ups.
     Export {
         /// The incident: INC-2025-0914-001.
@@ -91,6 +110,11 @@ enum Command {
     Alerts {
         #[command(subcommand)]
         command: Alerts,
+    },
+    /// Pages: who can be reached.
+    Page {
+        #[command(subcommand)]
+        command: Page,
     },
     /// Prove that records were not changed.
     Audit {
@@ -147,6 +171,21 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
         Some(help) => format!("{}; {help}", wrong.message),
         None => wrong.message,
     })
+}
+
+#[derive(Debug, Subcommand)]
+enum Page {
+    /// Send somebody a page that says it is a test, by each of their ways; the bot need not run.
+    Test {
+        /// Who: an id, name, e-mail address or Slack handle of [[people]].
+        person: String,
+        /// By these ways alone; else by those of the person's `contact`, or all that they have.
+        #[arg(long, value_name = "CHANNEL")]
+        via: Vec<Channel>,
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -226,7 +265,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor { json } => doctor::run(vars, json).await,
         Command::Serve => serve::serve(settings).await,
         Command::Demo { port, typed } => demo::run(port, typed).await,
-        Command::Check { json } => check::run(&settings, json),
+        Command::Check { json } => check::run(&settings, vars, json),
+        Command::Page {
+            command: Page::Test { person, via, json },
+        } => page::test(&settings, vars, &person, &via, json).await,
         Command::Migrate => {
             let store = open(&settings).await?;
             store.close().await;
@@ -236,6 +278,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Incident { json, by, words } => {
             incident::run(&settings, incident::Typed { json, by, words }).await
         }
+        Command::Oncall {
+            schedule,
+            at,
+            days,
+            json,
+        } => oncall::run(&settings, schedule.as_deref(), at.as_deref(), days, json).await,
         Command::Export { id, format, output } => {
             record::export(&settings, &id, format, output).await
         }
@@ -305,6 +353,19 @@ fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
 /// The store, made if it is not there.
 async fn open(settings: &Settings) -> anyhow::Result<Store> {
     Store::open(settings.database.url.expose_secret()).await
+}
+
+/// A moment as it is typed: with its offset, or in the organization's zone.
+fn moment(text: &str, catalog: &Catalog) -> anyhow::Result<Timestamp> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let local: DateTime = text
+        .parse()
+        .with_context(|| format!("“{text}” is not a time; write it as 2025-09-14T03:00"))?;
+    Ok(local
+        .to_zoned(catalog.organization.timezone.clone())?
+        .timestamp())
 }
 
 /// The store, for whoever only reads: a database that a wrong address names is not made.

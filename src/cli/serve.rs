@@ -13,7 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, Parts, beside, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Settings, alert_secrets};
+use crate::config::{Settings, alert_secrets, schedule_secrets};
+use crate::notify::Notifier;
 
 /// How often the figures are put together.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -29,8 +30,14 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     }
     info!("{}", settings.way_of_slack());
     let (alert_secrets, missing) = alert_secrets(&catalog, |name| std::env::var(name).ok());
-    for missing in missing {
+    let (schedule_secrets, none) = schedule_secrets(&catalog, |name| std::env::var(name).ok());
+    for missing in missing.into_iter().chain(none) {
         warn!("{missing}");
+    }
+    let var = |name: &str| std::env::var(name).ok();
+    let (notifier, closed) = Notifier::new(&catalog, settings.public_url.as_deref(), var);
+    for closed in closed {
+        warn!("{closed}");
     }
     let beside = beside(settings.config.path());
     for stray in stray_templates(beside.as_deref()) {
@@ -43,6 +50,9 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let app = App::build(Parts {
         sns: Default::default(),
         alert_secrets,
+        schedule_secrets,
+        notifier,
+        public_url: settings.public_url,
         catalog,
         beside,
         database_url: settings.database.url,

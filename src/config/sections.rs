@@ -23,7 +23,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
         slack: slack(&mut root),
         incidents: incidents(&mut root),
         severities: severities(&mut root),
-        people: people(&mut root),
+        people: people(&mut root, &notifications),
         services: each(&mut root, "services", "[[services]]", service),
         schedules: each(&mut root, "schedules", "[[schedules]]", |it| {
             schedule(it, &organization)
@@ -221,10 +221,10 @@ fn severity(it: &mut Section<'_>, words: &mut Words) -> Option<Severity> {
     id.map(|_| severity)
 }
 
-fn people(root: &mut Section<'_>) -> Vec<Person> {
+fn people(root: &mut Section<'_>, ways: &Notifications) -> Vec<Person> {
     let mut seen = Seen::default();
     each(root, "people", "[[people]]", |it| {
-        let person = person(it);
+        let person = person(it, ways);
         for (key, level) in [
             // Two may be called the same; by what they are reached, two cannot be told apart.
             ("name", Level::Warning),
@@ -274,7 +274,7 @@ fn word_for(key: &str) -> &str {
     }
 }
 
-fn person(it: &mut Section<'_>) -> Option<Person> {
+fn person(it: &mut Section<'_>, ways: &Notifications) -> Option<Person> {
     let id = own_id(it, Thing::Person);
     let person = Person {
         name: it.required("name", text).unwrap_or_default(),
@@ -282,20 +282,82 @@ fn person(it: &mut Section<'_>) -> Option<Person> {
         email: it.optional("email", email),
         phone: it.optional("phone", phone),
         timezone: it.optional("timezone", timezone),
-        contact: Vec::new(),
         roles: it.list("roles", |value| {
             let role = word(value)?;
             value.reading.define(Thing::Role, &role, Some(value.span()));
             Some(role)
         }),
+        contact: contact(it, ways),
+        webhook_url_env: it.optional("webhook_url_env", env_name),
         id: PersonId::new(id?),
     };
-    let ways = ["slack", "email", "phone"];
-    if ways.into_iter().all(|way| it.value(way).is_none()) {
+    let reached_by = ["slack", "email", "phone", "webhook_url_env"];
+    if reached_by.into_iter().all(|way| it.value(way).is_none()) {
         let message = format!("`{}` cannot be reached", person.id);
         it.fault(Level::Warning, message, "add `slack`, `email` or `phone`");
     }
     Some(person)
+}
+
+/// After how long a rule of contact is rather a slip: by then the policy has gone on to somebody else.
+const LATE_CONTACT: SignedDuration = SignedDuration::from_hours(1);
+
+/// How a person wishes to be reached, in the order of time.
+fn contact(it: &mut Section<'_>, ways: &Notifications) -> Vec<ContactRule> {
+    let has = |it: &mut Section<'_>, key| it.value(key).is_some();
+    let (slack, email) = (has(it, "slack"), has(it, "email"));
+    let (phone, address) = (has(it, "phone"), has(it, "webhook_url_env"));
+    let mut taken: Vec<(Channel, std::ops::Range<usize>)> = Vec::new();
+    let mut rules = it.list("contact", |value| {
+        let mut rule = value.table("a rule of `contact`")?;
+        let via = rule.required("via", |value| {
+            let via: Channel = parsed(value)?;
+            if let Some((_, first)) = taken.iter().find(|(it, _)| *it == via) {
+                value.reading.faults.borrow_mut().push_pair(
+                    Level::Error,
+                    value.span(),
+                    format!("\"{via}\" is in `contact` twice"),
+                    "take one of them out",
+                    first.clone(),
+                    "here already",
+                );
+            }
+            taken.push((via, value.span()));
+            let lacks = match via {
+                Channel::Slack => {
+                    (!slack && !email).then_some("`slack`, or `email` by which Slack finds them")
+                }
+                Channel::Email => (!email).then_some("`email`"),
+                Channel::Sms | Channel::Voice => (!phone).then_some("`phone`"),
+                Channel::Webhook => None,
+            };
+            if let Some(lacks) = lacks {
+                let message = format!("this person cannot be reached by \"{via}\"");
+                value.wrong(message, format!("add {lacks}, or take the rule out"));
+            } else if let Some(section) = missing_way(via, ways)
+                && !(via == Channel::Webhook && address)
+            {
+                let message = format!("\"{via}\" is not set up: nothing will be sent by it");
+                value.doubtful(message, format!("add {section}"));
+            }
+            Some(via)
+        });
+        let after = rule.required("after", |value| {
+            let after = duration(value)?;
+            if after > LATE_CONTACT {
+                let message = "this is later than an hour after the page";
+                value.doubtful(message, "a person is paged to act now: write \"5m\"");
+            }
+            Some(after)
+        });
+        rule.close();
+        Some(ContactRule {
+            via: via?,
+            after: after?,
+        })
+    });
+    rules.sort_by_key(|rule| rule.after);
+    rules
 }
 
 fn service(it: &mut Section<'_>) -> Option<Service> {
@@ -331,13 +393,17 @@ fn schedule(it: &mut Section<'_>, organization: &Organization) -> Option<Schedul
         Some(_) => Level::Warning,
         None => Level::Error,
     };
+    let ical_token_env = it.optional("ical_token_env", env_name);
+    let ical_url_env = it.optional("ical_url_env", env_name);
+    let usergroup = it.optional("usergroup", user_group);
     let rotations = it.tables("rotations", "[[schedules.rotations]]");
-    if rotations.as_ref().is_none_or(Vec::is_empty) && !it.reading.is_broken() {
+    let has_turns = rotations.as_ref().is_some_and(|it| !it.is_empty());
+    if !has_turns && it.value("ical_url_env").is_none() && !it.reading.is_broken() {
         let message = "nobody is ever on call in this schedule";
         it.fault(
             Level::Warning,
             message,
-            "begin a rotation with [[schedules.rotations]]",
+            "begin a rotation with [[schedules.rotations]], or feed it from a calendar with ical_url_env",
         );
     }
     let rotations = rotations
@@ -355,6 +421,9 @@ fn schedule(it: &mut Section<'_>, organization: &Organization) -> Option<Schedul
         timezone,
         rotations,
         fallback,
+        ical_token_env,
+        ical_url_env,
+        usergroup,
     })
 }
 
@@ -478,6 +547,12 @@ fn notifications(root: &mut Section<'_>) -> Notifications {
             let webhook = Webhook {
                 url_env: it.required("url_env", env_name).unwrap_or_default(),
                 secret_env: it.optional("secret_env", env_name),
+                token_env: it.optional("token_env", env_name),
+                body: it.optional("body", page_template),
+                content_type: it
+                    .optional("content_type", header_value)
+                    .unwrap_or_else(|| Webhook::JSON.to_owned()),
+                headers: it.optional("headers", headers).unwrap_or_default(),
             };
             it.close();
             webhook

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
+use url::{Host, Url};
 
 use super::ConfigFile;
 use super::values::is_url;
@@ -30,6 +31,9 @@ pub struct Settings {
     pub slack_api_url: String,
     /// `FIREBELL_API_TOKEN`: the bearer token of `/api/v1` and of the protected pages; `None`: they are closed.
     pub api_token: Option<SecretString>,
+    /// `FIREBELL_PUBLIC_URL`: the address under which people's browsers and Twilio reach this bot, without a slash at the
+    /// end; `None`: links to our pages are left out, and nobody can answer by SMS, key press or e-mail.
+    pub public_url: Option<String>,
 }
 
 /// Where everything is kept.
@@ -114,6 +118,7 @@ impl Settings {
             slack_app_token: env.token("SLACK_APP_TOKEN", Some("xapp-")),
             slack_api_url: env.slack_api_url(),
             api_token: env.token("FIREBELL_API_TOKEN", None),
+            public_url: env.public_url(),
         };
         match env.faults.is_empty() {
             true => Ok(settings),
@@ -182,6 +187,48 @@ pub fn alert_secrets(
                 "{name} is not set, so nothing that is sent to the alert source {} is believed",
                 source.id
             )),
+        }
+    }
+    (secrets, missing)
+}
+
+/// What schedules keep secret. Its `Debug` form shows none of it.
+#[derive(Debug, Clone, Default)]
+pub struct ScheduleSecrets {
+    /// What opens `/schedules/{id}.ics`, by the schedule's id.
+    pub tokens: BTreeMap<String, SecretString>,
+    /// The addresses of the calendars that feed schedules, by the schedule's id.
+    pub urls: BTreeMap<String, SecretString>,
+}
+
+/// What schedules keep secret; and what is missing, in words for the operator.
+pub fn schedule_secrets(
+    catalog: &Catalog,
+    vars: impl Fn(&str) -> Option<String>,
+) -> (ScheduleSecrets, Vec<String>) {
+    let mut secrets = ScheduleSecrets::default();
+    let mut missing = Vec::new();
+    let value = |name: &str| {
+        let text = vars(name).map(|text| text.trim().to_owned());
+        text.filter(|text| !text.is_empty()).map(SecretString::from)
+    };
+    for schedule in &catalog.schedules {
+        let id = &schedule.id;
+        if let Some(name) = &schedule.ical_token_env {
+            match value(name) {
+                Some(token) => drop(secrets.tokens.insert(id.clone(), token)),
+                None => missing.push(format!(
+                    "{name} is not set, so the calendar of the schedule {id} is not served"
+                )),
+            }
+        }
+        if let Some(name) = &schedule.ical_url_env {
+            match value(name) {
+                Some(url) => drop(secrets.urls.insert(id.clone(), url)),
+                None => missing.push(format!(
+                    "{name} is not set, so the schedule {id} is fed by no calendar"
+                )),
+            }
         }
     }
     (secrets, missing)
@@ -281,6 +328,38 @@ impl Environment<'_> {
         text.trim_end_matches('/').to_owned()
     }
 
+    /// Links that acknowledge go out under this address: in the clear they go nowhere but to this machine itself.
+    fn public_url(&mut self) -> Option<String> {
+        let text = self.get("FIREBELL_PUBLIC_URL")?;
+        let variable = "FIREBELL_PUBLIC_URL";
+        let help = "write it as https://firebell.example.com, or leave it unset";
+        let url = match text.parse::<Url>() {
+            Ok(url) if is_url(&text) && url.query().is_none() && url.fragment().is_none() => url,
+            Ok(_) | Err(_) => {
+                self.fault(variable, "is not the address of a server", help);
+                return None;
+            }
+        };
+        let is_here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if url.scheme() != "https" && !is_here {
+            let message = "leads over the network in the clear";
+            self.fault(
+                variable,
+                message,
+                "write https://, and put TLS in front of the bot",
+            );
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            self.fault(variable, "holds a user or a password", help);
+        }
+        Some(text.trim_end_matches('/').to_owned())
+    }
+
     /// A secret; what is wrong with it is told without it.
     fn token(&mut self, variable: &'static str, prefix: Option<&str>) -> Option<SecretString> {
         let text = self.get(variable)?;
@@ -358,11 +437,14 @@ mod tests {
             ("SLACK_APP_TOKEN", "xapp-geheim"),
             ("SLACK_API_URL", "http://127.0.0.1:9999/api/"),
             ("FIREBELL_API_TOKEN", "geheim"),
+            ("FIREBELL_PUBLIC_URL", "https://firebell.example.com/bot/"),
         ])
         .unwrap();
         assert_eq!(settings.config.path().to_str(), Some("/etc/firebell.toml"));
         assert_eq!(settings.database.kind, DatabaseKind::Postgres);
         assert_eq!(settings.slack_api_url, "http://127.0.0.1:9999/api");
+        let public_url = settings.public_url.as_deref();
+        assert_eq!(public_url, Some("https://firebell.example.com/bot"));
         assert_eq!(settings.missing_for_slack(), []);
         let token = settings.slack_bot_token.as_ref().unwrap();
         assert_eq!(token.expose_secret(), "xoxb-geheim");
@@ -401,6 +483,7 @@ mod tests {
             ("SLACK_SIGNING_SECRET", "xoxb-geheim"),
             ("SLACK_API_URL", "slack.com"),
             ("FIREBELL_API_TOKEN", "ge heim"),
+            ("FIREBELL_PUBLIC_URL", "http://firebell.example.com"),
         ])
         .unwrap_err();
         insta::assert_snapshot!(faults, @r#"
@@ -411,6 +494,32 @@ mod tests {
         SLACK_APP_TOKEN does not begin with xapp-: copy the token from your Slack app's settings (api.slack.com/apps)
         SLACK_API_URL is not a web address: write https://slack.com/api, or leave it unset
         FIREBELL_API_TOKEN has a blank inside: copy it again, without the line's end or quotes
+        FIREBELL_PUBLIC_URL leads over the network in the clear: write https://, and put TLS in front of the bot
         "#);
+    }
+
+    #[test]
+    fn the_public_address_is_that_of_a_server_and_in_the_clear_only_on_this_machine() {
+        let read = |text: &str| settings(&[("FIREBELL_PUBLIC_URL", text)]);
+        for fine in [
+            "https://firebell.example.com",
+            "http://localhost:3000",
+            "http://127.0.0.1:3000/",
+            "http://[::1]:3000",
+        ] {
+            assert!(read(fine).is_ok(), "{fine}");
+        }
+        for wrong in [
+            "firebell.example.com",
+            "http://10.0.0.7:3000",
+            "http://127.0.0.1.example.com",
+            "https://me:secret@firebell.example.com",
+            "https://firebell.example.com/?a=b",
+            "https://firebell.example.com/#a",
+            "ftp://firebell.example.com",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert!(read("").unwrap().public_url.is_none());
     }
 }

@@ -87,15 +87,15 @@ fn the_example_has_no_error_and_warns_of_those_who_are_only_named() {
        = help: give it to somebody under [[people]]: roles = ["engineering-manager"]
 
     warning: there is no person `bob`
-      --> firebell.toml:86:35
+      --> firebell.toml:91:35
        |
-    86 |   participants = ["person:alice", "person:bob"]
+    91 |   participants = ["person:alice", "person:bob"]
        |                                   ^^^^^^^^^^^^ add it under [[people]]
 
     warning: nobody has the role `cto`
-       --> firebell.toml:100:30
+       --> firebell.toml:105:30
         |
-    100 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
+    105 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
         |                              ^^^^^^^^^^ give it to somebody under [[people]]: roles = ["cto"]
 
     3 warnings
@@ -171,6 +171,7 @@ fn the_example_has_people_and_who_is_on_call() {
             timezone: TimeZone::get("Asia/Tokyo").ok(),
             roles: strings(&["devops-lead"]),
             contact: vec![],
+            webhook_url_env: None,
         }
     );
     let schedule = &catalog.schedules[0];
@@ -1325,4 +1326,107 @@ update_every = "0m"
     4: `within` must be longer than zero. write how long: "30m", "8h", "90d"
     8: `update_every` must be longer than zero. leave it out if there is no limit
     "##);
+}
+
+#[test]
+fn how_a_person_wishes_to_be_reached_is_put_in_the_order_of_time() {
+    let catalog = read(
+        r#"
+        [[people]]
+        id = "ana"
+        name = "Ana"
+        slack = "U0ANA00001"
+        phone = "+15550100"
+        contact = [
+          { via = "voice", after = "5m" },
+          { via = "slack", after = "0m" },
+          { via = "sms", after = "2m" },
+        ]
+        [notifications.sms]
+        account_sid_env = "SID"
+        auth_token_env = "TOKEN"
+        from = "+15550199"
+        "#,
+    );
+    let contact = catalog.people[0].contact.iter();
+    let told: Vec<_> = contact
+        .map(|rule| format!("{} {:#}", rule.via, rule.after))
+        .collect();
+    assert_eq!(told, ["slack 0s", "sms 2m", "voice 5m"]);
+}
+
+#[test]
+fn a_way_that_leads_to_nobody_is_told_at_its_place() {
+    let text = r#"
+[[people]]
+id = "ana"
+name = "Ana"
+contact = [
+  { via = "slack", after = "0m" },
+  { via = "email", after = "1m" },
+  { via = "sms", after = "2m" },
+  { via = "voice", after = "3m" },
+  { via = "fax", after = "4m" },
+  { via = "webhook", after = "5m", if = "night" },
+  { via = "webhook" },
+]
+
+[[people]]
+id = "bo"
+name = "Bo"
+email = "bo@example.com"
+phone = "+15550100"
+webhook_url_env = "BO_URL"
+contact = [
+  { via = "slack", after = "0m" },
+  { via = "sms", after = "2h" },
+  { via = "webhook", after = "5m" },
+]
+"#;
+    insta::assert_snapshot!(brief(text), @r#"
+    2: `ana` cannot be reached. add `slack`, `email` or `phone`
+    6: this person cannot be reached by "slack". add `slack`, or `email` by which Slack finds them, or take the rule out
+    7: this person cannot be reached by "email". add `email`, or take the rule out
+    8: this person cannot be reached by "sms". add `phone`, or take the rule out
+    9: this person cannot be reached by "voice". add `phone`, or take the rule out
+    10: "fax" is not a channel. write one of: slack, email, sms, voice, webhook
+    11: "webhook" is not set up: nothing will be sent by it. add [notifications.webhook]
+    11: unknown key `if`. known here: via, after
+    12: `after` is missing in a rule of `contact`. add `after = …`
+    12: "webhook" is in `contact` twice. take one of them out
+    12: "webhook" is not set up: nothing will be sent by it. add [notifications.webhook]
+    23: "sms" is not set up: nothing will be sent by it. add [notifications.sms]
+    23: this is later than an hour after the page. a person is paged to act now: write "5m"
+    "#);
+}
+
+#[test]
+fn a_webhook_takes_a_body_of_ones_own_and_no_secret() {
+    let webhook = |more: &str| format!("[notifications.webhook]\nurl_env = \"URL\"\n{more}\n");
+    let fine = read(&webhook(
+        "body = '{ \"title\": {{ subject }} }'\nheaders = { Priority = \"urgent\", Title = \"{{ subject }}\" }",
+    ));
+    let webhook_read = fine.notifications.webhook.unwrap();
+    assert_eq!(webhook_read.content_type, "application/json");
+    assert_eq!(webhook_read.headers["Priority"], "urgent");
+    let told = [
+        "body = '{{ subjct }}'",
+        "body = '{{ subject|uper }}'",
+        "body = '{{ subject'",
+        "headers = { Authorization = \"Bearer abc\" }",
+        "headers = { Content-Length = \"7\" }",
+        "headers = { \"a b\" = \"7\" }",
+        "content_type = \"text/plain\\n\"",
+    ]
+    .map(|more| brief(&webhook(more)));
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    3: there is no `subjct` here. did you mean `subject`?
+    3: this cannot work: filter uper is unknown. did you mean `upper`?
+    3: this is not a template: unexpected end of input, expected end of variable block. write it as "{{ subject }}"
+    3: what proves who we are is a secret. put it into a variable and name that: token_env = "…"
+    3: Content-Length is a header that Firebell writes itself. take it out; `content_type` says what the body is
+    3: "a b" is not the name of a header. use letters, digits and -, such as "Priority"
+    3: "text/plain
+    " cannot stand in a header. write one line of ASCII, such as "application/json"
+    "#);
 }

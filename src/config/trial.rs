@@ -14,6 +14,24 @@ use crate::domain::form::{WrongForm, nearest};
 
 /// What a template of a route may name.
 pub const OF_AN_ALERT: [&str; 5] = ["labels", "source", "name", "title", "severity"];
+/// What a template over a page may name (`notify::page`).
+pub const OF_A_PAGE: [&str; 15] = [
+    "acknowledge_url",
+    "content",
+    "event",
+    "incident",
+    "key",
+    "organization",
+    "person",
+    "service",
+    "severity",
+    "short",
+    "since",
+    "subject",
+    "title",
+    "url",
+    "why",
+];
 /// What an expression over a body may name.
 pub const OF_A_BODY: [&str; 2] = ["body", "item"];
 

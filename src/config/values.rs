@@ -365,6 +365,22 @@ pub fn slash_command(value: Value<'_>) -> Option<String> {
     })
 }
 
+/// The handle of a Slack user group, with its `@` or without.
+pub fn user_group(value: Value<'_>) -> Option<String> {
+    value.parse(|text| {
+        let handle = text.strip_prefix('@').unwrap_or(text);
+        let legal = (1..=80).contains(&handle.chars().count())
+            && !handle.contains(|c: char| c.is_whitespace() || c == '@' || c.is_uppercase());
+        match legal {
+            true => Ok(handle.to_owned()),
+            false => Err(WrongForm::new(
+                format!("\"{text}\" is not the handle of a user group"),
+                "write it as Slack shows it: \"oncall-primary\"",
+            )),
+        }
+    })
+}
+
 /// The name of the environment variable that holds a secret; never the secret itself.
 pub fn env_name(value: Value<'_>) -> Option<String> {
     let text = value.string()?;
@@ -465,6 +481,75 @@ fn alert_template(value: Value<'_>) -> Option<String> {
     });
     value.parse(|_| tried.unwrap_or(Ok(())))?;
     Some(text)
+}
+
+/// A template over a page.
+pub fn page_template(value: Value<'_>) -> Option<String> {
+    let text = text(value)?;
+    let environment = trial::environment();
+    value.parse(|_| {
+        let template = environment.template_from_str(&text).map_err(|error| {
+            let detail = error.detail().unwrap_or("it cannot be read");
+            let message = format!("this is not a template: {detail}");
+            WrongForm::new(message, "write it as \"{{ subject }}\"")
+        })?;
+        let names = template.undeclared_variables(false);
+        let try_on = |sample| template.render(sample).err();
+        trial::prove(&environment, &trial::OF_A_PAGE, names, try_on)
+    })?;
+    Some(text)
+}
+
+/// The value of an HTTP header: one line of what can be seen.
+pub fn header_value(value: Value<'_>) -> Option<String> {
+    let text = text(value)?;
+    if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
+        let message = format!("\"{text}\" cannot stand in a header");
+        value.wrong(
+            message,
+            "write one line of ASCII, such as \"application/json\"",
+        );
+        return None;
+    }
+    Some(text)
+}
+
+/// HTTP headers by name, each a template over a page. A secret has no place here.
+pub fn headers(value: Value<'_>) -> Option<BTreeMap<String, String>> {
+    /// What we write ourselves.
+    const OURS: [&str; 4] = ["content-type", "content-length", "host", "idempotency-key"];
+    let table = value.table(value.key)?;
+    let read = |(key, value): (&str, Value<'_>)| {
+        let is_name = !key.is_empty()
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let lower = key.to_lowercase();
+        if !is_name {
+            let help = "use letters, digits and -, such as \"Priority\"";
+            value.wrong(format!("\"{key}\" is not the name of a header"), help);
+            return None;
+        }
+        if lower == "authorization" {
+            value.reading.blot(value.span());
+            let message = "what proves who we are is a secret";
+            value.wrong(
+                message,
+                "put it into a variable and name that: token_env = \"…\"",
+            );
+            return None;
+        }
+        if OURS.contains(&lower.as_str()) {
+            let help = "take it out; `content_type` says what the body is";
+            value.wrong(
+                format!("{key} is a header that Firebell writes itself"),
+                help,
+            );
+            return None;
+        }
+        Some((key.to_owned(), page_template(value)?))
+    };
+    Some(table.entries().into_iter().filter_map(read).collect())
 }
 
 /// An expression of minijinja over what a sender sends.

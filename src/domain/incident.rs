@@ -393,7 +393,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
             .insert(Role::IncidentCommander, commander.clone());
     }
     incident.wind_clock(incident.severity.update_every, at);
-    incident.await_acknowledgement(at, at);
+    incident.expect_acknowledgement(at, at);
     incident
 }
 
@@ -511,7 +511,7 @@ impl Incident {
                         Some(Escalation::begin((**policy).clone(), self.paged, at).into());
                 }
                 self.severity = to.clone();
-                self.await_acknowledgement(self.milestones.declared, at);
+                self.expect_acknowledgement(self.milestones.declared, at);
                 self.brings.invite.extend_from_slice(invite);
                 self.brings.checklists.extend_from_slice(checklists);
                 if let Some(name) = war_room {
@@ -588,7 +588,7 @@ impl Incident {
                             **escalation =
                                 Escalation::begin(escalation.policy.clone(), self.paged, at);
                         }
-                        self.await_acknowledgement(at, at);
+                        self.expect_acknowledgement(at, at);
                     }
                 }
             }
@@ -615,7 +615,7 @@ impl Incident {
 
     /// Until when somebody must acknowledge, reckoned from a moment: where people are called, or nobody leads. Whoever
     /// declared and leads has it already, if nobody else is asked.
-    fn await_acknowledgement(&mut self, from: Timestamp, now: Timestamp) {
+    fn expect_acknowledgement(&mut self, from: Timestamp, now: Timestamp) {
         let is_asked_for = self.escalation.is_some() || self.commander().is_none();
         let is_open = self.acknowledged_by.is_none() && self.status.is_open();
         self.deadlines.acknowledge = after(from, self.severity.acknowledge_within)

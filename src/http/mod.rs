@@ -4,6 +4,7 @@ mod alerts;
 mod gate;
 pub mod health;
 pub mod pages;
+pub mod schedules;
 pub mod slack;
 
 use std::collections::BTreeMap;
@@ -22,9 +23,11 @@ use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
+use crate::config::ScheduleSecrets;
 use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
 use crate::intake::Intake;
+use crate::notify::Notifier;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
 pub use alerts::sns::{Fetch, Fetched, Sns};
@@ -50,6 +53,14 @@ pub struct Rooms {
     pub sns: Sns,
     /// What the senders of alerts show, by the source's id.
     pub alert_secrets: BTreeMap<String, SecretString>,
+    /// The ways to people beside Slack: proves what comes back by them.
+    pub notifier: Notifier,
+    /// Where people and providers reach us, without a slash at the end.
+    pub public_url: Option<String>,
+    /// What the links of e-mails are signed with.
+    pub link_secret: Arc<[u8]>,
+    /// What opens the calendars of schedules.
+    pub schedule_secrets: ScheduleSecrets,
     /// The clock.
     pub clock: Clock,
     /// Socket Mode, if Slack is reached by it; asked for its health.
@@ -84,6 +95,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
         .merge(slack)
         .merge(alerts_routes())
         .route("/incidents/{id}/{file}", get(pages::postmortem))
+        .route("/schedules/{file}", get(schedules::ics))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -41,14 +41,30 @@ pub fn letter(
         .get_template(name)
         .and_then(|template| template.render(view(catalog, incident, recorded)))
         .with_context(|| format!("rendering the template {name}"))?;
-    let (first, text) = rendered.split_once('\n').unwrap_or((&rendered, ""));
+    let (subject, text) = subject_and_text(name, &rendered)?;
+    Ok(Some(Letter { subject, text }))
+}
+
+/// What a template gave, as its subject and the rest.
+pub(super) fn subject_and_text(name: &str, rendered: &str) -> anyhow::Result<(String, String)> {
+    let (first, text) = rendered.split_once('\n').unwrap_or((rendered, ""));
     let subject = first
         .strip_prefix(SUBJECT)
         .with_context(|| format!("the template {name} does not begin with a line `{SUBJECT} …`"))?;
-    Ok(Some(Letter {
-        subject: subject.trim().to_owned(),
-        text: text.trim_matches('\n').to_owned() + "\n",
-    }))
+    let text = text.trim_matches('\n').to_owned() + "\n";
+    Ok((subject.trim().to_owned(), text))
+}
+
+/// A moment for people wherever they are: in UTC, and in the organization's zone.
+pub(super) fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    let utc = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
+    match zone.iana_name() {
+        Some("UTC" | "Etc/UTC") | None => utc.to_string(),
+        Some(name) => format!(
+            "{utc} ({} {name})",
+            at.to_zoned(zone.clone()).strftime("%H:%M")
+        ),
+    }
 }
 
 /// Renders every e-mail of a record once: a template that is broken is told before it is needed.
@@ -68,16 +84,7 @@ pub fn prove(
 /// subject is not let into it.
 fn view(catalog: &Catalog, incident: &Incident, recorded: &Recorded) -> Value {
     let zone = &catalog.organization.timezone;
-    let moment = |at: Timestamp| {
-        let utc = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
-        match zone.iana_name() {
-            Some("UTC" | "Etc/UTC") | None => utc.to_string(),
-            Some(name) => format!(
-                "{utc} ({} {name})",
-                at.to_zoned(zone.clone()).strftime("%H:%M")
-            ),
-        }
-    };
+    let moment = |at: Timestamp| moment(at, zone);
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let update = match &recorded.event {
         Event::UpdatePosted { update, .. } => Some(update),
@@ -160,6 +167,7 @@ mod tests {
             timezone: None,
             roles: vec![],
             contact: vec![],
+            webhook_url_env: None,
         };
         let catalog = Catalog {
             people: vec![ana],

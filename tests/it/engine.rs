@@ -434,7 +434,8 @@ on_both_engines! {
         let at = now;
         let nothing = one.engine.report(id, Command::Fire(Timer::Due { at }), ring.lease).await.unwrap();
         assert_eq!(nothing.events, []);
-        assert_eq!(scratch.count("outbox WHERE lane = 'clocks'").await, 0);
+        // The one that is left waits for the post-mortem.
+        assert_eq!(scratch.count("outbox WHERE lane = 'clocks' AND attempts > 0").await, 0);
     }
 }
 

@@ -7,10 +7,12 @@ use axum::http::Request;
 use bytes::Bytes;
 use firebell::app::{App, Parts};
 use firebell::clock::Clock;
+use firebell::config::{ScheduleSecrets, schedule_secrets};
 use firebell::domain::catalog::Catalog;
 use firebell::domain::effect::Lane;
 use firebell::domain::incident::{Incident, fold};
 use firebell::domain::terms::IncidentId;
+use firebell::notify::Notifier;
 use firebell::simulator::{ChannelView, Options, Person, RequestUrls, Workspace, signature};
 use firebell::store::Store;
 use http_body_util::{BodyExt, Full};
@@ -130,7 +132,7 @@ impl TestBot {
             self.app.settle().await.unwrap();
             self.slack.settle().await;
             self.app.settle().await.unwrap();
-            if self.store.next_due(Lane::Chat).await.unwrap().is_none() {
+            if self.next_talk().await.is_none() {
                 return;
             }
             assert!(
@@ -183,7 +185,7 @@ impl TestBot {
             self.app.settle().await.unwrap();
             self.slack.settle().await;
             self.app.settle().await.unwrap();
-            match self.store.next_due(Lane::Chat).await.unwrap() {
+            match self.next_talk().await {
                 Some(at) if at <= until => {
                     let wait = at
                         .duration_since(self.clock.now())
@@ -193,6 +195,19 @@ impl TestBot {
                 Some(_) | None => return,
             }
         }
+    }
+
+    /// When the next thing is to be said, by whatever way; clocks and rooms of alerts are not talk.
+    async fn next_talk(&self) -> Option<Timestamp> {
+        let mut next: Option<Timestamp> = None;
+        for lane in Lane::ALL {
+            if !matches!(lane, Lane::Clocks | Lane::Alerts)
+                && let Some(at) = self.store.next_due(lane).await.unwrap()
+            {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        }
+        next
     }
 
     /// Moves the clock, stopping wherever something is due.
@@ -359,6 +374,9 @@ pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> P
     Parts {
         sns: Default::default(),
         alert_secrets: Default::default(),
+        schedule_secrets: secrets(&catalog),
+        notifier: Notifier::new(&catalog, None, |_| None).0,
+        public_url: None,
         catalog,
         beside: None,
         database_url: url.into(),
@@ -369,6 +387,12 @@ pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> P
         clock: clock.clone(),
         metrics: None,
     }
+}
+
+/// What schedules keep secret here: “the secret of” the variable, unless that is called unset.
+fn secrets(catalog: &Catalog) -> ScheduleSecrets {
+    let value = |name: &str| (!name.ends_with("_UNSET")).then(|| format!("the secret of {name}"));
+    schedule_secrets(catalog, value).0
 }
 
 /// Serves the bot's routes on a free port and tells the workspace where. Gives the address.

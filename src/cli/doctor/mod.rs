@@ -14,8 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use self::findings::{AGAIN, Findings, State};
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Level, LoadError, Settings, alert_secrets, load};
+use crate::config::{Level, LoadError, Settings, alert_secrets, load, schedule_secrets};
 use crate::domain::catalog::Catalog;
+use crate::notify::Notifier;
 use crate::slack::socket::SocketMode;
 use crate::store::examine::{Examination, examine};
 use crate::templates;
@@ -76,7 +77,9 @@ async fn examine_all(
         listening(settings, findings).await;
     }
     secrets(settings, faulty, findings);
-    senders(&catalog, vars, findings);
+    senders(&catalog, &vars, findings);
+    calendars(&catalog, &vars, findings);
+    notifications(settings, &catalog, vars, findings);
     if !is_sound("SLACK_API_URL") {
         return Ok(());
     }
@@ -259,6 +262,48 @@ fn senders(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &
     for missing in missing {
         let mend = "set it to the secret that its senders show, or take the source out";
         findings.wrong(about, missing, mend);
+    }
+}
+
+/// What schedules keep secret: without it a calendar is not served, or not read.
+fn calendars(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &mut Findings) {
+    let about = "calendars";
+    let (secrets, missing) = schedule_secrets(catalog, vars);
+    if missing.is_empty() && !(secrets.tokens.is_empty() && secrets.urls.is_empty()) {
+        findings.fine(about, "the token or address of each is set");
+    }
+    for missing in missing {
+        let mend = "set it, or take the key out of [[schedules]]";
+        findings.wrong(about, missing, mend);
+    }
+}
+
+/// The ways beside Slack by which people are paged: whether what they need is set. Nobody is called.
+fn notifications(
+    settings: &Settings,
+    catalog: &Catalog,
+    vars: impl Fn(&str) -> Option<String>,
+    findings: &mut Findings,
+) {
+    let about = "notifications";
+    let public_url = settings.public_url.as_deref();
+    let (_, missing) = Notifier::new(catalog, public_url, vars);
+    let ways = &catalog.notifications;
+    let is_used = ways.email.is_some() || ways.sms.is_some() || ways.webhook.is_some();
+    if missing.is_empty() && is_used {
+        let said = "what they need is set; `firebell page test PERSON` sends a page";
+        findings.fine(about, said);
+    }
+    for missing in missing {
+        let mend = "set it as .env.example says, or take the section out";
+        findings.wrong(about, missing, mend);
+    }
+    if public_url.is_none() && (ways.email.is_some() || ways.sms.is_some()) {
+        findings.doubtful(
+            about,
+            "FIREBELL_PUBLIC_URL is not set, so a page is answered in Slack alone: not by SMS, key or link",
+            "set it to the address under which Twilio and browsers reach this bot",
+        );
     }
 }
 
