@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod browser;
+mod calendars;
 mod cli;
 mod clients;
 mod declare;
