@@ -68,6 +68,7 @@ fn team(policies: Vec<EscalationPolicy>, contact: Vec<ContactRule>) -> Catalog {
         timezone: None,
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         contact: contact.to_vec(),
+        webhook_url_env: None,
     };
     let plan = |id: &str, hours: Option<&str>, fallback: Option<&str>| Schedule {
         id: id.into(),
@@ -80,6 +81,9 @@ fn team(policies: Vec<EscalationPolicy>, contact: Vec<ContactRule>) -> Catalog {
             hours: hours.map(|hours| hours.parse().expect("hours")),
         }],
         fallback: fallback.map(|target| target.parse().expect("a target")),
+        usergroup: None,
+        ical_token_env: None,
+        ical_url_env: None,
     };
     let mut catalog = super::given::catalog();
     catalog.people.extend([
