@@ -13,6 +13,7 @@ use crate::domain::event::{Event, Mark, MessageRef, Resolution, Update};
 use crate::domain::form::show_roughly;
 use crate::domain::group::{Group, GroupReport};
 use crate::domain::incident::{Incident, Room};
+use crate::domain::page::{PageReason, Paged};
 use crate::domain::terms::{
     Actor, ChannelId, DeliveryId, GroupId, IncidentId, Role, SlackUserId, Who,
 };
@@ -604,6 +605,8 @@ pub fn confirmation(outcome: &Outcome, command: &str) -> String {
     match event {
         Event::Declared(_) => declared(incident),
         Event::Acknowledged { .. } => format!("You have {id}."),
+        Event::PageAnswered { .. } => format!("You have answered: {id} knows that you are there."),
+        Event::Paged(paged) => paged_now(id, paged),
         Event::StatusChanged { to, .. } => format!("{id} is now {}.", to.word().to_lowercase()),
         Event::UpdatePosted { number, .. } => format!("Update {number} of {id} is on its way."),
         Event::SeverityChanged { to, .. } => format!("{id} is now {}.", mrkdwn(&to.name)),
@@ -630,11 +633,41 @@ pub fn confirmation(outcome: &Outcome, command: &str) -> String {
         | Event::WarRoomFailed { .. }
         | Event::CardPosted { .. }
         | Event::Announced { .. }
+        | Event::AcknowledgementExpired { .. }
+        | Event::AcknowledgeOverdue { .. }
+        | Event::PageContinued { .. }
+        | Event::PageDelivery(_)
+        | Event::PageExpired { .. }
+        | Event::EscalationExhausted { .. }
+        | Event::PostmortemOverdue { .. }
         | Event::UpdateOverdue(_)
         | Event::NamesLearned { .. }
         | Event::AlertsChanged { .. }
         | Event::ChangeNoted(_)
         | Event::EffectFailed { .. } => format!("{id}: done."),
+    }
+}
+
+/// Whom a word of the typist has called, and what comes of it.
+fn paged_now(id: &IncidentId, paged: &Paged) -> String {
+    let whom: Vec<String> = paged
+        .pages
+        .iter()
+        .map(|page| mrkdwn(&page.to.shown()))
+        .collect();
+    let whom = match whom.is_empty() {
+        true => "nobody, for nobody is behind this step".to_owned(),
+        false => whom.join(", "),
+    };
+    match &paged.why {
+        PageReason::Step { step, of, .. } => {
+            format!(
+                "{id}: step {step} of {of} goes now, to {whom}. The war room shows who answers."
+            )
+        }
+        PageReason::ByHand { .. } => {
+            format!("{id}: paging {whom}. If nobody answers, the war room hears of it.")
+        }
     }
 }
 

@@ -68,7 +68,7 @@
 //!    orders the pin.
 //! 6. Each order is safe to repeat: whoever repeats one looks first whether the earlier attempt had got through (by
 //!    our own metadata in the channel's history, by the creator of a channel, by what is pinned and bookmarked).
-//! 7. The update clock is due: `Ring` → `Fire(UpdateDue)` → `UpdateOverdue` → a reminder, and the clock for the next
+//! 7. The update clock is due: `Ring` → `Fire(Due)` → `UpdateOverdue` → a reminder, and the clock for the next
 //!    in line. If an update had come, the clock had been replaced in the same transaction; an older ringing finds
 //!    another setting there and says nothing.
 //!

@@ -73,6 +73,14 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/notice.mrkdwn.j2"),
     ),
     (
+        "slack/page.mrkdwn.j2",
+        include_str!("../templates/slack/page.mrkdwn.j2"),
+    ),
+    (
+        "slack/page-over.mrkdwn.j2",
+        include_str!("../templates/slack/page-over.mrkdwn.j2"),
+    ),
+    (
         "slack/purpose.txt.j2",
         include_str!("../templates/slack/purpose.txt.j2"),
     ),

@@ -13,8 +13,11 @@ use crate::slack::text::unescape;
 const COMMAND: &str = "firebell incident";
 
 /// The pictures that our templates name, and what a terminal shows for each.
-const PICTURES: [(&str, &str); 19] = [
+const PICTURES: [(&str, &str); 22] = [
     (":alarm_clock:", "⏰"),
+    (":hourglass:", "⌛"),
+    (":memo:", "📝"),
+    (":pager:", "📟"),
     (":arrows_counterclockwise:", "🔄"),
     (":bar_chart:", "📊"),
     (":bell:", "🔔"),

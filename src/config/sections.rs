@@ -454,9 +454,11 @@ fn escalation_policy(it: &mut Section<'_>, ways: &Notifications) -> Option<Escal
             step
         }),
         repeat: it.optional("repeat", count).unwrap_or(0),
+        repeat_after: it.optional("repeat_after", length_of_time),
         stop_on: it
             .optional("stop_on", parsed)
             .unwrap_or(StopOn::Acknowledged),
+        ack_timeout: it.optional("ack_timeout", length_of_time),
         id: id?,
     };
     Some(policy)
@@ -476,7 +478,7 @@ fn step(it: &mut Section<'_>, latest: &mut SignedDuration, ways: &Notifications)
         Some(after)
     });
     let notify = it.required_list("notify", target);
-    let mut via = it.list("via", |value| {
+    let via = it.list("via", |value| {
         let channel = parsed(value)?;
         if let Some(section) = missing_way(channel, ways) {
             let message = format!("\"{channel}\" is not set up: nothing will be sent by it");
@@ -484,9 +486,6 @@ fn step(it: &mut Section<'_>, latest: &mut SignedDuration, ways: &Notifications)
         }
         Some(channel)
     });
-    if via.is_empty() {
-        via.push(Channel::Slack);
-    }
     Some(Step {
         after: after?,
         notify,
@@ -744,8 +743,18 @@ fn route(it: &mut Section<'_>) -> Option<Route> {
         group_by: it.list("group_by", word),
         channel: it.optional("channel", channel),
         join: it.optional("join", length_of_time),
+        escalation_policy: it.optional("escalation_policy", reference(Thing::EscalationPolicy)),
         then: it.required("then", parsed)?,
     };
+    if let Some(value) = it.value("escalation_policy")
+        && route.then != Then::Declare
+    {
+        let message = format!("nobody is paged with `then = \"{}\"`", route.then);
+        value.doubtful(
+            message,
+            "leave `escalation_policy` out, or write then = \"declare\"",
+        );
+    }
     if let Some(value) = it.value("join") {
         if route.then != Then::Declare {
             let message = format!("nothing joins an incident with `then = \"{}\"`", route.then);

@@ -191,6 +191,8 @@ fn the_example_has_people_and_who_is_on_call() {
             id: "leadership".into(),
             stop_on: StopOn::Acknowledged,
             repeat: 1,
+            repeat_after: None,
+            ack_timeout: None,
             steps: [
                 (
                     0,
@@ -295,6 +297,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: strings(&["service", "alertname"]),
                 channel: None,
+                escalation_policy: None,
                 join: Some(SignedDuration::from_mins(30)),
             },
             Route {
@@ -308,6 +311,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Declare,
                 group_by: vec![],
                 channel: None,
+                escalation_policy: None,
                 join: None,
             },
             Route {
@@ -317,6 +321,7 @@ fn the_example_has_services_and_what_is_done_with_alerts() {
                 then: Then::Notify,
                 group_by: vec![],
                 channel: Some("#alerts".into()),
+                escalation_policy: None,
                 join: None,
             },
         ]

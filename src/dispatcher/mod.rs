@@ -5,6 +5,7 @@
 
 mod alerts;
 mod changes;
+mod pages;
 mod task;
 
 use std::collections::hash_map::DefaultHasher;
@@ -46,6 +47,10 @@ const HORIZON: SignedDuration = SignedDuration::from_mins(15);
 /// Orders of one lane that are done at the same time. Slack takes about one message a second in each channel, so this
 /// is about how many war rooms are served side by side.
 const AT_ONCE: usize = 8;
+/// Clocks that ring at the same time: what they bring is written down together, so the more, the faster.
+const CLOCKS_AT_ONCE: usize = 256;
+/// Pages by one way that are on their way at the same time.
+const PAGES_AT_ONCE: usize = 32;
 /// Orders of one lane that are taken over at the same time, as they are written.
 const SEATS: usize = 32;
 /// A clock that goes back by less is only being corrected.
@@ -192,7 +197,13 @@ impl Dispatcher {
         Lane::ALL
             .into_iter()
             .filter(|lane| match lane {
-                Lane::Clocks | Lane::Alerts => true,
+                Lane::Clocks
+                | Lane::Alerts
+                | Lane::PagesBySlack
+                | Lane::Email
+                | Lane::Sms
+                | Lane::Voice
+                | Lane::Webhook => true,
                 Lane::Chat => self.slack.is_some(),
             })
             .collect()
@@ -281,7 +292,7 @@ impl Dispatcher {
         let mut tasks = JoinSet::new();
         while !*stop.borrow() {
             self.put_back().await;
-            let free = AT_ONCE - tasks.len();
+            let free = at_once(lane) - tasks.len();
             let (claimed, rest) = match self.look(lane, free).await {
                 Ok(looked) => looked,
                 Err(cause) => {
@@ -608,6 +619,8 @@ impl Dispatcher {
             Effect::OpenWarRoom { .. } => Some(Report::WarRoomFailed {
                 why: why.to_owned(),
             }),
+            // What is tried in vain for a page is reported as it is tried.
+            Effect::Notify { .. } | Effect::EndPage { .. } => None,
             // The room is gone: whatever would be told there would fail too, and tell of that.
             effect if is_gone(code) && effect.is_in_room() => None,
             Effect::Post {
@@ -665,7 +678,9 @@ impl Dispatcher {
                 }
                 self.note_trouble(why.map(str::to_owned));
             }
-            Lane::Clocks | Lane::Alerts => {}
+            Lane::PagesBySlack => self.note_trouble(why.map(str::to_owned)),
+            Lane::Clocks | Lane::Alerts | Lane::Email | Lane::Sms | Lane::Voice | Lane::Webhook => {
+            }
         }
     }
 
@@ -686,6 +701,18 @@ impl Dispatcher {
                 self.review_quieted(&incident).await?;
             }
             return Ok(Done::Quietly);
+        }
+        match &claimed.effect {
+            Effect::Notify { page, via } => {
+                return self.notify(claimed, *page, *via, tenure).await;
+            }
+            Effect::EndPage { page, at } => {
+                return self.end_page(claimed, *page, at, tenure).await;
+            }
+            Effect::WriteStakeholders { seq } => {
+                return self.write_stakeholders(claimed, *seq).await;
+            }
+            _ => {}
         }
         let Some(slack) = &self.slack else {
             return Err(Failure::Later {
@@ -717,6 +744,15 @@ impl Dispatcher {
     async fn incident_of(&self, claimed: &Claimed) -> Result<Option<Arc<Incident>>, Failure> {
         let found = self.store.incident(&claimed.incident).await;
         found.map_err(|cause| store_trouble(&cause))
+    }
+}
+
+/// How many orders of a lane are done at the same time.
+fn at_once(lane: Lane) -> usize {
+    match lane {
+        Lane::Clocks => CLOCKS_AT_ONCE,
+        Lane::Chat | Lane::Alerts => AT_ONCE,
+        Lane::PagesBySlack | Lane::Email | Lane::Sms | Lane::Voice | Lane::Webhook => PAGES_AT_ONCE,
     }
 }
 

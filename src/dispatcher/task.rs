@@ -11,7 +11,9 @@ use crate::domain::event::{
 };
 use crate::domain::group::GroupReport;
 use crate::domain::incident::{Incident, Place, Room};
+use crate::domain::page::Addressee;
 use crate::domain::terms::{ChannelId, SlackUserId, Who};
+use crate::domain::timeline::way;
 use crate::export;
 use crate::slack::client::{Call, Channel, Destination, Failure, Outgoing, Slack};
 use crate::slack::text::{clean, unescape};
@@ -74,6 +76,9 @@ impl Task<'_> {
         match &self.claimed.effect {
             // Done before it came here.
             Effect::Ring { .. }
+            | Effect::Notify { .. }
+            | Effect::EndPage { .. }
+            | Effect::WriteStakeholders { .. }
             | Effect::DeclareForAlerts
             | Effect::ReleaseAlerts
             | Effect::TellOfCutOff
@@ -434,12 +439,22 @@ impl Task<'_> {
     /// A reminder to somebody of whom the configuration knows no Slack id is addressed by asking Slack for it: a name
     /// alone calls nobody.
     async fn addressed(&self, mut recorded: Recorded) -> Result<Recorded, Failure> {
-        let Event::UpdateOverdue(overdue) = &mut recorded.event else {
-            return Ok(recorded);
+        let addressed: Vec<&mut Who> = match &mut recorded.event {
+            Event::UpdateOverdue(overdue) => overdue.reminded.iter_mut().collect(),
+            Event::Paged(paged) => paged
+                .pages
+                .iter_mut()
+                .filter_map(|page| match &mut page.to {
+                    Addressee::Person { who, .. } => Some(who),
+                    Addressee::UserGroup { .. } | Addressee::Channel { .. } => None,
+                })
+                .collect(),
+            _ => vec![],
         };
-        if let Some(who) = &mut overdue.reminded
-            && who.slack.is_none()
-        {
+        for who in addressed {
+            if who.slack.is_some() {
+                continue;
+            }
             let mut people = self.dispatcher.catalog.people.iter();
             if let Some(person) = people.find(|person| person.name == who.name) {
                 who.slack = match self.slack.user_of(person, self.call).await {
@@ -628,6 +643,9 @@ impl Effect {
             Effect::TellIncidentOfAlerts => "tell an incident of its alerts".to_owned(),
             Effect::PostAlertCard => "post the card of alerts".to_owned(),
             Effect::RefreshAlertCard => "update the card of alerts".to_owned(),
+            Effect::Notify { page, via } => format!("page somebody by {} (page {page})", way(*via)),
+            Effect::EndPage { page, .. } => format!("say that page {page} is over"),
+            Effect::WriteStakeholders { .. } => "write to the stakeholders".to_owned(),
             Effect::Ring { .. } => "ring a clock".to_owned(),
         }
     }

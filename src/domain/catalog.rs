@@ -187,19 +187,46 @@ impl Catalog {
     /// The people behind a target at a time, without repetition; a schedule without anybody on call gives its
     /// fallback. A user group and a channel give nobody: only Slack knows who is in them.
     pub fn resolve(&self, target: &Target, at: Timestamp, overrides: &[Override]) -> Vec<&Person> {
+        self.reach(target, at, overrides).0
+    }
+
+    /// The same, and what stands in for the target, if it gave nobody by itself.
+    pub fn reach(
+        &self,
+        target: &Target,
+        at: Timestamp,
+        overrides: &[Override],
+    ) -> (Vec<&Person>, Option<&Target>) {
         match target {
-            Target::Person(id) => self.person(id).into_iter().collect(),
-            Target::Role(name) => self.people_with_role(name),
+            Target::Person(id) => (self.person(id).into_iter().collect(), None),
+            Target::Role(name) => (self.people_with_role(name), None),
             Target::Schedule(id) => match self.on_call(id, at, overrides) {
-                Some(person) => vec![person],
+                Some(person) => (vec![person], None),
                 None => match self.schedule(id).and_then(|it| it.fallback.as_ref()) {
                     // A fallback is a person or a role; were it a schedule, this could go round in a circle.
-                    Some(Target::Schedule(_)) | None => Vec::new(),
-                    Some(fallback) => self.resolve(fallback, at, overrides),
+                    Some(Target::Schedule(_)) | None => (Vec::new(), None),
+                    Some(fallback) => (self.reach(fallback, at, overrides).0, Some(fallback)),
                 },
             },
-            Target::UserGroup(_) | Target::Channel(_) => Vec::new(),
+            Target::UserGroup(_) | Target::Channel(_) => (Vec::new(), None),
         }
+    }
+
+    /// The policy by which people are paged for an incident: the one that its alert's route names, else its service's, else
+    /// its severity's. Where the severity pages nobody, its service does not either: only a route says otherwise.
+    pub fn policy_for(
+        &self,
+        severity: &Severity,
+        service: Option<&ServiceId>,
+        route: Option<&str>,
+    ) -> Option<&EscalationPolicy> {
+        let by_severity = severity.escalation_policy.as_deref();
+        let by_service = || {
+            let service = self.service(service?)?;
+            service.escalation_policy.as_deref()
+        };
+        let id = route.or_else(|| by_severity.map(|own| by_service().unwrap_or(own)))?;
+        self.escalation_policy(id)
     }
 
     /// Who is on call in a schedule by plan or override; `None` where [`Catalog::resolve`] takes the fallback:
@@ -372,19 +399,19 @@ pub struct Person {
     pub timezone: Option<TimeZone>,
     /// What may be written as `role:NAME`: `devops-lead`.
     pub roles: Vec<String>,
-    /// How this person wishes to be reached, in the order of time; empty: as the step of the policy says.
+    /// When a page takes which way to this person, in the order of time; empty: every way at once.
     pub contact: Vec<ContactRule>,
     /// The environment variable with an address of the person's own for `via = "webhook"`; `None`: that of
     /// `[notifications.webhook]`.
     pub webhook_url_env: Option<String>,
 }
 
-/// One of the ways in which a person wishes to be reached: `{ via = "sms", after = "2m" }`.
+/// When a page takes one way to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContactRule {
-    /// By what.
+    /// Which way.
     pub via: Channel,
-    /// How long after the person was paged, if there was no answer until then.
+    /// How long after the page began.
     pub after: SignedDuration,
 }
 
@@ -451,7 +478,7 @@ pub struct Service {
     pub name: String,
     /// Who answers for it.
     pub owner: Option<Target>,
-    /// The policy by which people are paged for it; `None`: the severity's.
+    /// The policy by which people are paged for it, where the severity pages at all; `None`: the severity's.
     pub escalation_policy: Option<String>,
     /// Web addresses by name: `dashboard`.
     pub links: BTreeMap<String, String>,
@@ -657,6 +684,9 @@ pub struct Route {
     /// With `then = "declare"`: how long ago an open incident of the same service may have been declared that the alerts
     /// join; `None`: each group has an incident of its own.
     pub join: Option<SignedDuration>,
+    /// With `then = "declare"`: the policy by which people are paged, whatever service and severity say; `None`: what those
+    /// say.
+    pub escalation_policy: Option<String>,
 }
 
 /// `[alerts]`: what holds for all alerts, whatever route they take.

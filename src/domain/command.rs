@@ -5,8 +5,10 @@ use jiff::civil::Date;
 
 use super::alert::Links;
 use super::change::Change;
+use super::escalation::Target;
 use super::event::{Consequence, ExportFormat, KeptMessage, Mark, MessageRef, Resolution, Update};
 use super::group::Tally;
+use super::page::{Answer, Delivery};
 use super::terms::{
     ChannelId, GroupId, IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who,
 };
@@ -23,6 +25,17 @@ pub enum Command {
     },
     /// "I have it."
     Acknowledge,
+    /// The same, said by answering a page: the answer is that page's, and if the page is over, so is the answer.
+    Answer(Answer),
+    /// Go on with the escalation at once.
+    Escalate,
+    /// Call somebody, whatever the escalation does.
+    Page {
+        /// Whom.
+        whom: Callee,
+        /// What for.
+        text: Option<String>,
+    },
     /// Say how things stand; may move the status and the severity in the same breath.
     PostUpdate {
         /// What is said.
@@ -114,6 +127,15 @@ pub enum Command {
     Record(Report),
 }
 
+/// Who is to be called by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Callee {
+    /// Whoever stands behind it.
+    Target(Target),
+    /// A Slack user.
+    User(Who),
+}
+
 /// What the engine gives to a new incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -140,6 +162,8 @@ pub struct Declaration {
     pub about: Option<MessageRef>,
     /// Where to look, if an alert says so.
     pub links: Links,
+    /// The policy by which people are called, if the alert's route names one.
+    pub escalation_policy: Option<String>,
 }
 
 impl Declaration {
@@ -153,16 +177,19 @@ impl Declaration {
             started_at: None,
             about: None,
             links: Links::default(),
+            escalation_policy: None,
         }
     }
 }
 
-/// A clock that an incident has set, with what tells it from an older setting of the same clock.
+/// A clock that an incident has set. It has one, set to the earliest of all that it waits for: a step of the escalation, an
+/// update, an acknowledgement, a post-mortem.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "timer", rename_all = "snake_case")]
 pub enum Timer {
-    /// An update is due, or the reminder about it was ignored.
-    UpdateDue {
+    /// Something is due. It is stored under its oldest name, which a replica of an earlier version reads too.
+    #[serde(rename = "update_due")]
+    Due {
         /// The moment for which the clock was set.
         at: Timestamp,
     },
@@ -194,6 +221,8 @@ pub enum Report {
     Announced(MessageRef),
     /// A marked message was fetched.
     MessageFetched(KeptMessage),
+    /// A page came further on its way, or came to nothing.
+    Delivery(Delivery),
     /// Slack said who is who.
     NamesLearned(Vec<(SlackUserId, String)>),
     /// Something could not be done, for good.

@@ -1,5 +1,6 @@
 //! What follows from a command: events, or a refusal in words for a person. A table of wish × status.
 
+mod escalate;
 mod refusal;
 
 use std::collections::BTreeMap;
@@ -8,13 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::catalog::{Catalog, Severity, SlackName};
 use super::command::{Command, Declaration, Identity, Report, Timer};
-use super::escalation::Target;
+use super::escalation::{EscalationPolicy, StopOn, Target};
 use super::event::{
     AlertTurn, Consequence, Declared, Event, FollowUp, Invitee, Mark, MessageRef, Overdue,
     Resolution, SeverityTerms, Update,
 };
 use super::group::Tally;
-use super::incident::{Incident, Room};
+use super::incident::{Incident, Room, UpdateClock};
 use super::oncall::Override;
 use super::raise::rank;
 use super::terms::{Actor, GroupId, Role, SeverityId, Status, Who};
@@ -51,21 +52,28 @@ pub fn decide(
     command: &Command,
     world: World<'_>,
 ) -> Result<Vec<Event>, Refusal> {
-    match (command, incident) {
+    let mut events = match (command, incident) {
         (
             Command::Declare {
                 identity,
                 declaration,
             },
             None,
-        ) => declare(identity, declaration, world),
+        ) => declare(identity, declaration, world)?,
         // An identity is given out once; a second declaration under it is a fault of the shell's, not of a person's.
-        (Command::Declare { .. }, Some(incident)) => Err(Refusal::AlreadyDeclared {
-            id: incident.id.clone(),
-        }),
-        (_, None) => Err(Refusal::NoIncident),
-        (command, Some(incident)) => pursue(incident, command, world),
+        (Command::Declare { .. }, Some(incident)) => {
+            return Err(Refusal::AlreadyDeclared {
+                id: incident.id.clone(),
+            });
+        }
+        (_, None) => return Err(Refusal::NoIncident),
+        (command, Some(incident)) => pursue(incident, command, world)?,
+    };
+    if events.iter().any(escalate::lets_begin) {
+        let called = escalate::begin(incident, &events, world);
+        events.extend(called);
     }
+    Ok(events)
 }
 
 /// The table for an incident that exists.
@@ -76,9 +84,23 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
         (Command::Declare { .. }, _) => Err(Refusal::AlreadyDeclared { id: id() }),
 
         (Command::Acknowledge, Investigating | Identified | Mitigating | Monitoring) => {
-            acknowledge(incident, world)
+            escalate::acknowledge(incident, None, world)
         }
-        (Command::Acknowledge, Resolved | Closed) => Err(Refusal::Over {
+        (Command::Answer(answer), Investigating | Identified | Mitigating | Monitoring) => {
+            escalate::acknowledge(incident, Some(*answer), world)
+        }
+        (Command::Acknowledge | Command::Answer(_), Resolved | Closed) => Err(Refusal::Over {
+            id: id(),
+            status: incident.status,
+        }),
+
+        (Command::Escalate, Investigating | Identified | Mitigating | Monitoring) => {
+            escalate::escalate(incident, world)
+        }
+        (Command::Page { whom, text }, Investigating | Identified | Mitigating | Monitoring) => {
+            escalate::page(incident, whom, text.as_deref(), world)
+        }
+        (Command::Escalate | Command::Page { .. }, Resolved | Closed) => Err(Refusal::Over {
             id: id(),
             status: incident.status,
         }),
@@ -252,14 +274,13 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
             Ok(vec![Event::ExportRequested { format: *format }])
         }
 
-        (
-            Command::Fire(Timer::UpdateDue { at }),
-            Investigating | Identified | Mitigating | Monitoring,
-        ) => Ok(remind(incident, *at, world)),
-        // A clock that comes late has nothing to say: the incident is over.
-        (Command::Fire(Timer::UpdateDue { .. }), Resolved | Closed) => Ok(vec![]),
+        // What is due at all depends on the status: see `Incident::next_due`.
+        (Command::Fire(Timer::Due { at }), _) => Ok(escalate::ring(incident, *at, world)),
 
         // What came back from the world is remembered whatever the status: it has happened.
+        (Command::Record(Report::Delivery(delivery)), _) => {
+            Ok(escalate::deliver(incident, delivery, world))
+        }
         (Command::Record(report), _) => Ok(record(incident, report)),
     }
 }
@@ -305,6 +326,14 @@ fn declare(
         invite,
         checklists: severity.checklists.clone(),
         links: Box::new(declaration.links.clone()),
+        escalation: catalog
+            .policy_for(
+                severity,
+                declaration.service.as_ref(),
+                declaration.escalation_policy.as_deref(),
+            )
+            .cloned()
+            .map(Box::new),
     })];
     if let (Some(message), Some(by)) = (&declaration.about, world.actor.person()) {
         events.push(Event::MessageMarked {
@@ -358,28 +387,6 @@ fn join_alerts(
     {
         let reason = format!("an alert of {} joined: {}", tally.source, tally.title);
         events.push(change_severity(incident, theirs, Some(reason), world)?);
-    }
-    Ok(events)
-}
-
-fn acknowledge(incident: &Incident, world: World<'_>) -> Result<Vec<Event>, Refusal> {
-    if let Some(by) = &incident.acknowledged_by {
-        return Err(Refusal::AlreadyAcknowledged {
-            id: incident.id.clone(),
-            by: by.clone(),
-        });
-    }
-    let Some(by) = world.actor.person() else {
-        return Err(Refusal::OnlyPeople);
-    };
-    let mut events = vec![Event::Acknowledged { by: by.clone() }];
-    // An alert declares without a commander: whoever answers first leads, until the lead is handed over.
-    if incident.commander().is_none() {
-        events.push(Event::RoleAssigned {
-            role: Role::IncidentCommander,
-            to: by.clone(),
-            from: None,
-        });
     }
     Ok(events)
 }
@@ -454,6 +461,10 @@ fn change_severity(
         .severity(&incident.severity.id)
         .is_some_and(|before| !before.war_room);
     let grows = was_small && severity.war_room && incident.room == Room::Thread;
+    let policy = world
+        .catalog
+        .policy_for(severity, incident.service.as_ref(), None)
+        .filter(|policy| calls_anew(incident, severity, policy, world.catalog));
     Ok(Event::SeverityChanged {
         from: incident.severity.id.clone(),
         to: terms_of(severity),
@@ -461,7 +472,26 @@ fn change_severity(
         invite,
         checklists,
         war_room: incident.room_name.clone().filter(|_| grows),
+        escalation: policy.cloned().map(Box::new),
     })
+}
+
+/// Whether people are called by the policy of a severity that an incident changes to: if it weighs more than before, by
+/// others than are called already, and nobody has it. What weighs less goes on as it began: no page gets lost for it.
+fn calls_anew(
+    incident: &Incident,
+    to: &Severity,
+    policy: &EscalationPolicy,
+    catalog: &Catalog,
+) -> bool {
+    let place = |id: &SeverityId| rank(id, catalog);
+    let weighs_more = place(&to.id) < place(&incident.severity.id);
+    let others = incident
+        .escalation
+        .as_ref()
+        .is_none_or(|it| it.policy.id != policy.id);
+    let nobody_has_it = incident.acknowledged_by.is_none() || policy.stop_on == StopOn::Resolved;
+    weighs_more && others && nobody_has_it
 }
 
 fn assign(incident: &Incident, role: Role, to: &Who) -> Result<Event, Refusal> {
@@ -505,15 +535,7 @@ fn complete_follow_up(incident: &Incident, number: u32) -> Result<Vec<Event>, Re
     Ok(vec![Event::FollowUpCompleted { number }])
 }
 
-fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
-    // An older setting of the clock: an update came, and the clock was wound anew.
-    let Some(clock) = incident
-        .update_clock
-        .as_ref()
-        .filter(|clock| clock.due_at == at)
-    else {
-        return vec![];
-    };
+fn remind(incident: &Incident, clock: &UpdateClock, world: World<'_>) -> Event {
     let line = next_in_line(incident, world);
     let reminder = clock.reminders + 1;
     // The commander twice in a row only if there is nobody else.
@@ -521,8 +543,8 @@ fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
         0 => None,
         n => line.get(clock.reminders as usize % n).cloned(),
     };
-    let late = world.now.duration_since(at);
-    vec![Event::UpdateOverdue(Overdue {
+    let late = world.now.duration_since(clock.due_at);
+    Event::UpdateOverdue(Overdue {
         due_at: clock.since,
         reminder,
         reminded,
@@ -539,7 +561,7 @@ fn remind(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<Event> {
         } else {
             SignedDuration::ZERO
         },
-    })]
+    })
 }
 
 /// How long a reminder is given: the same for each in line; once all were asked, twice as long in each further round, up
@@ -636,6 +658,8 @@ fn record(incident: &Incident, report: &Report) -> Vec<Event> {
                 false => vec![Event::NamesLearned { names }],
             }
         }
+        // Decided where pages are.
+        (Report::Delivery(_), _) => vec![],
         // What fails every time is told once.
         (Report::Failed { what, why, leaves }, _) => {
             let failure = (what.clone(), why.clone());
@@ -671,6 +695,9 @@ fn terms_of(severity: &Severity) -> SeverityTerms {
         id: severity.id.clone(),
         name: severity.name.clone(),
         update_every: severity.update_every,
+        acknowledge_within: severity.acknowledge_within,
+        postmortem_within: severity.postmortem_within,
+        stakeholders: severity.stakeholders.clone(),
     }
 }
 
@@ -698,5 +725,7 @@ fn invitees(severity: &Severity, world: World<'_>) -> Vec<Invitee> {
     invite
 }
 
+#[cfg(test)]
+mod escalation_tests;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::Timer;
+use super::escalation::Channel;
 use super::event::{AlertTurn, Consequence, Event, ExportFormat, Invitee, Mark, MessageRef};
 use super::incident::{Incident, Room};
-use super::terms::{SlackUserId, Who};
+use super::page::DeliveryState;
+use super::terms::{ChannelId, MessageTs, SlackUserId, Who};
 use super::timeline::nameless;
 
 /// An order to the world. It is stored beside the event that caused it and carried out later, at least once.
@@ -89,6 +91,25 @@ pub enum Effect {
     TellOfCutOff,
     /// Look which of the alerts that the incident quiets it still does.
     ReviewQuieted,
+    /// Take one way to somebody who is called.
+    Notify {
+        /// The number of the page.
+        page: u32,
+        /// The way.
+        via: Channel,
+    },
+    /// Say on a page's message in Slack that it is over, so that nobody answers it in vain.
+    EndPage {
+        /// The number of the page.
+        page: u32,
+        /// Where the message stands.
+        at: MessageRef,
+    },
+    /// Write to the stakeholders of the severity what an event says.
+    WriteStakeholders {
+        /// The event's number within the incident.
+        seq: u64,
+    },
     /// Ring a clock.
     Ring {
         /// Which clock, and for when it was set.
@@ -119,11 +140,41 @@ pub enum Lane {
     Alerts,
     /// Everything that is said in Slack.
     Chat,
+    /// Pages by Slack. Each way has a lane of its own: one that hangs delays no other.
+    PagesBySlack,
+    /// Pages by e-mail, and letters to stakeholders.
+    Email,
+    /// Pages by text message.
+    Sms,
+    /// Pages by telephone.
+    Voice,
+    /// Pages to a system of the team's own.
+    Webhook,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Lane; 3] = [Lane::Clocks, Lane::Alerts, Lane::Chat];
+    pub const ALL: [Lane; 8] = [
+        Lane::Clocks,
+        Lane::Alerts,
+        Lane::Chat,
+        Lane::PagesBySlack,
+        Lane::Email,
+        Lane::Sms,
+        Lane::Voice,
+        Lane::Webhook,
+    ];
+
+    /// The lane of pages by this way.
+    pub fn of_pages(via: Channel) -> Lane {
+        match via {
+            Channel::Slack => Lane::PagesBySlack,
+            Channel::Email => Lane::Email,
+            Channel::Sms => Lane::Sms,
+            Channel::Voice => Lane::Voice,
+            Channel::Webhook => Lane::Webhook,
+        }
+    }
 
     /// The name under which it is stored.
     pub fn word(self) -> &'static str {
@@ -131,6 +182,11 @@ impl Lane {
             Lane::Clocks => "clocks",
             Lane::Alerts => "alerts",
             Lane::Chat => "chat",
+            Lane::PagesBySlack => "pages_slack",
+            Lane::Email => "pages_email",
+            Lane::Sms => "pages_sms",
+            Lane::Voice => "pages_voice",
+            Lane::Webhook => "pages_webhook",
         }
     }
 }
@@ -152,8 +208,8 @@ pub enum Order {
     },
 }
 
-/// The key of the update clock: there is one for each incident.
-const UPDATE_CLOCK: &str = "update-clock";
+/// The key of the clock: there is one for each incident.
+const CLOCK: &str = "clock";
 /// The key of the order of a room of alerts to look whom it may let go.
 pub const RELEASE: &str = "release";
 
@@ -162,6 +218,9 @@ impl Effect {
     pub fn lane(&self) -> Lane {
         match self {
             Effect::Ring { .. } => Lane::Clocks,
+            Effect::Notify { via, .. } => Lane::of_pages(*via),
+            Effect::EndPage { .. } => Lane::PagesBySlack,
+            Effect::WriteStakeholders { .. } => Lane::Email,
             Effect::DeclareForAlerts
             | Effect::TellIncidentOfAlerts
             | Effect::ReleaseAlerts
@@ -191,6 +250,8 @@ impl Effect {
     pub fn queue(&self) -> Option<&'static str> {
         match self {
             Effect::Ring { .. }
+            | Effect::Notify { .. }
+            | Effect::EndPage { .. }
             | Effect::ReleaseAlerts
             | Effect::ReviewQuieted
             | Effect::FetchMessage { .. }
@@ -202,6 +263,7 @@ impl Effect {
             Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Some("incident"),
             Effect::PostAlertCard | Effect::RefreshAlertCard => Some("card"),
             Effect::TellOfCutOff => Some("cut-off"),
+            Effect::WriteStakeholders { .. } => Some("letters"),
             // A large file may take minutes, and nothing that is said comes after it.
             Effect::UploadExport { .. } => Some("upload"),
             Effect::Announce
@@ -254,9 +316,12 @@ impl Effect {
             Effect::ReviewQuieted => Some("quieted"),
             Effect::RefreshAnnouncement => Some("announcement"),
             Effect::Ring {
-                timer: Timer::UpdateDue { .. },
-            } => Some(UPDATE_CLOCK),
-            Effect::OpenWarRoom { .. }
+                timer: Timer::Due { .. },
+            } => Some(CLOCK),
+            Effect::Notify { .. }
+            | Effect::EndPage { .. }
+            | Effect::WriteStakeholders { .. }
+            | Effect::OpenWarRoom { .. }
             | Effect::SetPurpose
             | Effect::Invite { .. }
             | Effect::PostCard
@@ -274,8 +339,13 @@ impl Effect {
     }
 }
 
-/// What follows from an event, given the state after it. The same for a command, a button and a clock.
-pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order> {
+/// What follows from an event, given the states before and after it. The same for a command, a button and a clock.
+pub fn effects_of(
+    event: &Event,
+    before: Option<&Incident>,
+    after: &Incident,
+    now: Timestamp,
+) -> Vec<Order> {
     let seq = after.version;
     let mut orders = Orders {
         now,
@@ -290,7 +360,7 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             if after.room == Room::Thread {
                 orders.checklists(&after.brings.checklists);
             }
-            orders.clock(after);
+            orders.letter(after);
         }
         Event::WarRoomOpened { .. } => {
             orders.now(Effect::SetTopic);
@@ -327,12 +397,62 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
                 orders.post(Audience::Announce, seq);
             }
             orders.refresh();
-            orders.clock(after);
+            orders.letter(after);
         }
-        Event::UpdateOverdue(_) => {
+        Event::UpdateOverdue(_) => orders.post(Audience::Room, seq),
+        Event::Paged(paged) => {
+            for page in &paged.pages {
+                for contact in page.contacts.iter().filter(|contact| contact.at <= now) {
+                    orders.now(Effect::Notify {
+                        page: page.number,
+                        via: contact.via,
+                    });
+                }
+            }
             orders.post(Audience::Room, seq);
-            orders.clock(after);
+            orders.refresh_posted(after);
         }
+        Event::PageContinued { page, via, early } => {
+            for via in via {
+                orders.now(Effect::Notify {
+                    page: *page,
+                    via: *via,
+                });
+            }
+            if early.is_some() {
+                orders.post(Audience::Room, seq);
+            }
+        }
+        Event::PageDelivery(delivery) => match delivery.state {
+            DeliveryState::Failed if after.page(delivery.page).is_some() => {
+                orders.post(Audience::Room, seq);
+            }
+            // It was answered in the very moment in which it was posted.
+            DeliveryState::Accepted if after.page(delivery.page).is_none() => {
+                orders.end_page(delivery.page, delivery.via, delivery.provider_id.as_deref());
+            }
+            DeliveryState::Waiting
+            | DeliveryState::Ordered
+            | DeliveryState::Delayed
+            | DeliveryState::Failed
+            | DeliveryState::Accepted
+            | DeliveryState::Delivered => {}
+        },
+        Event::PageAnswered { .. } | Event::PageExpired { .. } => {
+            orders.post(Audience::Room, seq);
+        }
+        Event::AcknowledgementExpired { .. } => {
+            orders.post(Audience::Room, seq);
+            orders.refresh();
+        }
+        Event::AcknowledgeOverdue { .. } | Event::EscalationExhausted { .. } => {
+            orders.post(Audience::Room, seq);
+            if after.room != Room::Thread {
+                orders.post(Audience::Announce, seq);
+            }
+            orders.refresh_posted(after);
+        }
+        Event::PostmortemOverdue { .. } => orders.post(Audience::Room, seq),
         Event::SeverityChanged {
             war_room: Some(name),
             ..
@@ -341,7 +461,6 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             orders.post(Audience::Thread, seq);
             orders.now(Effect::OpenWarRoom { name: name.clone() });
             orders.now(Effect::RefreshAnnouncement);
-            orders.clock(after);
         }
         Event::SeverityChanged {
             invite, checklists, ..
@@ -351,7 +470,6 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             orders.invite(invite);
             orders.checklists(checklists);
             orders.refresh();
-            orders.clock(after);
         }
         Event::RoleAssigned { to, .. } => {
             orders.post(Audience::Room, seq);
@@ -384,7 +502,7 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             }
             orders.now(Effect::SetTopic);
             orders.refresh();
-            orders.clock(after);
+            orders.letter(after);
         }
         Event::Reopened { .. } => {
             orders.post(Audience::Room, seq);
@@ -393,7 +511,6 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             }
             orders.now(Effect::SetTopic);
             orders.refresh();
-            orders.clock(after);
         }
         Event::Closed => {
             orders.post(Audience::Room, seq);
@@ -426,6 +543,18 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
             Consequence::Nothing | Consequence::Unannounced => orders.post(Audience::Room, seq),
         },
     }
+    // What is over is not to be answered any more.
+    for page in before.iter().flat_map(|before| &before.pages) {
+        if after.page(page.number).is_none() {
+            for contact in &page.contacts {
+                orders.end_page(page.number, contact.via, contact.provider_id.as_deref());
+            }
+        }
+    }
+    let due = |incident: &Incident| incident.next_due().map(|(at, _)| at);
+    if before.and_then(due) != due(after) {
+        orders.clock(due(after));
+    }
     // It may be over, or weigh less: what it quieted is told on its own then.
     let is_less = matches!(event, Event::Resolved(_) | Event::SeverityChanged { .. });
     if is_less && after.alerts.values().any(|tally| tally.is_quieted) {
@@ -455,6 +584,9 @@ pub fn effects_of(event: &Event, after: &Incident, now: Timestamp) -> Vec<Order>
 fn is_done_by_people(event: &Event) -> bool {
     match event {
         Event::Acknowledged { .. }
+        | Event::PageAnswered { .. }
+        | Event::AcknowledgeOverdue { .. }
+        | Event::EscalationExhausted { .. }
         | Event::StatusChanged { .. }
         | Event::UpdatePosted { .. }
         | Event::UpdateOverdue(_)
@@ -469,6 +601,12 @@ fn is_done_by_people(event: &Event) -> bool {
         | Event::Closed
         | Event::ExportRequested { .. } => true,
         Event::Declared(_)
+        | Event::Paged(_)
+        | Event::PageContinued { .. }
+        | Event::PageDelivery(_)
+        | Event::PageExpired { .. }
+        | Event::AcknowledgementExpired { .. }
+        | Event::PostmortemOverdue { .. }
         | Event::WarRoomOpened { .. }
         | Event::WarRoomFailed { .. }
         | Event::CardPosted { .. }
@@ -518,16 +656,42 @@ impl Orders {
         }
     }
 
-    /// Sets the update clock to what the state says, whatever it said before.
-    fn clock(&mut self, after: &Incident) {
-        self.orders.push(match &after.update_clock {
-            Some(clock) => Order::Do {
+    /// The same, where there is something to bring up to date: what is posted later shows it anyway.
+    fn refresh_posted(&mut self, after: &Incident) {
+        if after.card.is_some() || after.announcement.is_some() {
+            self.refresh();
+        }
+    }
+
+    /// Tells the stakeholders of the newest event, if there are any.
+    fn letter(&mut self, after: &Incident) {
+        if !after.severity.stakeholders.is_empty() {
+            self.now(Effect::WriteStakeholders { seq: after.version });
+        }
+    }
+
+    /// Ends what a page says in Slack, if it stands there: `channel/ts`.
+    fn end_page(&mut self, page: u32, via: Channel, provider_id: Option<&str>) {
+        let at = provider_id.and_then(|id| id.split_once('/'));
+        if let (Channel::Slack, Some((channel, ts))) = (via, at) {
+            let at = MessageRef {
+                channel: ChannelId::new(channel),
+                ts: MessageTs::new(ts),
+            };
+            self.now(Effect::EndPage { page, at });
+        }
+    }
+
+    /// Sets the clock to that moment, whatever it said before.
+    fn clock(&mut self, due: Option<Timestamp>) {
+        self.orders.push(match due {
+            Some(at) => Order::Do {
                 effect: Effect::Ring {
-                    timer: Timer::UpdateDue { at: clock.due_at },
+                    timer: Timer::Due { at },
                 },
-                due: clock.due_at,
+                due: at,
             },
-            None => Order::Cancel { key: UPDATE_CLOCK },
+            None => Order::Cancel { key: CLOCK },
         });
     }
 }

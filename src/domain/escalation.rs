@@ -1,9 +1,9 @@
-//! Who is told, after how long, by which channels, until somebody answers.
+//! Who is told, after how long, by which channels, until somebody answers; and how far that has come for an incident.
 
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::form::{WrongForm, nearest, words};
@@ -18,8 +18,104 @@ pub struct EscalationPolicy {
     pub steps: Vec<Step>,
     /// After the last step, start again so many times.
     pub repeat: u32,
+    /// How long after the last step it starts again, or says that nobody answered; `None`: as long as between the last
+    /// two steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_after: Option<SignedDuration>,
     /// What ends the escalation.
     pub stop_on: StopOn,
+    /// How long an acknowledgement counts without a sign of life from whoever gave it; then it begins anew. `None`: for
+    /// ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack_timeout: Option<SignedDuration>,
+}
+
+/// The rest after a last step that says nothing of time: as long as a page by hand is given.
+const REST: SignedDuration = SignedDuration::from_mins(15);
+
+impl EscalationPolicy {
+    /// How long after its last step a round ends.
+    pub fn rest(&self) -> SignedDuration {
+        let gap = match &self.steps[..] {
+            [.., before, last] => Some(last.after.saturating_sub(before.after)),
+            [] | [_] => None,
+        };
+        let gap = gap.filter(|gap| *gap > SignedDuration::ZERO);
+        self.repeat_after.or(gap).unwrap_or(REST)
+    }
+}
+
+/// How far an incident's escalation has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// The policy as it was when the escalation began: a later edit of the configuration changes later incidents only.
+    pub policy: EscalationPolicy,
+    /// The moment from which the steps of this round count.
+    pub base: Timestamp,
+    /// Which round it is, from 0.
+    pub round: u32,
+    /// The step that comes next, from 0; beyond the last: the round ends.
+    pub next: usize,
+    /// Whether this round has called anybody.
+    pub has_called: bool,
+    /// Whether the clock runs.
+    pub is_running: bool,
+}
+
+impl Escalation {
+    /// It begins.
+    pub fn begin(policy: EscalationPolicy, now: Timestamp) -> Self {
+        Self {
+            policy,
+            base: now,
+            round: 0,
+            next: 0,
+            has_called: false,
+            is_running: true,
+        }
+    }
+
+    /// When the next step comes, or the round ends; none: it stands still.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        if !self.is_running {
+            return None;
+        }
+        let after = match (self.policy.steps.get(self.next), self.policy.steps.last()) {
+            (Some(step), _) => step.after,
+            (None, Some(last)) => last.after.saturating_add(self.policy.rest()),
+            (None, None) => return None,
+        };
+        Some(self.base.checked_add(after).unwrap_or(Timestamp::MAX))
+    }
+
+    /// The round and the step that come next, both from 0; none: there is none left.
+    pub fn coming(&self) -> Option<(u32, usize)> {
+        if self.next < self.policy.steps.len() {
+            return Some((self.round, self.next));
+        }
+        let again = self.round < self.policy.repeat && !self.policy.steps.is_empty();
+        again.then_some((self.round + 1, 0))
+    }
+
+    /// A step was reached, both counted from 0. `is_on_time`: the steps after it keep their times; else they count from
+    /// this one.
+    pub fn reached(
+        &mut self,
+        round: u32,
+        step: usize,
+        called: bool,
+        is_on_time: bool,
+        now: Timestamp,
+    ) {
+        if !is_on_time || round != self.round {
+            let after = self.policy.steps.get(step).map(|step| step.after);
+            self.base = now.checked_sub(after.unwrap_or_default()).unwrap_or(now);
+        }
+        self.has_called = called || (self.has_called && round == self.round);
+        self.round = round;
+        self.next = step + 1;
+        self.is_running = true;
+    }
 }
 
 /// One step of an escalation.
@@ -29,7 +125,7 @@ pub struct Step {
     pub after: SignedDuration,
     /// Who is told; never empty.
     pub notify: Vec<Target>,
-    /// By which channels; never empty.
+    /// By which channels; empty: by those of each person's own rules.
     pub via: Vec<Channel>,
 }
 
@@ -183,7 +279,9 @@ mod tests {
                 via: vec![Channel::Slack, Channel::Sms],
             }],
             repeat: 1,
+            repeat_after: None,
             stop_on: StopOn::Acknowledged,
+            ack_timeout: None,
         };
         let text = serde_json::to_string(&policy).unwrap();
         insta::assert_snapshot!(text, @r##"{"id":"leadership","steps":[{"after":"PT15M","notify":["role:cto","channel:#ops"],"via":["slack","sms"]}],"repeat":1,"stop_on":"acknowledged"}"##);

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Links;
 use super::change::Change;
+use super::escalation::{Channel, EscalationPolicy};
 use super::group::Tally;
+use super::page::{Answer, Delivery, Paged};
 use super::terms::{
     Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId,
     SeverityId, SlackUserId, Status, Who,
@@ -47,6 +49,65 @@ pub enum Event {
     Acknowledged {
         /// Who it was.
         by: Who,
+        /// The page that was answered with it; none: it was said in Slack or on the command line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Answer>,
+    },
+    /// Nothing was heard of whoever had acknowledged: the escalation begins anew.
+    AcknowledgementExpired {
+        /// Who it was.
+        by: Who,
+    },
+    /// Nobody acknowledged in the time that the severity gives.
+    AcknowledgeOverdue {
+        /// When somebody should have.
+        due_at: Timestamp,
+    },
+    /// People were called.
+    Paged(Box<Paged>),
+    /// Another way to somebody is taken who has not answered yet.
+    PageContinued {
+        /// The page.
+        page: u32,
+        /// The ways.
+        via: Vec<Channel>,
+        /// Why it comes before its time: what became of an earlier way. None: it does not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        early: Option<Channel>,
+    },
+    /// One way of a page came further, or came to nothing.
+    PageDelivery(Delivery),
+    /// A page was answered of an incident that somebody has already.
+    PageAnswered {
+        /// The page.
+        page: u32,
+        /// Who answered.
+        by: Who,
+        /// By which way; none: it was said in Slack or on the command line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<Channel>,
+    },
+    /// Nobody answered who was called by hand.
+    PageExpired {
+        /// The page.
+        page: u32,
+    },
+    /// The escalation is at its end, and nobody has answered.
+    EscalationExhausted {
+        /// How often the policy was gone through.
+        rounds: u32,
+        /// The pages that nobody answered.
+        pages: Vec<u32>,
+    },
+    /// The post-mortem was due and is not done.
+    PostmortemOverdue {
+        /// When it was due.
+        due_at: Timestamp,
+        /// Which reminder this is, from 1.
+        reminder: u32,
+        /// When it is said again; none: never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_at: Option<Timestamp>,
     },
     /// The status moved on (or back).
     StatusChanged {
@@ -84,6 +145,9 @@ pub enum Event {
         /// The name of the war room that is opened now, without `#`: until then the thread had sufficed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         war_room: Option<String>,
+        /// The policy by which people are called from now on; none: it goes on as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escalation: Option<Box<EscalationPolicy>>,
     },
     /// A role has a new holder.
     RoleAssigned {
@@ -236,6 +300,9 @@ pub struct Declared {
     /// Where to look, as the alert said that declared it.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
     pub links: Box<Links>,
+    /// The policy by which people are called until somebody answers, as it was on that day; none: nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Box<EscalationPolicy>>,
 }
 
 /// What a severity asked for when it was given to an incident.
@@ -248,6 +315,15 @@ pub struct SeverityTerms {
     /// The longest time between two updates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_every: Option<SignedDuration>,
+    /// In what time somebody must have acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge_within: Option<SignedDuration>,
+    /// In what time after the resolution the post-mortem is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postmortem_within: Option<SignedDuration>,
+    /// The e-mail addresses to which its declaration, its updates and its end are written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stakeholders: Vec<String>,
 }
 
 /// Somebody to be called into a war room.
@@ -436,6 +512,15 @@ impl Event {
             Event::CardPosted { .. } => "card_posted",
             Event::Announced { .. } => "announced",
             Event::Acknowledged { .. } => "acknowledged",
+            Event::AcknowledgementExpired { .. } => "acknowledgement_expired",
+            Event::AcknowledgeOverdue { .. } => "acknowledge_overdue",
+            Event::Paged(_) => "paged",
+            Event::PageContinued { .. } => "page_continued",
+            Event::PageDelivery(_) => "page_delivery",
+            Event::PageAnswered { .. } => "page_answered",
+            Event::PageExpired { .. } => "page_expired",
+            Event::EscalationExhausted { .. } => "escalation_exhausted",
+            Event::PostmortemOverdue { .. } => "postmortem_overdue",
             Event::StatusChanged { .. } => "status_changed",
             Event::UpdatePosted { .. } => "update_posted",
             Event::UpdateOverdue(_) => "update_overdue",

@@ -19,6 +19,8 @@ use super::terms::{
 #[derive(Clone)]
 pub struct Given {
     events: Vec<Recorded>,
+    /// How it stood before the last of them.
+    before: Option<Incident>,
     incident: Option<Incident>,
     now: Timestamp,
     actor: Actor,
@@ -35,6 +37,7 @@ pub struct Then {
 pub fn nothing() -> Given {
     Given {
         events: Vec::new(),
+        before: None,
         incident: None,
         now: minute(0),
         actor: Actor::Person(ana()),
@@ -87,7 +90,8 @@ impl Given {
                 event,
                 actor: self.actor.clone(),
             };
-            self.incident = fold(self.incident.take(), &recorded);
+            self.before = self.incident.take();
+            self.incident = fold(self.before.clone(), &recorded);
             assert!(self.incident.is_some(), "not a record: {recorded:?}");
             self.events.push(recorded);
         }
@@ -116,15 +120,10 @@ impl Given {
         }
     }
 
-    /// The update clock rings as it is set.
+    /// The clock rings as it is set.
     pub fn when_the_clock_rings(self) -> Then {
-        let at = self
-            .incident()
-            .update_clock
-            .as_ref()
-            .expect("no clock is set")
-            .due_at;
-        self.when(Command::Fire(Timer::UpdateDue { at }))
+        let (at, _) = self.incident().next_due().expect("no clock is set");
+        self.when(Command::Fire(Timer::Due { at }))
     }
 
     /// The incident as it stands.
@@ -146,7 +145,8 @@ impl Given {
     /// What the last event orders, a line for each order.
     pub fn orders(&self) -> String {
         let last = self.events.last().expect("nothing has happened");
-        let orders = effects_of(&last.event, self.incident(), self.now);
+        let before = self.before.as_ref();
+        let orders = effects_of(&last.event, before, self.incident(), self.now);
         orders.iter().map(|order| show(order) + "\n").collect()
     }
 }
@@ -265,7 +265,7 @@ pub fn catalog() -> Catalog {
         phone: None,
         timezone: None,
         roles: Vec::new(),
-        contact: vec![],
+        contact: Vec::new(),
         webhook_url_env: None,
     });
     let p1 = &mut catalog.severities[0];
@@ -310,6 +310,9 @@ pub fn terms(severity: &str) -> SeverityTerms {
         id: severity.id.clone(),
         name: severity.name.clone(),
         update_every: severity.update_every,
+        acknowledge_within: severity.acknowledge_within,
+        postmortem_within: severity.postmortem_within,
+        stakeholders: severity.stakeholders.clone(),
     }
 }
 
@@ -329,6 +332,7 @@ pub fn declared() -> Event {
         invite: called_in(),
         checklists: vec!["first-steps".into()],
         links: Default::default(),
+        escalation: None,
     })
 }
 

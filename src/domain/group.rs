@@ -43,6 +43,9 @@ pub struct Group {
     /// How long ago an open incident of its service may have been declared that it joins; none: it joins none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<SignedDuration>,
+    /// The policy by which people are paged for its incident; none: its service's, or its severity's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation_policy: Option<String>,
     /// The source of the alert with which this round began, by id.
     pub source: String,
     /// What is affected.
@@ -151,6 +154,8 @@ pub struct Routed {
     pub values: BTreeMap<String, String>,
     /// How long ago an open incident of the service may have been declared that they join.
     pub join: Option<SignedDuration>,
+    /// The policy by which people are paged for their incident, if their route names one.
+    pub escalation_policy: Option<String>,
     /// Why they are kept back; none: they are told.
     pub hold: Option<Hold>,
 }
@@ -244,6 +249,7 @@ impl Group {
             then: routed.then,
             channel: routed.channel.clone(),
             join: routed.join,
+            escalation_policy: routed.escalation_policy.clone(),
             source: source.to_owned(),
             service: routed.service.clone(),
             severity: routed.severity.clone(),
@@ -297,6 +303,7 @@ impl Group {
             started_at: Some(self.began_at),
             about: None,
             links: self.links.clone(),
+            escalation_policy: self.escalation_policy.clone(),
         }
     }
 
@@ -388,6 +395,7 @@ impl Group {
         self.then = routed.then;
         self.channel.clone_from(&routed.channel);
         self.join = routed.join;
+        self.escalation_policy.clone_from(&routed.escalation_policy);
         self.service.clone_from(&routed.service);
         self.severity.clone_from(&routed.severity);
         self.urgency = routed.urgency;
@@ -488,6 +496,7 @@ impl Group {
             urgency: 0,
             values: BTreeMap::new(),
             join: None,
+            escalation_policy: None,
             hold: None,
         };
         Self::new(&routed, source, now)
@@ -792,6 +801,7 @@ mod tests {
             urgency: 0,
             values: BTreeMap::new(),
             join: None,
+            escalation_policy: None,
             hold: None,
         }
     }

@@ -6,11 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::alert::Links;
+use super::escalation::{Escalation, StopOn};
 use super::event::{
     Consequence, Declared, Event, FollowUp, Invitee, MessageRef, Recorded, Resolution,
     SeverityTerms, Update,
 };
 use super::group::Tally;
+use super::page::{DeliveryState, OpenPage, PageReason, Paged};
 use super::terms::{ChannelId, GroupId, IncidentId, Role, ServiceId, SlackUserId, Status, Who};
 
 /// The state of one incident. It does not grow with the timeline: what is told there is not kept here.
@@ -74,6 +76,64 @@ pub struct Incident {
     /// How its alerts stand, by group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub alerts: BTreeMap<GroupId, Tally>,
+    /// Who is called until somebody answers; none: nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Box<Escalation>>,
+    /// The pages that have not ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<OpenPage>,
+    /// How many pages there were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paged: u32,
+    /// When it is said that something is late.
+    #[serde(default, skip_serializing_if = "Deadlines::is_empty")]
+    pub deadlines: Deadlines,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// The deadlines that an incident has before it. What is late is said once; then there is none any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// Until when somebody must have acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<Timestamp>,
+    /// Until when something must be heard of whoever acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_of_life: Option<Timestamp>,
+    /// When it is said next that the post-mortem is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postmortem: Option<Timestamp>,
+    /// How often that was said.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub postmortem_reminders: u32,
+}
+
+impl Deadlines {
+    fn is_empty(&self) -> bool {
+        *self == Deadlines::default()
+    }
+}
+
+/// What an incident's clock may ring for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// A step of the escalation, or the end of its round.
+    Step,
+    /// Another way to somebody who was called.
+    Contact,
+    /// Somebody who was called by hand has not answered.
+    PageExpiry,
+    /// Somebody must have acknowledged.
+    Acknowledgement,
+    /// Something must be heard of whoever acknowledged.
+    SignOfLife,
+    /// An update is due.
+    Update,
+    /// The post-mortem is due.
+    Postmortem,
 }
 
 /// Failures that an incident remembers having told; more than that many different ones are a fault of ours.
@@ -220,6 +280,32 @@ impl Incident {
         counts.reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1))
     }
 
+    /// What it waits for next, and until when: its clock is set to that.
+    pub fn next_due(&self) -> Option<(Timestamp, Due)> {
+        let contacts = self.pages.iter().filter_map(OpenPage::next_contact_at);
+        let expiries = self.pages.iter().filter_map(|page| page.expires_at);
+        let update = self.update_clock.as_ref().map(|clock| clock.due_at);
+        let step = self.escalation.as_ref().and_then(|it| it.next_at());
+        // Of what is due at the same time, pages come first.
+        [
+            (step, Due::Step),
+            (contacts.min(), Due::Contact),
+            (expiries.min(), Due::PageExpiry),
+            (self.deadlines.acknowledge, Due::Acknowledgement),
+            (self.deadlines.sign_of_life, Due::SignOfLife),
+            (update, Due::Update),
+            (self.deadlines.postmortem, Due::Postmortem),
+        ]
+        .into_iter()
+        .filter_map(|(at, what)| Some((at?, what)))
+        .min_by_key(|(at, _)| *at)
+    }
+
+    /// The page of this number, if it has not ended.
+    pub fn page(&self, number: u32) -> Option<&OpenPage> {
+        self.pages.iter().find(|page| page.number == number)
+    }
+
     /// How long it has lasted, or did last: from its start to its resolution.
     pub fn duration(&self, now: Timestamp) -> SignedDuration {
         self.milestones
@@ -284,6 +370,13 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
         failures: Vec::new(),
         links: (*declared.links).clone(),
         alerts: BTreeMap::new(),
+        escalation: declared
+            .escalation
+            .as_ref()
+            .map(|policy| Escalation::begin((**policy).clone(), at).into()),
+        pages: Vec::new(),
+        paged: 0,
+        deadlines: Deadlines::default(),
     };
     if let Some(commander) = &declared.commander {
         incident
@@ -291,7 +384,13 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
             .insert(Role::IncidentCommander, commander.clone());
     }
     incident.wind_clock(incident.severity.update_every, at);
+    incident.expect_acknowledgement(at, at);
     incident
+}
+
+/// So long after a moment; none, if that is never.
+fn after(at: Timestamp, within: Option<SignedDuration>) -> Option<Timestamp> {
+    at.checked_add(within?).ok()
 }
 
 impl Incident {
@@ -313,12 +412,70 @@ impl Incident {
                 self.announcement = Some(message.clone());
                 self.is_unannounced = false;
             }
-            Event::Acknowledged { by } => {
-                self.acknowledged_by = Some(by.clone());
-                self.milestones.acknowledged = Some(at);
+            Event::Acknowledged { by, answer: _ } => {
+                self.acknowledged_by.get_or_insert_with(|| by.clone());
+                // Said again after it had expired, it is no earlier milestone, and no later one.
+                self.milestones.acknowledged.get_or_insert(at);
+                self.deadlines.acknowledge = None;
+                self.sign_of_life(at);
+                let is_answered_only = |it: &Escalation| it.policy.stop_on == StopOn::Resolved;
+                if let Some(escalation) = &mut self.escalation
+                    && !is_answered_only(escalation)
+                {
+                    escalation.is_running = false;
+                }
+                self.pages
+                    .retain(|page| !page.is_of_escalation() && !page.to.is(by));
             }
-            Event::StatusChanged { to, .. } => self.move_to(*to, at),
+            Event::AcknowledgementExpired { .. } => {
+                self.acknowledged_by = None;
+                self.deadlines.sign_of_life = None;
+                if let Some(escalation) = &mut self.escalation {
+                    **escalation = Escalation::begin(escalation.policy.clone(), at);
+                }
+            }
+            Event::AcknowledgeOverdue { .. } => self.deadlines.acknowledge = None,
+            Event::Paged(paged) => self.take_pages(paged, at),
+            Event::PageContinued { page, via, .. } => {
+                let page = self.pages.iter_mut().find(|open| open.number == *page);
+                for contact in page.into_iter().flat_map(|page| &mut page.contacts) {
+                    if via.contains(&contact.via) {
+                        contact.state = DeliveryState::Ordered;
+                    }
+                }
+            }
+            Event::PageDelivery(delivery) => {
+                let mut pages = self.pages.iter_mut();
+                let page = pages.find(|open| open.number == delivery.page);
+                for contact in page.into_iter().flat_map(|page| &mut page.contacts) {
+                    if contact.via == delivery.via {
+                        contact.state = delivery.state;
+                        contact.provider_id =
+                            delivery.provider_id.clone().or(contact.provider_id.take());
+                    }
+                }
+            }
+            Event::PageAnswered { page, .. } | Event::PageExpired { page } => {
+                self.pages.retain(|open| open.number != *page);
+            }
+            Event::EscalationExhausted { pages, .. } => {
+                self.pages.retain(|open| !pages.contains(&open.number));
+                if let Some(escalation) = &mut self.escalation {
+                    escalation.is_running = false;
+                }
+            }
+            Event::PostmortemOverdue {
+                reminder, next_at, ..
+            } => {
+                self.deadlines.postmortem = *next_at;
+                self.deadlines.postmortem_reminders = *reminder;
+            }
+            Event::StatusChanged { to, .. } => {
+                self.move_to(*to, at);
+                self.sign_of_life(at);
+            }
             Event::UpdatePosted { number, update, .. } => {
+                self.sign_of_life(at);
                 self.updates = *number;
                 self.last_update = Some(update.clone());
                 if self.status.is_open() {
@@ -337,9 +494,14 @@ impl Incident {
                 invite,
                 checklists,
                 war_room,
+                escalation,
                 ..
             } => {
+                if let Some(policy) = escalation {
+                    self.escalation = Some(Escalation::begin((**policy).clone(), at).into());
+                }
                 self.severity = to.clone();
+                self.expect_acknowledgement(self.milestones.declared, at);
                 self.brings.invite.extend_from_slice(invite);
                 self.brings.checklists.extend_from_slice(checklists);
                 if let Some(name) = war_room {
@@ -389,6 +551,14 @@ impl Incident {
                 if self.status.is_open() {
                     self.move_to(Status::Resolved, at);
                     self.milestones.resolved = Some(at);
+                    self.deadlines = Deadlines {
+                        postmortem: after(at, self.severity.postmortem_within),
+                        ..Deadlines::default()
+                    };
+                    self.pages.clear();
+                    if let Some(escalation) = &mut self.escalation {
+                        escalation.is_running = false;
+                    }
                 }
                 let said = &mut self.resolution;
                 said.root_cause = resolution.root_cause.clone().or(said.root_cause.take());
@@ -399,10 +569,22 @@ impl Incident {
                 self.move_to(Status::Investigating, at);
                 self.milestones.resolved = None;
                 self.wind_clock(self.severity.update_every, at);
+                self.deadlines = Deadlines::default();
+                // Whoever had it has it again; if nobody had, somebody is looked for.
+                match &self.acknowledged_by {
+                    Some(_) => self.sign_of_life(at),
+                    None => {
+                        if let Some(escalation) = &mut self.escalation {
+                            **escalation = Escalation::begin(escalation.policy.clone(), at);
+                        }
+                        self.expect_acknowledgement(at, at);
+                    }
+                }
             }
             Event::Closed => {
                 self.status = Status::Closed;
                 self.milestones.closed = Some(at);
+                self.deadlines = Deadlines::default();
             }
         }
     }
@@ -417,6 +599,50 @@ impl Incident {
         }
         if !to.is_open() {
             self.update_clock = None;
+        }
+    }
+
+    /// Until when somebody must acknowledge, reckoned from a moment: where people are called, or nobody leads. Whoever
+    /// declared and leads has it already, if nobody else is asked.
+    fn expect_acknowledgement(&mut self, from: Timestamp, now: Timestamp) {
+        let is_asked_for = self.escalation.is_some() || self.commander().is_none();
+        let is_open = self.acknowledged_by.is_none() && self.status.is_open();
+        self.deadlines.acknowledge = after(from, self.severity.acknowledge_within)
+            .filter(|due| is_asked_for && is_open && *due > now);
+    }
+
+    /// Something was heard of whoever acknowledged: it counts from now on again.
+    fn sign_of_life(&mut self, at: Timestamp) {
+        let policy = self.escalation.as_ref().map(|it| &it.policy);
+        let timeout = policy.and_then(|policy| policy.ack_timeout);
+        self.deadlines.sign_of_life = match self.acknowledged_by.is_some() && self.status.is_open()
+        {
+            true => after(at, timeout),
+            false => None,
+        };
+    }
+
+    /// Takes in whom a step, or a person, called.
+    fn take_pages(&mut self, paged: &Paged, at: Timestamp) {
+        let pages = paged.pages.iter();
+        self.pages
+            .extend(pages.map(|page| OpenPage::begin(page, self.paged + 1, &paged.why, at)));
+        self.paged += paged.pages.len() as u32;
+        if let PageReason::Step {
+            step,
+            round,
+            hurried,
+            ..
+        } = &paged.why
+            && let Some(escalation) = &mut self.escalation
+        {
+            escalation.reached(
+                round.saturating_sub(1),
+                (*step as usize).saturating_sub(1),
+                !paged.pages.is_empty(),
+                hurried.is_none(),
+                at,
+            );
         }
     }
 

@@ -19,6 +19,7 @@ pub mod hours;
 pub mod id_pattern;
 pub mod incident;
 pub mod oncall;
+pub mod page;
 #[cfg(test)]
 mod properties;
 pub mod quiet;

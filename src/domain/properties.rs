@@ -174,7 +174,7 @@ fn command() -> impl Strategy<Value = Command> {
         })),
         1 => prop::sample::select(ExportFormat::ALL.to_vec())
             .prop_map(|format| Command::RequestExport { format }),
-        1 => (0..300i64).prop_map(|at| Command::Fire(Timer::UpdateDue { at: minute(at) })),
+        1 => (0..300i64).prop_map(|at| Command::Fire(Timer::Due { at: minute(at) })),
         4 => report().prop_map(Command::Record),
     ]
 }
@@ -211,7 +211,7 @@ impl Outbox {
                     effect: Effect::Ring { timer },
                     due,
                 } => {
-                    let Timer::UpdateDue { at } = &timer;
+                    let Timer::Due { at } = &timer;
                     assert_eq!(*at, due, "a clock is due when it is set for");
                     self.clock = Some(timer);
                 }
@@ -243,15 +243,15 @@ fn live(beginning: (Actor, &'static str), moves: Vec<Move>) -> Given {
         let command = match what {
             What::Command(command) => *command,
             What::Ring => {
-                let Some(Timer::UpdateDue { at }) = outbox.clock.take() else {
+                let Some(Timer::Due { at }) = outbox.clock.take() else {
                     continue;
                 };
                 minutes = minutes.max(at.duration_since(minute(0)).as_mins());
                 rung = Some(at);
-                Command::Fire(Timer::UpdateDue { at })
+                Command::Fire(Timer::Due { at })
             }
             What::RingAgain => match rung {
-                Some(at) => Command::Fire(Timer::UpdateDue { at }),
+                Some(at) => Command::Fire(Timer::Due { at }),
                 None => continue,
             },
         };
@@ -271,10 +271,11 @@ fn follow(given: Given, command: Command, outbox: &mut Outbox) -> Given {
     let (mut it, decision) = given.when(command.clone()).decision();
     check_table(before.as_ref(), &command, &decision);
     for event in decision.unwrap_or_default() {
+        let before = it.events().last().map(|_| it.incident().clone());
         it = it.also([event.clone()]);
         let after = it.incident();
         let now = it.events().last().expect("just written").recorded_at;
-        let orders = effects_of(&event, after, now);
+        let orders = effects_of(&event, before.as_ref(), after, now);
         check_orders(&orders, after);
         outbox.take(orders);
         check_state(after, it.events());
@@ -285,13 +286,10 @@ fn follow(given: Given, command: Command, outbox: &mut Outbox) -> Given {
             "what is acknowledged is led"
         );
     }
-    let clock = it
-        .events()
-        .last()
-        .and_then(|_| it.incident().update_clock.clone());
-    let waits = outbox.clock.as_ref().map(|Timer::UpdateDue { at }| *at);
+    let clock = it.events().last().and_then(|_| it.incident().next_due());
+    let waits = outbox.clock.as_ref().map(|Timer::Due { at }| *at);
     assert_eq!(
-        clock.map(|clock| clock.due_at),
+        clock.map(|(at, _)| at),
         waits,
         "the clock that waits is the one that is set"
     );
@@ -318,10 +316,7 @@ fn check_state(it: &Incident, events: &[Recorded]) {
         milestones.mitigated.is_some(),
         it.status >= Status::Monitoring
     );
-    assert_eq!(
-        milestones.acknowledged.is_some(),
-        it.acknowledged_by.is_some()
-    );
+    assert!(milestones.acknowledged.is_some() || it.acknowledged_by.is_none());
     let way = [
         Some(milestones.started),
         Some(milestones.declared),
@@ -392,7 +387,6 @@ fn check_table(
                 | Command::Acknowledge
                 | Command::SetStatus(_)
                 | Command::ChangeSeverity { .. }
-                | Command::Fire(_)
         ),
         Status::Investigating | Status::Identified | Status::Mitigating | Status::Monitoring => {
             !matches!(

@@ -47,6 +47,7 @@ struct Ready {
     group_by: Vec<String>,
     channel: Option<String>,
     join: Option<SignedDuration>,
+    escalation_policy: Option<String>,
 }
 
 /// What a label must be.
@@ -101,6 +102,7 @@ impl Routing {
             group_by: route.group_by.clone(),
             channel: route.channel.clone(),
             join: route.join,
+            escalation_policy: route.escalation_policy.clone(),
         });
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Chainable);
@@ -171,6 +173,7 @@ impl Routing {
             urgency: urgency.unwrap_or(0),
             values,
             join: found.and_then(|route| route.join),
+            escalation_policy: found.and_then(|route| route.escalation_policy.clone()),
             hold: None,
         }
     }
@@ -448,6 +451,7 @@ mod tests {
             group_by: vec![],
             channel: None,
             join: None,
+            escalation_policy: None,
         }
     }
 

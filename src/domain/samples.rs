@@ -5,16 +5,20 @@ use jiff::{SignedDuration, Timestamp};
 use super::alert::Links;
 use super::catalog::{Catalog, Then};
 use super::change::Change;
+use super::escalation::{Channel, Target};
 use super::event::{
     AlertTurn, Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark, MessageRef, Overdue,
     Recorded, Resolution, SeverityTerms, Update,
 };
 use super::group::{Group, Routed, Sample, Tally};
 use super::incident::{Incident, fold};
+use super::page::{
+    Addressee, Answer, Contact, Delivery, DeliveryState, Hurry, Page, PageReason, Paged, Vacancy,
+};
 use super::runbook::Checklist;
 use super::terms::{
-    Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, Role, ServiceId, SeverityId,
-    SlackUserId, Status, Who,
+    Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId,
+    SeverityId, SlackUserId, Status, Who,
 };
 
 /// Two incidents with their records: one that knows everything, and one that knows as little as can be.
@@ -78,6 +82,9 @@ fn declared(
             id: SeverityId::new("p1"),
             name: "P1 - Critical".to_owned(),
             update_every: Some(SignedDuration::from_mins(15)),
+            acknowledge_within: None,
+            postmortem_within: None,
+            stakeholders: vec![],
         },
         service: catalog.services.first().map(|service| service.id.clone()),
         started_at: Timestamp::UNIX_EPOCH,
@@ -88,6 +95,7 @@ fn declared(
         invite: vec![],
         checklists: vec![],
         links: Box::new(links),
+        escalation: None,
     })
 }
 
@@ -124,7 +132,52 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
         Event::Announced {
             message: message.clone(),
         },
-        Event::Acknowledged { by: who.clone() },
+        paged(who, said().is_some()),
+        Event::PageDelivery(Delivery {
+            page: 1,
+            via: Channel::Slack,
+            state: DeliveryState::Failed,
+            provider_id: None,
+            reason: said(),
+        }),
+        Event::PageContinued {
+            page: 1,
+            via: vec![Channel::Sms, Channel::Voice],
+            early: said().map(|_| Channel::Slack),
+        },
+        Event::PageDelivery(Delivery {
+            page: 1,
+            via: Channel::Sms,
+            state: DeliveryState::Delivered,
+            provider_id: said(),
+            reason: None,
+        }),
+        Event::AcknowledgeOverdue {
+            due_at: Timestamp::UNIX_EPOCH,
+        },
+        Event::Acknowledged {
+            by: who.clone(),
+            answer: said().map(|_| Answer {
+                page: 1,
+                via: Channel::Sms,
+            }),
+        },
+        Event::AcknowledgementExpired { by: who.clone() },
+        Event::PageAnswered {
+            page: 2,
+            by: who.clone(),
+            via: said().map(|_| Channel::Voice),
+        },
+        Event::PageExpired { page: 3 },
+        Event::EscalationExhausted {
+            rounds: 2,
+            pages: vec![1],
+        },
+        Event::PostmortemOverdue {
+            due_at: Timestamp::UNIX_EPOCH,
+            reminder: 1,
+            next_at: None,
+        },
         Event::RoleAssigned {
             role: Role::Scribe,
             to: who.clone(),
@@ -158,11 +211,15 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
                 id: SeverityId::new("p1"),
                 name: "P1 - Critical".to_owned(),
                 update_every: None,
+                acknowledge_within: None,
+                postmortem_within: None,
+                stakeholders: vec![],
             },
             reason: said(),
             invite: vec![],
             checklists: vec![],
             war_room: said(),
+            escalation: None,
         },
         Event::NoteAdded {
             text: "sample".to_owned(),
@@ -209,6 +266,70 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
     ]
 }
 
+/// Somebody is called; `full`: with everything that can be said of it.
+fn paged(who: &Who, full: bool) -> Event {
+    let contact = |via| Contact {
+        via,
+        at: Timestamp::UNIX_EPOCH,
+    };
+    let page = |number, to| Page {
+        number,
+        to,
+        contacts: vec![contact(Channel::Slack), contact(Channel::Sms)],
+    };
+    let person = Addressee::Person {
+        id: Some(PersonId::new("ana")),
+        who: who.clone(),
+    };
+    let paged = match full {
+        true => Paged {
+            why: PageReason::Step {
+                policy: "sample".to_owned(),
+                step: 1,
+                of: 2,
+                round: 2,
+                hurried: Some(Hurry::ByHand { by: who.clone() }),
+            },
+            pages: vec![
+                page(1, person),
+                page(
+                    2,
+                    Addressee::UserGroup {
+                        handle: "sre".to_owned(),
+                    },
+                ),
+                page(
+                    3,
+                    Addressee::Channel {
+                        name: "ops".to_owned(),
+                    },
+                ),
+            ],
+            vacant: vec![
+                Vacancy {
+                    target: Target::Schedule("primary".to_owned()),
+                    instead: Some(Target::Role("lead".to_owned())),
+                },
+                Vacancy {
+                    target: Target::Role("cto".to_owned()),
+                    instead: None,
+                },
+            ],
+            late: SignedDuration::from_mins(1),
+        },
+        false => Paged {
+            why: PageReason::ByHand {
+                by: who.clone(),
+                text: None,
+            },
+            pages: vec![page(1, person)],
+            vacant: vec![],
+            late: SignedDuration::ZERO,
+        },
+    };
+    Event::Paged(Box::new(paged))
+}
+
 /// Two groups of alerts: one with everything in it, and one with as little as can be.
 pub fn groups() -> [Group; 2] {
     let now = Timestamp::UNIX_EPOCH;
@@ -221,6 +342,7 @@ pub fn groups() -> [Group; 2] {
         urgency: 0,
         values: [("name".to_owned(), "sample".to_owned())].into(),
         join: None,
+        escalation_policy: None,
         hold: None,
     };
     let least = Group {

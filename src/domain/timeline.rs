@@ -6,9 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
+use super::escalation::Channel;
 use super::event::{AlertTurn, Event, Mark, Recorded, Resolution, Update};
 use super::form::show_duration;
 use super::group::{Tally, sources};
+use super::page::{Delivery, Hurry, Page, PageReason, Paged, Vacancy};
 use super::terms::{DedupKey, SlackUserId};
 
 /// One line of a timeline.
@@ -38,6 +40,8 @@ pub enum Sort {
     Status,
     /// Who does what.
     Role,
+    /// Who was called, by which ways, and who answered.
+    Page,
     /// What was measured: alerts that began and ended.
     Alert,
     /// What people wrote down or marked.
@@ -50,9 +54,10 @@ pub enum Sort {
 
 impl Sort {
     /// Every sort.
-    pub const ALL: [Sort; 7] = [
+    pub const ALL: [Sort; 8] = [
         Sort::Milestone,
         Sort::Status,
+        Sort::Page,
         Sort::Alert,
         Sort::Role,
         Sort::Note,
@@ -65,6 +70,7 @@ impl Sort {
         match self {
             Sort::Milestone => "milestone",
             Sort::Status => "status",
+            Sort::Page => "page",
             Sort::Alert => "alert",
             Sort::Role => "role",
             Sort::Note => "note",
@@ -132,7 +138,63 @@ fn words(event: &Event) -> (Sort, String) {
         ),
         Event::CardPosted { .. } => (Sort::Housekeeping, "Posted the summary card".to_owned()),
         Event::Announced { .. } => (Sort::Housekeeping, "Announced the incident".to_owned()),
-        Event::Acknowledged { by } => (Sort::Milestone, format!("Acknowledged by @{}", by.name)),
+        Event::Acknowledged { by, answer } => {
+            let mut text = format!("Acknowledged by @{}", by.name);
+            if let Some(answer) = answer {
+                let _ = write!(text, " (page {}, by {})", answer.page, way(answer.via));
+            }
+            (Sort::Milestone, text)
+        }
+        Event::AcknowledgementExpired { by } => (
+            Sort::Page,
+            format!(
+                "Nothing was heard of @{} any more: people are called again",
+                by.name
+            ),
+        ),
+        Event::AcknowledgeOverdue { due_at } => (
+            Sort::Page,
+            format!(
+                "Nobody acknowledged in time: it was due at {}",
+                due_at.strftime("%H:%M UTC")
+            ),
+        ),
+        Event::Paged(paged) => (Sort::Page, told_pages(paged)),
+        Event::PageContinued { page, via, early } => {
+            let ways: Vec<_> = via.iter().map(|via| way(*via)).collect();
+            let mut text = format!("Page {page} goes on by {}", ways.join(" and "));
+            if let Some(early) = early {
+                let _ = write!(text, ", since {} did not get through", way(*early));
+            }
+            (Sort::Page, text)
+        }
+        Event::PageDelivery(delivery) => (Sort::Page, told_delivery(delivery)),
+        Event::PageAnswered { page, by, via } => {
+            let mut text = format!("Page {page} answered by @{}", by.name);
+            if let Some(via) = via {
+                let _ = write!(text, " (by {})", way(*via));
+            }
+            (Sort::Page, text)
+        }
+        Event::PageExpired { page } => (Sort::Page, format!("Page {page}: nobody answered")),
+        Event::EscalationExhausted { rounds, .. } => {
+            let text = match rounds {
+                1 => "The escalation is at its end, and nobody has answered".to_owned(),
+                rounds => format!(
+                    "The escalation is at its end after {rounds} rounds, and nobody has answered"
+                ),
+            };
+            (Sort::Page, text)
+        }
+        Event::PostmortemOverdue {
+            due_at, reminder, ..
+        } => (
+            Sort::Status,
+            format!(
+                "The post-mortem was due at {} and is not done (reminder {reminder})",
+                due_at.strftime("%Y-%m-%d %H:%M UTC")
+            ),
+        ),
         Event::StatusChanged { from, to } => (Sort::Status, format!("Status: {from} → {to}")),
         Event::UpdatePosted {
             number,
@@ -245,6 +307,107 @@ fn words(event: &Event) -> (Sort, String) {
         Event::ChangeNoted(change) => (Sort::Note, told_change(change)),
         Event::EffectFailed { what, why, .. } => (Sort::Status, format!("Could not {what}: {why}")),
     }
+}
+
+/// A way to somebody, for people.
+pub fn way(via: Channel) -> &'static str {
+    match via {
+        Channel::Slack => "Slack",
+        Channel::Email => "e-mail",
+        Channel::Sms => "SMS",
+        Channel::Voice => "phone",
+        Channel::Webhook => "webhook",
+    }
+}
+
+/// Who was called, and why.
+fn told_pages(paged: &Paged) -> String {
+    let called: Vec<String> = paged.pages.iter().map(told_page).collect();
+    let whom = match called.is_empty() {
+        true => "nobody".to_owned(),
+        false => called.join(", "),
+    };
+    let mut text = match &paged.why {
+        PageReason::Step {
+            policy,
+            step,
+            of,
+            round,
+            hurried,
+        } => {
+            let mut text = format!("Step {step} of {of} of {policy}");
+            if *round > 1 {
+                let _ = write!(text, ", round {round}");
+            }
+            match hurried {
+                Some(Hurry::ByHand { by }) => {
+                    let _ = write!(text, ", at once at the wish of @{}", by.name);
+                }
+                Some(Hurry::Undelivered) => {
+                    text += ", at once, since the one before it reached nobody";
+                }
+                None => {}
+            }
+            format!("{text}: paged {whom}")
+        }
+        PageReason::ByHand { by, text } => {
+            let mut said = format!("@{} paged {whom}", by.name);
+            if let Some(text) = text {
+                let _ = write!(said, ": {text}");
+            }
+            said
+        }
+    };
+    for Vacancy { target, instead } in &paged.vacant {
+        let _ = match instead {
+            Some(instead) => write!(text, "\nNobody is behind {target}: {instead} instead"),
+            None => write!(text, "\nNobody is behind {target}"),
+        };
+    }
+    if paged.late > SignedDuration::ZERO {
+        let _ = write!(text, "\n{} late", show_duration(paged.late));
+    }
+    text
+}
+
+/// Who was called by one page: `@ana (page 1, Slack at once, SMS after 2m)`.
+fn told_page(page: &Page) -> String {
+    let first = page.contacts.first().map(|contact| contact.at);
+    let ways: Vec<String> = page
+        .contacts
+        .iter()
+        .map(|contact| {
+            let after = first.map(|first| contact.at.duration_since(first));
+            match after.filter(|after| !after.is_zero()) {
+                Some(after) => format!("{} after {}", way(contact.via), show_duration(after)),
+                None => way(contact.via).to_owned(),
+            }
+        })
+        .collect();
+    format!(
+        "{} (page {}: {})",
+        page.to.shown(),
+        page.number,
+        ways.join(", ")
+    )
+}
+
+fn told_delivery(delivery: &Delivery) -> String {
+    let Delivery {
+        page,
+        via,
+        state,
+        provider_id,
+        reason,
+    } = delivery;
+    let mut text = format!("Page {page} by {}: {}", way(*via), state.word());
+    if let Some(reason) = reason {
+        let _ = write!(text, ": {reason}");
+    }
+    if let Some(id) = provider_id {
+        let _ = write!(text, " ({id})");
+    }
+    text
 }
 
 /// How alerts stand, and which of them are news.

@@ -436,7 +436,7 @@ impl Writer {
             let Some(after) = fold(before.incident().cloned(), &recorded) else {
                 return Ok(None);
             };
-            let orders = effects_of(event, &after, now);
+            let orders = effects_of(event, before.incident(), &after, now);
             let mut held = before.held(&after);
             draft.commit.append(&mut held, &recorded, after)?;
             draft.commit.order(&held.incident, orders, now);

@@ -106,6 +106,7 @@ const LANES: [(Lane, &str, &str); 6] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
     Status,
+    Page,
     Alert,
     Note,
     Role,
@@ -118,6 +119,7 @@ fn lane_of(sort: Sort) -> Option<Lane> {
         // Drawn across all lanes.
         Sort::Milestone => None,
         Sort::Status => Some(Lane::Status),
+        Sort::Page => Some(Lane::Page),
         Sort::Alert => Some(Lane::Alert),
         Sort::Role => Some(Lane::Role),
         Sort::Note => Some(Lane::Note),
@@ -197,6 +199,15 @@ impl Sketch {
             | Event::WarRoomFailed { .. }
             | Event::CardPosted { .. }
             | Event::Announced { .. }
+            | Event::AcknowledgementExpired { .. }
+            | Event::AcknowledgeOverdue { .. }
+            | Event::Paged(_)
+            | Event::PageContinued { .. }
+            | Event::PageDelivery(_)
+            | Event::PageAnswered { .. }
+            | Event::PageExpired { .. }
+            | Event::EscalationExhausted { .. }
+            | Event::PostmortemOverdue { .. }
             | Event::UpdatePosted { .. }
             | Event::UpdateOverdue(_)
             | Event::SeverityChanged { .. }

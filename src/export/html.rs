@@ -197,6 +197,7 @@ fn class(sort: Sort) -> &'static str {
     match sort {
         Sort::Milestone => "milestone",
         Sort::Status => "status",
+        Sort::Page => "page",
         Sort::Alert => "alert",
         Sort::Role => "role",
         Sort::Note => "note",

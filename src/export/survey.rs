@@ -84,6 +84,15 @@ impl Survey {
             | Event::CardPosted { .. }
             | Event::Announced { .. }
             | Event::Acknowledged { .. }
+            | Event::AcknowledgementExpired { .. }
+            | Event::AcknowledgeOverdue { .. }
+            | Event::Paged(_)
+            | Event::PageContinued { .. }
+            | Event::PageDelivery(_)
+            | Event::PageAnswered { .. }
+            | Event::PageExpired { .. }
+            | Event::EscalationExhausted { .. }
+            | Event::PostmortemOverdue { .. }
             | Event::UpdateOverdue(_)
             | Event::SeverityChanged { .. }
             | Event::NoteAdded { .. }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value as Template, context};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::alert_card::{listed, where_to_look};
 use super::client::Outgoing;
 use super::interaction::{Style, button, careful, fits, overflow};
+use super::page::called;
 use super::parse::{SUBCOMMANDS, Subcommand};
 use super::text::{clean, cut};
 use crate::domain::catalog::Catalog;
@@ -19,10 +20,11 @@ use crate::domain::event::{Event, Recorded};
 use crate::domain::form::show_roughly;
 use crate::domain::group::{sources, unnamed};
 use crate::domain::incident::{Incident, Room};
+use crate::domain::page::OpenPage;
 use crate::domain::runbook::Checklist;
 use crate::domain::samples;
 use crate::domain::terms::{Actor, Role, SeverityId, SlackUserId, Status, Who};
-use crate::domain::timeline::TimelineEntry;
+use crate::domain::timeline::{TimelineEntry, way};
 use crate::templates::{bold, mrkdwn};
 
 /// The most characters of a section's text (slack-contract.md section 8.3).
@@ -44,6 +46,9 @@ pub struct Composer {
     templates: Environment<'static>,
     pub(super) catalog: Arc<Catalog>,
 }
+
+/// How late a page is shown when templates are proved: late enough to be told.
+const LATE: SignedDuration = SignedDuration::from_mins(5);
 
 impl Composer {
     /// A composer with these words and this configuration.
@@ -293,6 +298,13 @@ impl Composer {
             self.topic(&incident, now)?;
             self.purpose(&incident, now)?;
             for recorded in &record {
+                if let Event::Paged(paged) = &recorded.event {
+                    for page in &paged.pages {
+                        let open = OpenPage::begin(page, 1, &paged.why, now);
+                        self.page(&incident, &open, now + LATE)?;
+                        self.page_over(&incident, page.number, now)?;
+                    }
+                }
                 for anchor in [None, Some("INC-1970-0101-001:1:0")] {
                     self.notice(&incident, recorded, anchor)?;
                 }
@@ -314,7 +326,7 @@ impl Composer {
     }
 
     /// An incident as templates see it.
-    fn view(&self, incident: &Incident, now: Timestamp) -> Template {
+    pub(super) fn view(&self, incident: &Incident, now: Timestamp) -> Template {
         let person = |who: &Who| person_of(incident, who);
         let roles: Vec<Template> = Role::ALL
             .into_iter()
@@ -419,6 +431,15 @@ impl Composer {
             Event::StatusChanged { from, to } => context! { from => from.word(), to => to.word() },
             Event::RoleAssigned { role, .. } => context! { role => role.title() },
             Event::SeverityChanged { from, .. } => context! { from => self.severity_name(from) },
+            Event::Paged(paged) => called(paged),
+            Event::PageContinued { via, early, .. } => context! {
+                ways => via.iter().map(|via| way(*via)).collect::<Vec<_>>().join(" and "),
+                early => early.map(way),
+            },
+            Event::PageDelivery(delivery) => context! {
+                way => way(delivery.via),
+                name => incident.page(delivery.page).map(|page| page.to.shown()),
+            },
             Event::AlertsChanged { tally, turned, .. } => context! {
                 sources => sources(&tally.samples, &tally.source),
                 began => tally.titles(turned, true),
@@ -434,6 +455,9 @@ impl Composer {
                 Some(moment(overdue.due_at)),
                 (!overdue.late.is_zero()).then(|| show_roughly(overdue.late)),
             ),
+            Event::AcknowledgeOverdue { due_at } | Event::PostmortemOverdue { due_at, .. } => {
+                (Some(moment(*due_at)), None)
+            }
             _ => (None, None),
         };
         let mut event = serde_json::to_value(&recorded.event).unwrap_or_default();
@@ -640,16 +664,16 @@ fn buttons(incident: &Incident) -> Vec<Value> {
         }
         Status::Closed => {}
     }
-    buttons.push(overflow(
-        "more",
-        id,
-        &[
-            ("Take the lead", "lead me"),
-            ("Timeline", "timeline"),
-            ("Export the record", "export"),
-            ("Help", "help"),
-        ],
-    ));
+    let mut rest = vec![("Take the lead", "lead me")];
+    if incident.status.is_open() && incident.escalation.is_some() {
+        rest.push(("Call the next step now", "escalate"));
+    }
+    rest.extend([
+        ("Timeline", "timeline"),
+        ("Export the record", "export"),
+        ("Help", "help"),
+    ]);
+    buttons.push(overflow("more", id, &rest));
     buttons
 }
 

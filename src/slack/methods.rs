@@ -61,13 +61,14 @@ methods! {
     CHAT_POST_MESSAGE: "chat.postMessage", Json, 60, 4, true, ["chat:write", "chat:write.public"];
     CHAT_UPDATE: "chat.update", Json, TIER_3, 5, false, ["chat:write"];
     CONVERSATIONS_CREATE: "conversations.create", Json, TIER_2, 5, false, ["channels:manage", "groups:write"];
+    CONVERSATIONS_OPEN: "conversations.open", Json, TIER_3, 10, false, ["im:write"];
     CONVERSATIONS_INVITE: "conversations.invite", Json, TIER_3, 5, false, ["channels:manage", "groups:write"];
     CONVERSATIONS_JOIN: "conversations.join", Json, TIER_3, 5, false, ["channels:join"];
     CONVERSATIONS_SET_TOPIC: "conversations.setTopic", Json, TIER_2, 5, false, ["channels:manage", "groups:write"];
     CONVERSATIONS_SET_PURPOSE: "conversations.setPurpose", Json, TIER_2, 5, false, ["channels:manage", "groups:write"];
     CONVERSATIONS_LIST: "conversations.list", Query, TIER_2, 5, false, ["channels:read", "groups:read"];
     CONVERSATIONS_INFO: "conversations.info", Query, TIER_3, 5, false, ["channels:read", "groups:read"];
-    CONVERSATIONS_HISTORY: "conversations.history", Query, TIER_3, 10, false, ["channels:history", "groups:history"];
+    CONVERSATIONS_HISTORY: "conversations.history", Query, TIER_3, 10, false, ["channels:history", "groups:history", "im:history"];
     CONVERSATIONS_REPLIES: "conversations.replies", Query, TIER_3, 10, false, ["channels:history", "groups:history"];
     BOOKMARKS_LIST: "bookmarks.list", Json, TIER_3, 5, false, ["bookmarks:read"];
     BOOKMARKS_ADD: "bookmarks.add", Json, TIER_2, 8, false, ["bookmarks:write"];

@@ -9,6 +9,7 @@ pub mod limiter;
 pub mod message;
 pub mod methods;
 pub mod modal;
+pub mod page;
 pub mod parse;
 pub mod signature;
 pub mod socket;

@@ -10,8 +10,9 @@ use jiff::civil::Date;
 use super::modal::Form;
 use super::text::unescape;
 use crate::domain::catalog::Catalog;
-use crate::domain::command::{Command, Declaration};
+use crate::domain::command::{Callee, Command, Declaration};
 use crate::domain::decide::Refusal;
+use crate::domain::escalation::Target;
 use crate::domain::event::{ExportFormat, Resolution, Update};
 use crate::domain::form::{nearest, parse_duration};
 use crate::domain::terms::{
@@ -178,6 +179,25 @@ pub const SUBCOMMANDS: &[Subcommand] = &[
         usage: "",
         about: "take the incident on: “I have it”",
         parse: |rest, context| nothing(rest, "ack", context, Request::Pursue(Command::Acknowledge)),
+    },
+    Subcommand {
+        words: &["escalate"],
+        usage: "",
+        about: "call the next step of the escalation now",
+        parse: |rest, context| {
+            nothing(
+                rest,
+                "escalate",
+                context,
+                Request::Pursue(Command::Escalate),
+            )
+        },
+    },
+    Subcommand {
+        words: &["page"],
+        usage: "<@user|schedule|role> [what for…]",
+        about: "call somebody, whatever the escalation does",
+        parse: page,
     },
     Subcommand {
         words: &["update"],
@@ -531,6 +551,76 @@ fn lead(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
         role: Role::IncidentCommander,
         to,
     }))
+}
+
+fn page(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let (word, rest) = split(rest);
+    if word.is_empty() {
+        return Err(wrong("page", "Whom?", context));
+    }
+    Ok(Request::Pursue(Command::Page {
+        whom: callee(&word, context)?,
+        text: text(rest),
+    }))
+}
+
+/// Whom a word means: a mention of a person, a user group or a channel; a target as the configuration writes it; or the
+/// bare name of a schedule, a role or a person.
+fn callee(word: &str, context: Context<'_>) -> Result<Callee, NotUnderstood> {
+    if word.eq_ignore_ascii_case("me") {
+        return Ok(Callee::User(context.typist.clone()));
+    }
+    if let Some(who) = mention(word, context) {
+        return Ok(Callee::User(who));
+    }
+    let label = |prefix: &str| {
+        let token = word.strip_prefix(prefix)?.strip_suffix('>')?;
+        let (_, label) = token.split_once('|')?;
+        Some(label.trim_start_matches(['@', '#']).to_owned())
+    };
+    if let Some(handle) = label("<!subteam^") {
+        return Ok(Callee::Target(Target::UserGroup(handle)));
+    }
+    if let Some(name) = label("<#") {
+        return Ok(Callee::Target(Target::Channel(name)));
+    }
+    let catalog = context.catalog;
+    let bare = word.trim_start_matches('@');
+    let named = || {
+        let schedule = catalog.schedule(bare);
+        let person = catalog.people.iter().find(|it| it.id.as_str() == bare);
+        schedule
+            .map(|it| Target::Schedule(it.id.clone()))
+            .or_else(|| {
+                let is_held = !catalog.people_with_role(bare).is_empty();
+                is_held.then(|| Target::Role(bare.to_owned()))
+            })
+            .or_else(|| person.map(|it| Target::Person(it.id.clone())))
+    };
+    let target = match word.strip_prefix('#') {
+        Some(name) if !name.is_empty() => Some(Target::Channel(name.to_owned())),
+        Some(_) | None => word.parse().ok().or_else(named),
+    };
+    target.map(Callee::Target).ok_or_else(|| {
+        let shown = unescape(word, |_| None);
+        let known: Vec<&str> = catalog
+            .schedules
+            .iter()
+            .map(|it| it.id.as_str())
+            .chain(catalog.people.iter().map(|it| it.id.as_str()))
+            .chain(
+                catalog
+                    .people
+                    .iter()
+                    .flat_map(|it| it.roles.iter().map(String::as_str)),
+            )
+            .collect();
+        let what = match nearest(bare, known) {
+            Some(near) => format!("I do not know who “{shown}” is. Did you mean `{near}`?"),
+            None => format!("I do not know who “{shown}” is."),
+        };
+        wrong("page", &what, context)
+    })
 }
 
 fn role(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {

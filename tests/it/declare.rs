@@ -481,6 +481,8 @@ async fn help_lists_every_subcommand() {
         `/incident list` the open incidents
         `/incident status [investigating|identified|mitigating|monitoring]` how the incident stands, or where it stands now
         `/incident ack` take the incident on: “I have it”
+        `/incident escalate` call the next step of the escalation now
+        `/incident page &lt;@user|schedule|role&gt; [what for…]` call somebody, whatever the escalation does
         `/incident update &lt;text…&gt;` tell everybody how things stand
         `/incident severity &lt;severity&gt; [reason…]` weigh the incident anew
         `/incident lead [@user]` hand the lead to somebody, or take it

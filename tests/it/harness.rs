@@ -130,7 +130,7 @@ impl TestBot {
             self.app.settle().await.unwrap();
             self.slack.settle().await;
             self.app.settle().await.unwrap();
-            if self.store.next_due(Lane::Chat).await.unwrap().is_none() {
+            if self.next_talk().await.is_none() {
                 return;
             }
             assert!(
@@ -183,7 +183,7 @@ impl TestBot {
             self.app.settle().await.unwrap();
             self.slack.settle().await;
             self.app.settle().await.unwrap();
-            match self.store.next_due(Lane::Chat).await.unwrap() {
+            match self.next_talk().await {
                 Some(at) if at <= until => {
                     let wait = at
                         .duration_since(self.clock.now())
@@ -193,6 +193,19 @@ impl TestBot {
                 Some(_) | None => return,
             }
         }
+    }
+
+    /// When the next thing is to be said, by whatever way; clocks and rooms of alerts are not talk.
+    async fn next_talk(&self) -> Option<Timestamp> {
+        let mut next: Option<Timestamp> = None;
+        for lane in Lane::ALL {
+            if !matches!(lane, Lane::Clocks | Lane::Alerts)
+                && let Some(at) = self.store.next_due(lane).await.unwrap()
+            {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        }
+        next
     }
 
     /// Moves the clock, stopping wherever something is due.

@@ -22,6 +22,7 @@ mod manifest;
 mod notify;
 mod outage;
 mod page;
+mod paging;
 mod peers;
 mod reliability;
 mod scenario;

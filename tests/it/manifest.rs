@@ -138,6 +138,8 @@ fn the_manifest_for_http_names_the_addresses() {
             "groups:history",
             "groups:read",
             "groups:write",
+            "im:history",
+            "im:write",
             "pins:read",
             "pins:write",
             "reactions:read",

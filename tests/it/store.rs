@@ -72,7 +72,7 @@ fn draft_at(
             actor: actor.clone(),
         };
         let after = fold(state, &recorded).expect("the event fits");
-        let orders = effects_of(&recorded.event, &after, now);
+        let orders = effects_of(&recorded.event, None, &after, now);
         let mut next = held.unwrap_or_else(|| Held {
             incident: Arc::new(after.clone()),
             head: String::new(),
@@ -518,7 +518,7 @@ on_both_engines! {
         }, minute(1));
         store.commit(&commit).await.unwrap();
         let due = claim(&store, Lane::Clocks, "w", 15, 99).await;
-        assert_eq!(effects(&due), [&Effect::Ring { timer: Timer::UpdateDue { at: minute(15) } }]);
+        assert_eq!(effects(&due), [&Effect::Ring { timer: Timer::Due { at: minute(15) } }]);
         assert_eq!(due[0].incident, held.incident.id);
         assert!(claim(&store, Lane::Clocks, "w", 14, 99).await.is_empty());
     }
@@ -571,7 +571,7 @@ on_both_engines! {
 
     async fn a_newer_order_of_a_key_replaces_the_waiting_one_but_not_one_that_is_being_done(scratch) {
         let store = scratch.store().await;
-        let clocks = || scratch.look("SELECT effect FROM outbox WHERE key = 'update-clock'");
+        let clocks = || scratch.look("SELECT effect FROM outbox WHERE key = 'clock'");
         let held = declared(&store, 1).await;
         let say = |text: &str| Command::PostUpdate {
             update: firebell::domain::event::Update { text: text.into(), ..Default::default() },
@@ -615,9 +615,9 @@ on_both_engines! {
         let ringing = claim(&store, Lane::Clocks, "w", 15, 9).await.remove(0);
         let held = written(&store, &held, say("one")).await;
         assert!(store.postpone(&ringing.lease, minute(17), "the store is away").await.unwrap());
-        assert_eq!(scratch.count("outbox WHERE key = 'update-clock'").await, 2);
+        assert_eq!(scratch.count("outbox WHERE key = 'clock'").await, 2);
         written(&store, &held, Command::Resolve(Default::default())).await;
-        assert_eq!(scratch.count("outbox WHERE key = 'update-clock'").await, 0);
+        assert_eq!(scratch.count("outbox WHERE key = 'clock'").await, 0);
     }
 
     async fn a_lease_that_is_brought_back_twice_in_one_commit_breaks_it(scratch) {

@@ -145,6 +145,11 @@ fn without(scope: &str) -> (&'static str, bool) {
             "in private channels it cannot tell whether a message got through",
             true,
         ),
+        "im:write" => ("nobody can be paged by a direct message", false),
+        "im:history" => (
+            "it cannot tell whether a page got through, and may send it twice",
+            false,
+        ),
         "bookmarks:read" | "bookmarks:write" => {
             ("bridge and links are not bookmarked in war rooms", false)
         }

@@ -62,6 +62,21 @@ pub enum Refusal {
         /// Who.
         by: Who,
     },
+    /// A page was answered that is over: somebody else was called since.
+    PageOver {
+        /// Which incident.
+        id: IncidentId,
+    },
+    /// Nobody is called by steps, so there is no next one.
+    NoEscalation {
+        /// Which incident.
+        id: IncidentId,
+    },
+    /// Nobody stands behind what was to be called.
+    NobodyThere {
+        /// As it was written.
+        target: String,
+    },
     /// Only a person can do this.
     OnlyPeople,
     /// It stands there already.
@@ -152,6 +167,18 @@ impl fmt::Display for Refusal {
             Refusal::OpenAgain { id } => write!(
                 f,
                 "{id} was opened again meanwhile, so nothing was saved. When it is over, resolve it anew.",
+            ),
+            Refusal::PageOver { id } => write!(
+                f,
+                "That page is over, and nobody has {id} yet. To take it on: `/incident ack {id}`."
+            ),
+            Refusal::NoEscalation { id } => write!(
+                f,
+                "{id} has no escalation: nobody is called by steps for it. To call somebody: `/incident page @ana`, or `/incident page schedule:primary`. `escalation_policy` in firebell.toml says whom later ones call."
+            ),
+            Refusal::NobodyThere { target } => write!(
+                f,
+                "Nobody is behind “{target}” now, so nobody was called. Name a person: `/incident page @ana`. `/incident oncall` shows who is on call."
             ),
             Refusal::AlreadyAcknowledged { id, by } => write!(
                 f,

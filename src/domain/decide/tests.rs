@@ -20,7 +20,7 @@ fn resolved() -> Event {
 }
 
 fn acknowledged(by: Who) -> Event {
-    Event::Acknowledged { by }
+    Event::Acknowledged { by, answer: None }
 }
 
 fn updated(number: u32, status: Status, text: &str) -> Event {
@@ -156,7 +156,7 @@ fn the_table_of_wishes_and_statuses() {
         ("alerts", note_alerts(2, 2)),
         (
             "the clock rings",
-            Command::Fire(Timer::UpdateDue { at: minute(15) }),
+            Command::Fire(Timer::Due { at: minute(15) }),
         ),
         (
             "room opened",
@@ -631,6 +631,7 @@ fn one_update_can_move_the_severity_and_the_status() {
                 invite: vec![],
                 checklists: vec![],
                 war_room: None,
+                escalation: None,
             },
             moved(Status::Investigating, Status::Monitoring),
             updated(1, Status::Monitoring, "half the nodes are back"),
@@ -680,6 +681,7 @@ fn a_graver_severity_calls_in_whom_it_brings_once() {
         invite: called_in()[1..].to_vec(),
         checklists: vec!["first-steps".into()],
         war_room: Some("incident-2025-0914-001".into()),
+        escalation: None,
     }]);
     // There, back and there again: they are in already.
     small
@@ -693,6 +695,7 @@ fn a_graver_severity_calls_in_whom_it_brings_once() {
             invite: vec![],
             checklists: vec![],
             war_room: None,
+            escalation: None,
         }]);
 }
 
@@ -811,6 +814,7 @@ fn the_commander_is_reminded_then_the_next_in_line_and_so_on_round() {
 #[test]
 fn where_nobody_leads_who_was_called_in_is_reminded() {
     let overdue = given([declared_by_an_alert()])
+        .also([Event::AcknowledgeOverdue { due_at: minute(15) }])
         .at(15)
         .when_the_clock_rings()
         .overdue();
@@ -820,6 +824,7 @@ fn where_nobody_leads_who_was_called_in_is_reminded() {
 #[test]
 fn where_nobody_is_known_the_room_is_reminded() {
     let overdue = given([declared_by_an_alert()])
+        .also([Event::AcknowledgeOverdue { due_at: minute(15) }])
         .with(Catalog::default())
         .at(15)
         .when_the_clock_rings()
@@ -851,7 +856,7 @@ fn a_late_ring_says_how_late_and_gives_the_next_in_line_the_whole_time() {
 
 #[test]
 fn an_older_setting_of_the_clock_says_nothing() {
-    let ring = |at| Command::Fire(Timer::UpdateDue { at: minute(at) });
+    let ring = |at| Command::Fire(Timer::Due { at: minute(at) });
     let it = given([declared()]).at(10).done(say("looking"));
     it.clone().at(15).when(ring(15)).nothing();
     // Rung twice: the second is an old setting.
@@ -862,7 +867,7 @@ fn an_older_setting_of_the_clock_says_nothing() {
 
 #[test]
 fn no_clock_rings_after_the_resolution_until_it_is_reopened() {
-    let ring = |at| Command::Fire(Timer::UpdateDue { at: minute(at) });
+    let ring = |at| Command::Fire(Timer::Due { at: minute(at) });
     let over = given([declared()])
         .at(5)
         .done(Command::Resolve(Resolution::default()));

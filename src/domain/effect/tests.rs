@@ -36,7 +36,7 @@ fn a_declaration_opens_the_room_announces_and_winds_the_clock() {
     assert_snapshot!(given([declared()]).orders(), @r#"
     chat/room open_war_room name="incident-2025-0914-001" at 0:00
     chat/announce announce at 0:00
-    clocks/- ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [update-clock] at 15:00
+    clocks/- ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [clock] at 15:00
     "#);
 }
 
@@ -49,7 +49,6 @@ fn a_declaration_without_a_room_lays_its_checklists_out_in_the_thread() {
     assert_snapshot!(given([small]).orders(), @r#"
     chat/announce announce at 0:00
     chat/room post_checklist id="first-steps" at 0:00
-    cancel update-clock
     "#);
 }
 
@@ -85,7 +84,7 @@ fn a_posted_card_is_pinned() {
 
 #[test]
 fn an_acknowledgement_is_told_and_shown() {
-    assert_snapshot!(in_a_room(Event::Acknowledged { by: bob() }), @r#"
+    assert_snapshot!(in_a_room(Event::Acknowledged { by: bob(), answer: None }), @r#"
     chat/room post seq=3 to="room" at 0:00
     chat/room refresh_card [card] at 0:00
     chat/announce refresh_announcement [announcement] at 0:00
@@ -108,12 +107,12 @@ fn a_status_is_told_and_shown() {
 
 #[test]
 fn an_update_goes_to_the_room_and_to_everybody_and_winds_the_clock() {
-    assert_snapshot!(in_a_room(updated()), @r#"
-    chat/room post seq=3 to="room" at 0:00
-    chat/announce post seq=3 to="announce" at 0:00
-    chat/room refresh_card [card] at 0:00
-    chat/announce refresh_announcement [announcement] at 0:00
-    clocks/- ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [update-clock] at 15:00
+    assert_snapshot!(given([declared(), room_opened()]).at(5).also([updated()]).orders(), @r#"
+    chat/room post seq=3 to="room" at 5:00
+    chat/announce post seq=3 to="announce" at 5:00
+    chat/room refresh_card [card] at 5:00
+    chat/announce refresh_announcement [announcement] at 5:00
+    clocks/- ring timer={"at":"2025-09-14T03:20:00Z","timer":"update_due"} [clock] at 20:00
     "#);
 }
 
@@ -123,7 +122,6 @@ fn an_update_in_a_thread_is_one_post() {
     chat/room post seq=2 to="room" at 0:00
     chat/room refresh_card [card] at 0:00
     chat/announce refresh_announcement [announcement] at 0:00
-    cancel update-clock
     "#);
 }
 
@@ -138,7 +136,7 @@ fn a_reminder_is_told_to_the_room_alone_and_sets_the_clock() {
     });
     assert_snapshot!(in_a_room(overdue), @r#"
     chat/room post seq=3 to="room" at 0:00
-    clocks/- ring timer={"at":"2025-09-14T03:20:00Z","timer":"update_due"} [update-clock] at 20:00
+    clocks/- ring timer={"at":"2025-09-14T03:20:00Z","timer":"update_due"} [clock] at 20:00
     "#);
 }
 
@@ -151,6 +149,7 @@ fn a_severity_calls_people_in_and_sets_the_clock() {
         invite,
         checklists: vec![],
         war_room: None,
+        escalation: None,
     };
     let bob = vec![Invitee::Person(PersonId::new("bob"))];
     assert_snapshot!(in_a_room(changed(bob)), @r#"
@@ -159,7 +158,7 @@ fn a_severity_calls_people_in_and_sets_the_clock() {
     chat/room invite invitees=[{"person":"bob"}] at 0:00
     chat/room refresh_card [card] at 0:00
     chat/announce refresh_announcement [announcement] at 0:00
-    clocks/- ring timer={"at":"2025-09-14T03:30:00Z","timer":"update_due"} [update-clock] at 30:00
+    clocks/- ring timer={"at":"2025-09-14T03:30:00Z","timer":"update_due"} [clock] at 30:00
     "#);
     assert!(!in_a_room(changed(vec![])).contains("invite"));
 }
@@ -173,8 +172,9 @@ fn a_severity_without_an_interval_stops_the_clock() {
         invite: vec![],
         checklists: vec![],
         war_room: None,
+        escalation: None,
     };
-    assert!(in_a_room(changed).contains("cancel update-clock"));
+    assert!(in_a_room(changed).contains("cancel clock"));
 }
 
 #[test]
@@ -186,12 +186,13 @@ fn an_incident_that_outgrows_its_thread_says_so_there_and_opens_a_room() {
         invite: called_in(),
         checklists: vec!["first-steps".into()],
         war_room: Some("incident-2025-0914-001".into()),
+        escalation: None,
     };
     assert_snapshot!(in_a_thread(changed), @r#"
         chat/announce post seq=2 to="thread" at 0:00
         chat/room open_war_room name="incident-2025-0914-001" at 0:00
         chat/announce refresh_announcement [announcement] at 0:00
-        clocks/- ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [update-clock] at 15:00
+        clocks/- ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [clock] at 15:00
         "#);
 }
 
@@ -199,7 +200,10 @@ fn an_incident_that_outgrows_its_thread_says_so_there_and_opens_a_room() {
 fn into_a_room_that_opens_late_come_those_who_took_it_on_in_the_thread() {
     let incident = given([
         declared_small(),
-        Event::Acknowledged { by: eve() },
+        Event::Acknowledged {
+            by: eve(),
+            answer: None,
+        },
         assigned(Role::Scribe, bob(), None),
     ]);
     let wanted = incident.incident().wanted_in_room();
@@ -259,14 +263,14 @@ fn a_kept_message_and_an_announcement_order_nothing() {
 }
 
 #[test]
-fn a_resolution_is_told_to_everybody_and_stops_the_clock() {
+fn a_resolution_is_told_to_everybody_and_sets_the_clock_of_the_postmortem() {
     assert_snapshot!(in_a_room(resolved()), @r#"
     chat/room post seq=3 to="room" at 0:00
     chat/announce post seq=3 to="announce" at 0:00
     chat/room set_topic [topic] at 0:00
     chat/room refresh_card [card] at 0:00
     chat/announce refresh_announcement [announcement] at 0:00
-    cancel update-clock
+    clocks/- ring timer={"at":"2025-09-15T03:00:00Z","timer":"update_due"} [clock] at 1440:00
     "#);
     assert!(!in_a_thread(resolved()).contains("announce post"));
 }
@@ -280,7 +284,7 @@ fn a_reopened_incident_is_told_to_everybody_and_has_a_clock_again() {
     chat/room set_topic [topic] at 30:00
     chat/room refresh_card [card] at 30:00
     chat/announce refresh_announcement [announcement] at 30:00
-    clocks/- ring timer={"at":"2025-09-14T03:45:00Z","timer":"update_due"} [update-clock] at 45:00
+    clocks/- ring timer={"at":"2025-09-14T03:45:00Z","timer":"update_due"} [clock] at 45:00
     "#);
 }
 
@@ -291,6 +295,7 @@ fn a_closed_incident_is_told_to_the_room() {
     chat/room set_topic [topic] at 0:00
     chat/room refresh_card [card] at 0:00
     chat/announce refresh_announcement [announcement] at 0:00
+    cancel clock
     "#);
 }
 

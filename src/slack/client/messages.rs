@@ -7,7 +7,7 @@ use super::elsewhere::{FILES, HOOKS};
 use super::failure::{Failure, accept, read, unreadable};
 use super::{Call, List, Slack, methods};
 use crate::domain::event::MessageRef;
-use crate::domain::terms::{ChannelId, MessageTs};
+use crate::domain::terms::{ChannelId, MessageTs, SlackUserId};
 use crate::slack::inbound::Message;
 
 /// The metadata under which our messages are found again (slack-contract.md section 10).
@@ -164,6 +164,20 @@ impl Slack {
             channel: channel.clone(),
             ts: MessageTs::new(ts),
         }))
+    }
+
+    /// The direct conversation with somebody. Opening it again is the same one.
+    pub async fn direct(&self, user: &SlackUserId, call: Call<'_>) -> Result<ChannelId, Failure> {
+        let ticket = format!("{}/open/{user}", call.ticket);
+        let call = Call {
+            ticket: &ticket,
+            ..call
+        };
+        let params = json!({ "users": user });
+        let answer = self
+            .once(&methods::CONVERSATIONS_OPEN, params, call)
+            .await?;
+        read(answer["channel"]["id"].clone())
     }
 
     /// The id behind what a message was addressed to: an id already, or `#name`.

@@ -156,7 +156,15 @@ fn a_follow_up_may_end_with_its_owner_and_its_date() {
 #[test]
 fn a_subcommand_says_whether_it_is_about_one_incident() {
     for subcommand in SUBCOMMANDS {
-        let samples = ["", "x", "p1", "scribe", "x <@U0BO|bo>", "ack grp-1"];
+        let samples = [
+            "",
+            "x",
+            "p1",
+            "scribe",
+            "x <@U0BO|bo>",
+            "<@U0BO|bo> x",
+            "ack grp-1",
+        ];
         let lines = samples.map(|rest| read(&format!("{} {rest}", subcommand.word())));
         let needs: Vec<bool> = lines
             .iter()

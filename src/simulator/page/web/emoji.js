@@ -14,7 +14,7 @@ male-technologist 👨‍💻|female-technologist 👩‍💻|technologist 🧑�
 heart ❤️|orange_heart 🧡|yellow_heart 💛|green_heart 💚|blue_heart 💙|purple_heart 💜|black_heart 🖤|broken_heart 💔|100 💯
 boom 💥|dizzy 💫|sweat_drops 💦|dash 💨|zzz 💤|speech_balloon 💬|thought_balloon 💭|dog 🐶|cat 🐱|bug 🐛|snail 🐌|turtle 🐢
 unicorn_face 🦄|coffee ☕|tea 🍵|beer 🍺|beers 🍻|champagne 🍾|pizza 🍕|cake 🍰|birthday 🎂|cookie 🍪|rocket 🚀|airplane ✈️
-fire_engine 🚒|ambulance 🚑|police_car 🚓|construction 🚧|anchor ⚓|stopwatch ⏱️|alarm_clock ⏰|timer_clock ⏲️|hourglass ⌛
+fire_engine 🚒|ambulance 🚑|police_car 🚓|construction 🚧|anchor ⚓|stopwatch ⏱️|alarm_clock ⏰|timer_clock ⏲️|hourglass ⌛|pager 📟
 hourglass_flowing_sand ⏳|watch ⌚|sunny ☀️|cloud ☁️|rain_cloud 🌧️|lightning ⚡|zap ⚡|snowflake ❄️|fire 🔥|droplet 💧|ocean 🌊
 rainbow 🌈|star ⭐|star2 🌟|sparkles ✨|tada 🎉|confetti_ball 🎊|balloon 🎈|trophy 🏆|medal 🏅|dart 🎯|game_die 🎲|jigsaw 🧩
 loudspeaker 📢|mega 📣|bell 🔔|no_bell 🔕|phone ☎️|telephone_receiver 📞|iphone 📱|computer 💻|desktop_computer 🖥️|printer 🖨️

@@ -1,0 +1,238 @@
+//! Pages on their way: one way to one person at a time, said once, and what became of it told to the incident.
+
+use jiff::SignedDuration;
+
+use super::task::{Done, made, store_trouble};
+use super::{Dispatcher, Envelope, Wish};
+use crate::domain::catalog::Person;
+use crate::domain::command::{Command, Report};
+use crate::domain::escalation::Channel;
+use crate::domain::event::MessageRef;
+use crate::domain::incident::Incident;
+use crate::domain::page::{Addressee, Delivery, DeliveryState, OpenPage};
+use crate::domain::terms::{Actor, SlackUserId};
+use crate::slack::client::{Call, Destination, Failure, Slack, Tenure};
+use crate::store::outbox::Claimed;
+
+/// After so long without success a way counts as failed; it is tried on, since late is better than never.
+const HOPE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A way to somebody on which a message has set out.
+struct Sent {
+    provider_id: Option<String>,
+}
+
+impl Dispatcher {
+    /// Takes one way to somebody who is called.
+    pub(super) async fn notify(
+        &self,
+        claimed: &Claimed,
+        page: u32,
+        via: Channel,
+        tenure: &Tenure,
+    ) -> Result<Done, Failure> {
+        let Some(incident) = self.incident_of(claimed).await? else {
+            return Ok(Done::Quietly);
+        };
+        // It is over: nobody is called in vain.
+        let Some(open) = incident.page(page) else {
+            return Ok(Done::Quietly);
+        };
+        if open.contact(via).is_none_or(|it| it.state.is_through()) {
+            return Ok(Done::Quietly);
+        }
+        let sent = match via {
+            Channel::Slack => self.page_by_slack(claimed, &incident, open, tenure).await,
+            Channel::Email | Channel::Sms | Channel::Voice | Channel::Webhook => {
+                self.page_by(via, claimed, &incident, open).await
+            }
+        };
+        let told = |state, provider_id, reason| {
+            Report::Delivery(Delivery {
+                page,
+                via,
+                state,
+                provider_id,
+                reason,
+            })
+        };
+        match sent {
+            Ok(Sent { provider_id }) => {
+                Ok(Done::With(told(DeliveryState::Accepted, provider_id, None)))
+            }
+            Err(Failure::GiveUp { why, .. }) => {
+                Ok(Done::With(told(DeliveryState::Failed, None, Some(why))))
+            }
+            Err(Failure::Retry { after, why }) => {
+                let waited = self.clock.now().duration_since(claimed.ordered_at);
+                let state = match waited > HOPE {
+                    true => DeliveryState::Failed,
+                    false => DeliveryState::Delayed,
+                };
+                self.tell(claimed, told(state, None, Some(why.clone())))
+                    .await?;
+                Err(Failure::Retry { after, why })
+            }
+            Err(later @ Failure::Later { .. }) => Err(later),
+        }
+    }
+
+    /// Tells the incident of an order that goes on.
+    async fn tell(&self, claimed: &Claimed, report: Report) -> Result<(), Failure> {
+        let envelope = Envelope {
+            wish: Wish::Pursue(claimed.incident.clone(), Command::Record(report)),
+            actor: Actor::Firebell,
+            delivery: None,
+        };
+        let told = self.engine.handle(envelope).await;
+        told.map(|_| ())
+            .map_err(|error| store_trouble(&error.into()))
+    }
+
+    async fn page_by_slack(
+        &self,
+        claimed: &Claimed,
+        incident: &Incident,
+        page: &OpenPage,
+        tenure: &Tenure,
+    ) -> Result<Sent, Failure> {
+        let Some(slack) = &self.slack else {
+            return Err(undeliverable("Slack is not set up"));
+        };
+        let message = made(self.composer.page(incident, page, self.clock.now()))?;
+        let call = Call {
+            now: self.clock.now(),
+            ticket: &claimed.lease.id,
+            tenure: Some(tenure),
+        };
+        let to: Vec<String> = match &page.to {
+            Addressee::Channel { name } => vec![format!("#{name}")],
+            Addressee::Person { id, who } => {
+                let known = id.as_ref().and_then(|id| self.catalog.person(id));
+                let user = match (&who.slack, known) {
+                    (Some(user), _) => Some(user.clone()),
+                    (None, Some(person)) => slack.user_of(person, call).await?,
+                    (None, None) => None,
+                };
+                let Some(user) = user else {
+                    return Err(undeliverable(&format!(
+                        "Slack does not know {}. Give `slack` or `email` in [[people]]",
+                        who.name
+                    )));
+                };
+                vec![self.direct(slack, &user, call).await?]
+            }
+            Addressee::UserGroup { handle } => {
+                let members = slack.members_of_group(handle, call).await?;
+                let members = members.unwrap_or_default();
+                if members.is_empty() {
+                    return Err(undeliverable(&format!(
+                        "nobody is in the user group @{handle}, or there is none"
+                    )));
+                }
+                let mut channels = Vec::new();
+                for user in members {
+                    channels.push(self.direct(slack, &user, call).await?);
+                }
+                channels
+            }
+        };
+        let mut posted = None;
+        for (n, channel) in to.iter().enumerate() {
+            // Of several each has a name of its own: whoever comes again knows who was told already.
+            let order = match n {
+                0 => claimed.lease.id.clone(),
+                n => format!("{}/{n}", claimed.lease.id),
+            };
+            let call = Call {
+                ticket: &order,
+                ..call
+            };
+            let destination = Destination::channel(channel);
+            let before = match claimed.lease.attempts > 1 {
+                true => {
+                    slack
+                        .posted_before(&destination, &order, claimed.ordered_at, call)
+                        .await?
+                }
+                false => None,
+            };
+            let at = match before {
+                Some(at) => at,
+                None => slack.post(&destination, &message, &order, call).await?,
+            };
+            posted.get_or_insert(at);
+        }
+        Ok(Sent {
+            provider_id: posted.map(|at| format!("{}/{}", at.channel, at.ts)),
+        })
+    }
+
+    async fn direct(
+        &self,
+        slack: &Slack,
+        user: &SlackUserId,
+        call: Call<'_>,
+    ) -> Result<String, Failure> {
+        let channel = slack.direct(user, call).await?;
+        Ok(channel.as_str().to_owned())
+    }
+
+    /// By another way than Slack.
+    async fn page_by(
+        &self,
+        via: Channel,
+        _claimed: &Claimed,
+        _incident: &Incident,
+        page: &OpenPage,
+    ) -> Result<Sent, Failure> {
+        let person = match &page.to {
+            Addressee::Person { id, .. } => id.as_ref().and_then(|id| self.catalog.person(id)),
+            Addressee::UserGroup { .. } | Addressee::Channel { .. } => None,
+        };
+        let Some(Person { .. }) = person else {
+            return Err(undeliverable(
+                "the configuration does not know the person any more",
+            ));
+        };
+        Err(undeliverable(&format!("{via} is not set up")))
+    }
+
+    /// Says on the message of a page that it is over.
+    pub(super) async fn end_page(
+        &self,
+        claimed: &Claimed,
+        page: u32,
+        at: &MessageRef,
+        tenure: &Tenure,
+    ) -> Result<Done, Failure> {
+        let (Some(slack), Some(incident)) = (&self.slack, self.incident_of(claimed).await?) else {
+            return Ok(Done::Quietly);
+        };
+        let call = Call {
+            now: self.clock.now(),
+            ticket: &claimed.lease.id,
+            tenure: Some(tenure),
+        };
+        let message = made(self.composer.page_over(&incident, page, call.now))?;
+        slack.update(at, &message, call).await?;
+        Ok(Done::Quietly)
+    }
+
+    /// Writes to the stakeholders what an event says.
+    pub(super) async fn write_stakeholders(
+        &self,
+        _claimed: &Claimed,
+        _seq: u64,
+    ) -> Result<Done, Failure> {
+        Ok(Done::Quietly)
+    }
+}
+
+fn undeliverable(why: &str) -> Failure {
+    Failure::GiveUp {
+        code: "undeliverable".to_owned(),
+        why: why.to_owned(),
+        users: vec![],
+    }
+}
