@@ -20,10 +20,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
+use crate::config::ScheduleSecrets;
 use crate::desk::Desk;
 use crate::dispatcher::{Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
+use crate::domain::oncall::Schedule;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, Sns, router};
@@ -51,6 +53,10 @@ const ALERTS_SMALL: usize = 512;
 const ALERTS_LARGE: usize = 8;
 /// How often the database is asked for the time.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
+/// How often overrides are read: what is known of them is believed for a second.
+const LOOK_AT_OVERRIDES: Duration = Duration::from_millis(500);
+/// How often is looked whether somebody else has come on call: a reckoning, no question to anybody.
+const LOOK_AT_GROUPS: Duration = Duration::from_secs(2);
 /// How long a stop waits for requests and orders that are under way: longer than one call to Slack.
 const FAREWELL: Duration = Duration::from_secs(12);
 /// How long a connection may take to ask for something, and may be idle: a little longer than proxies keep one for later
@@ -84,6 +90,8 @@ pub struct Parts {
     pub alert_secrets: BTreeMap<String, SecretString>,
     /// What Amazon SNS is believed by.
     pub sns: Sns,
+    /// What schedules keep secret.
+    pub schedule_secrets: ScheduleSecrets,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
     /// The clock.
@@ -164,6 +172,7 @@ impl App {
                 alert_gate: Gate::of(ALERTS_SMALL, ALERTS_LARGE),
                 sns: parts.sns,
                 alert_secrets: parts.alert_secrets,
+                schedule_secrets: parts.schedule_secrets,
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,
@@ -233,6 +242,8 @@ impl App {
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
         tokio::spawn(watch_alerts(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
+        tokio::spawn(keep_overrides(self.rooms.clone(), stop.clone()));
+        tokio::spawn(keep_groups(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
         let serving = serve_http(listener, self.router(), stop.clone());
         let mut stopping = stop.clone();
@@ -317,6 +328,41 @@ async fn keep_time(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
             Ok(Some(there)) => rooms.clock.correct(there),
             Ok(None) => return,
             Err(cause) => warn!("Could not ask the database for the time: {cause:#}"),
+        }
+    }
+}
+
+/// Knows the overrides that another replica has taken in, so that nobody who asks for them waits for a read.
+async fn keep_overrides(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    if rooms.desk.catalog.schedules.is_empty() {
+        return;
+    }
+    while !*stop.borrow() {
+        // Whoever needs them while the database is away finds them too old and is told so himself.
+        let store = &rooms.desk.store;
+        if let Err(cause) = store.refresh_overrides(rooms.clock.now()).await {
+            debug!("Could not look for overrides: {cause:#}");
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(LOOK_AT_OVERRIDES) => {}
+        }
+    }
+}
+
+/// Keeps the user groups of schedules in step.
+async fn keep_groups(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    let has_group = |it: &Schedule| it.usergroup.is_some();
+    if rooms.reception.slack.is_none() || !rooms.desk.catalog.schedules.iter().any(has_group) {
+        return;
+    }
+    while !*stop.borrow() {
+        if let Err(cause) = rooms.dispatcher.keep_groups().await {
+            warn!("Could not see who is on call: {cause:#}");
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(LOOK_AT_GROUPS) => {}
         }
     }
 }

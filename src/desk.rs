@@ -1,18 +1,21 @@
 //! Takes a person's line and answers it: the same for Slack, for a button, and for the command line.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tracing::error;
 
 use crate::clock::Clock;
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog::{Catalog, Person, SlackName};
 use crate::domain::command::Command;
 use crate::domain::decide::{Refusal, World, decide};
 use crate::domain::event::{Event, Mark, MessageRef, Resolution, Update};
-use crate::domain::form::show_roughly;
+use crate::domain::form::{WrongForm, show_roughly};
 use crate::domain::group::{Group, GroupReport};
 use crate::domain::incident::{Incident, Room};
+use crate::domain::oncall::{Override, Schedule};
 use crate::domain::page::{PageReason, Paged};
 use crate::domain::terms::{
     Actor, ChannelId, DeliveryId, GroupId, IncidentId, Role, SlackUserId, Who,
@@ -20,14 +23,16 @@ use crate::domain::terms::{
 use crate::domain::timeline::{Sort, tell};
 use crate::engine::{Delivery, Engine, EngineError, Envelope, Outcome, Wish};
 use crate::intake::{Intake, IntakeError};
-use crate::slack::client::{Outgoing, Slack};
+use crate::slack::client::{Call, Outgoing, Slack};
 use crate::slack::inbound::SubmittedView;
 use crate::slack::message::{Composer, answer, person_mention, words};
 use crate::slack::modal::{Errors, Filled, Form};
-use crate::slack::parse::{AlertWish, Context, Request, find, parse};
+use crate::slack::oncall::Told;
+use crate::slack::parse::{AlertWish, Context, OverrideWish, Request, find, parse};
 use crate::slack::{home, modal};
 use crate::store::Store;
 use crate::store::incidents::Which;
+use crate::store::overrides::{KeptOverride, Withdrawal};
 use crate::templates::mrkdwn;
 
 /// Incidents that are looked through for a list, to be offered, or for somebody's home tab.
@@ -36,6 +41,9 @@ const LOOKED_THROUGH: i64 = 200;
 const ENTRIES: usize = 15;
 /// Events that are read to find them.
 const READ: u64 = 60;
+
+/// How long Slack may take to say whom it knows under an id: the typist is answered within 3 s.
+const WHO_IS_IT: Duration = Duration::from_secs(1);
 
 /// What is told to a person when the bot cannot take the request up.
 pub const OVERLOADED: &str =
@@ -261,19 +269,26 @@ impl Desk {
     ) -> anyhow::Result<Vec<Arc<Incident>>> {
         let mut fit = self.store.list(Which::Unclosed, LOOKED_THROUGH).await?;
         if let Request::Pursue(command) = request {
-            fit.retain(|incident| self.refusal(incident, command, who).is_none());
+            let overrides = self.store.overrides(self.clock.now()).await?;
+            fit.retain(|incident| self.refusal(incident, command, who, &overrides).is_none());
         }
         fit.sort_by_key(|incident| !incident.status.is_open());
         Ok(fit)
     }
 
     /// What would be said against a command, if it were given now.
-    fn refusal(&self, incident: &Incident, command: &Command, who: &Who) -> Option<Refusal> {
+    fn refusal(
+        &self,
+        incident: &Incident,
+        command: &Command,
+        who: &Who,
+        overrides: &[Override],
+    ) -> Option<Refusal> {
         let world = World {
             now: self.clock.now(),
             actor: &Actor::Person(who.clone()),
             catalog: &self.catalog,
-            overrides: &[],
+            overrides,
         };
         decide(Some(incident), command, world).err()
     }
@@ -303,6 +318,8 @@ impl Desk {
                 now,
             ),
             Request::ShowContacts => self.composer.contacts(),
+            Request::ShowOnCall(schedule) => return self.on_call(schedule.as_deref()).await,
+            Request::Override(wish) => return self.take_over(wish, asked).await,
             Request::Alerts { group, wish } => return self.alerts(&group, wish, asked).await,
             Request::Help(about) => self.composer.help(about),
             Request::Fill(Form::Declare { severity, .. }) => {
@@ -313,6 +330,164 @@ impl Desk {
                 self.composer.help(None)
             }
         }))
+    }
+
+    /// Who is on call.
+    async fn on_call(&self, schedule: Option<&str>) -> anyhow::Result<Answer> {
+        let now = self.clock.now();
+        let overrides = self.store.overrides(now).await?;
+        let wanted: Vec<&Schedule> = self
+            .catalog
+            .schedules
+            .iter()
+            .filter(|it| schedule.is_none_or(|id| it.id == id))
+            .collect();
+        Ok(Answer::Done(
+            self.composer.on_call(&wanted, &overrides, now),
+        ))
+    }
+
+    /// What is wanted of the overrides of schedules.
+    async fn take_over(&self, wish: OverrideWish, asked: &Asked<'_>) -> anyhow::Result<Answer> {
+        let now = self.clock.now();
+        let catalog = &self.catalog;
+        let typist = self.person_meant(&asked.who).await;
+        let own_zone = typist.and_then(|person| person.timezone.clone());
+        let zone_of = |id: &str| {
+            let theirs = catalog.schedule(id).map(|schedule| &schedule.timezone);
+            let theirs = own_zone.as_ref().or(theirs);
+            theirs.unwrap_or(&catalog.organization.timezone).clone()
+        };
+        match wish {
+            OverrideWish::List => {
+                let kept = self.store.overrides_in_force(now).await?;
+                let zones: Vec<TimeZone> =
+                    kept.iter().map(|it| zone_of(&it.over.schedule)).collect();
+                let told: Vec<Told<'_>> = kept
+                    .iter()
+                    .zip(&zones)
+                    .map(|(KeptOverride { number, over, .. }, zone)| Told {
+                        number: *number,
+                        over,
+                        zone,
+                    })
+                    .collect();
+                Ok(Answer::Done(self.composer.overrides(&told)))
+            }
+            OverrideWish::Undo(number) => {
+                let kept = match self
+                    .store
+                    .withdraw_override(number, &asked.who, now)
+                    .await?
+                {
+                    Withdrawal::Done(kept) => kept,
+                    Withdrawal::Before(kept) => {
+                        let by = kept.withdrawn.map(|(by, _)| by.name).unwrap_or_default();
+                        return Ok(self.no(&format!(
+                            "Override {number} was withdrawn by @{by} already. `/incident override list` shows those that count."
+                        )));
+                    }
+                    Withdrawal::Over(_) => {
+                        return Ok(self.no(&format!(
+                            "Override {number} is over, so there is nothing to withdraw. `/incident override list` shows those that count."
+                        )));
+                    }
+                    Withdrawal::Unknown => {
+                        return Ok(self.no(&format!(
+                            "There is no override {number}. `/incident override list` shows them."
+                        )));
+                    }
+                };
+                let overrides = self.store.overrides(now).await?;
+                let on_call = catalog.on_call(&kept.over.schedule, now, &overrides);
+                let told = Told {
+                    number,
+                    over: &kept.over,
+                    zone: &zone_of(&kept.over.schedule),
+                };
+                let said = self
+                    .composer
+                    .override_withdrawn(told, on_call.map(|it| &it.id));
+                Ok(Answer::Done(said))
+            }
+            OverrideWish::Make {
+                schedule,
+                stretch,
+                person,
+            } => {
+                let Some(schedule) = catalog.schedule(&schedule) else {
+                    return Ok(self.no(
+                        "That schedule is not there any more: `/incident oncall` shows them.",
+                    ));
+                };
+                let zone = zone_of(&schedule.id);
+                let understood = match stretch.understand(now, &zone) {
+                    Ok(understood) => understood,
+                    Err(WrongForm { message, help }) => {
+                        let help = help.map(|help| format!(" Please {help}."));
+                        return Ok(self.no(&format!("{message}{}", help.unwrap_or_default())));
+                    }
+                };
+                let Some(person) = self.person_meant(&person).await else {
+                    let who = &person.name;
+                    return Ok(self.no(&format!(
+                        "@{who} is not in `[[people]]` of firebell.toml, so no page could reach them. Add them there with their Slack user id, or name somebody whom `/incident contacts` shows."
+                    )));
+                };
+                let over = Override {
+                    schedule: schedule.id.clone(),
+                    person: person.id.clone(),
+                    from: understood.from,
+                    to: understood.to,
+                };
+                let standing = self.store.overrides(now).await?;
+                let delivery = asked.delivery.as_ref();
+                let kept = self
+                    .store
+                    .keep_override(&over, &asked.who, now, delivery)
+                    .await?;
+                // Where Slack sent the line twice, it stands already.
+                let others: Vec<Override> = standing
+                    .iter()
+                    .filter(|it| **it != kept.over)
+                    .cloned()
+                    .collect();
+                let before = catalog.coverage(schedule, kept.over.from, kept.over.to, &others);
+                let told = Told {
+                    number: kept.number,
+                    over: &kept.over,
+                    zone: &zone,
+                };
+                let said = self.composer.override_made(told, &before, &understood.odd);
+                Ok(Answer::Done(said))
+            }
+        }
+    }
+
+    /// The person of the configuration who is meant. Slack is asked about somebody whom it may know by handle or e-mail
+    /// address only; not for long, since a person waits.
+    async fn person_meant(&self, who: &Who) -> Option<&Person> {
+        if let Some(person) = self.catalog.person_meant(who, &[]) {
+            return Some(person);
+        }
+        let (slack, user) = (self.slack.as_ref()?, who.slack.as_ref()?);
+        let may_be = |person: &Person| !matches!(person.slack, Some(SlackName::Id(_)));
+        if !self.catalog.people.iter().any(may_be) {
+            return None;
+        }
+        let call = Call {
+            now: self.clock.now(),
+            ticket: user.as_str(),
+            tenure: None,
+        };
+        let asking = tokio::time::timeout(WHO_IS_IT, slack.known_by(user, call));
+        let known = asking.await.ok()?.ok()?;
+        self.catalog.person_meant(who, &known)
+    }
+
+    /// A refusal in these words.
+    fn no(&self, said: &str) -> Answer {
+        Answer::Refused(words(&self.called_here(said)))
     }
 
     /// What is to become of the alerts on a card.
@@ -491,10 +666,12 @@ impl Desk {
             }
             Form::Declare { .. } | Form::Keep { .. } => return self.status(id).await,
         };
-        if let Some(sample) = sample
-            && let Some(refusal) = self.refusal(&incident, &sample, &asked.who)
-        {
-            return Ok(self.refused(&refusal));
+        if let Some(sample) = sample {
+            let overrides = self.store.overrides(self.clock.now()).await?;
+            let refusal = self.refusal(&incident, &sample, &asked.who, &overrides);
+            if let Some(refusal) = refusal {
+                return Ok(self.refused(&refusal));
+            }
         }
         Ok(self.form(view, word, Some(id)))
     }

@@ -37,6 +37,7 @@
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
 //! | 2 | [`alerts`] | what alert senders send: one file for each | domain |
 //! | 2 | [`notify`] | pages and letters by other ways than Slack, and what is answered by them: one file for each way | domain, templates |
+//! | 2 | [`calendar`] | schedules as iCalendar files | domain |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
 //! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
 //! | 1 | [`domain`] | the core: no clock, no randomness, no IO, no async | nothing of ours |
@@ -45,9 +46,8 @@
 //!
 //! Adapters know the domain and not each other. Only `store` speaks SQL, only `engine` appends events, only
 //! `dispatcher` calls out, but for what is good for a moment only: replies to a person who has just done something
-//! (a form, an answer to a click, the home tab; `reception` says why), who we are in Slack (`app`, at the start), and
-//! the connections by which Slack asks us (`socket`), and the
-//! certificates by which Amazon SNS is believed (`http`). A test (`tests/it/layers.rs`) holds the table.
+//! (a form, an answer to a click, the home tab; `reception` says why), who we are in Slack (`app`, at the start), who somebody is that a line
+//! names (`desk`), the connections by which Slack asks us (`socket`), and the certificates by which Amazon SNS is believed (`http`). A test (`tests/it/layers.rs`) holds the table.
 //!
 //! # The walk of `/incident declare p1 checkout is down`
 //!
@@ -111,6 +111,7 @@
 
 pub mod alerts;
 pub mod app;
+pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -243,18 +242,10 @@ fn held(hold: &Hold) -> String {
 
 /// The moment that is meant: a local time of the organization, one with its offset, or now.
 fn moment(at: Option<&str>, catalog: &Catalog) -> anyhow::Result<Timestamp> {
-    let Some(text) = at else {
-        return Ok(Timestamp::now());
-    };
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
+    match at {
+        Some(text) => super::moment(text, catalog),
+        None => Ok(Timestamp::now()),
     }
-    let local: DateTime = text
-        .parse()
-        .with_context(|| format!("“{text}” is not a time; write it as 2025-09-14T03:00"))?;
-    Ok(local
-        .to_zoned(catalog.organization.timezone.clone())?
-        .timestamp())
 }
 
 /// What is done with an alert, in a line.

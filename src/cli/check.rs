@@ -1,9 +1,12 @@
-//! `firebell check`: the configuration and the templates, proved without starting anything.
+//! `firebell check`: the configuration and the templates, proved without starting anything; and where nobody will be on
+//! call.
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::oncall::gaps;
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::config::{Fault, Level, LoadError, Settings, load};
 use crate::notify::Notifier;
@@ -26,6 +29,10 @@ pub(super) fn run(
     let is_faulty = catalog.is_none();
     let beside = beside(path);
     let strays = stray_templates(beside.as_deref());
+    let gaps = match &catalog {
+        Some(catalog) => gaps(catalog, Timestamp::now()),
+        None => Vec::new(),
+    };
     let unset = catalog.as_ref().map_or_else(Vec::new, |catalog| {
         Notifier::new(catalog, settings.public_url.as_deref(), vars).1
     });
@@ -41,14 +48,15 @@ pub(super) fn run(
             "file": path.display().to_string(),
             "slack": settings.way_of_slack(),
             "faults": faults.iter().map(described).collect::<Vec<_>>(),
+            "schedules": { "warnings": gaps },
             "templates": { "error": broken, "warnings": strays },
             "environment": { "warnings": unset },
         });
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", faults.render(color));
-        for stray in strays {
-            println!("warning: {stray}");
+        for warning in gaps.into_iter().chain(strays) {
+            println!("warning: {warning}");
         }
         for unset in unset {
             println!("warning: {unset}");

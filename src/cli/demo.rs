@@ -90,6 +90,7 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
     let app = App::build(Parts {
         sns: Default::default(),
         alert_secrets: Default::default(),
+        schedule_secrets: Default::default(),
         catalog: Catalog::default(),
         beside: None,
         database_url: format!("sqlite://{}", folder.join("firebell.db").display()).into(),

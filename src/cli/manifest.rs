@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::catalog::Catalog;
 use crate::reception::{ADD_TO_TIMELINE, DECLARE, DECLARE_ON_MESSAGE};
-use crate::slack::methods;
+use crate::slack::methods::{self, Method, USERGROUPS_USERS_UPDATE};
 
 /// Events that are subscribed to, with the scope that lets them in, if it takes one (slack-contract.md section 4).
 const EVENTS: [(&str, Option<&str>); 5] = [
@@ -41,10 +41,13 @@ pub(super) fn address(typed: &str) -> Result<String, String> {
     }
 }
 
-/// The scopes that the bot needs, in order.
-pub(super) fn scopes() -> BTreeSet<&'static str> {
+/// The scopes that the bot needs with this configuration, in order.
+pub(super) fn scopes(catalog: &Catalog) -> BTreeSet<&'static str> {
     let mut scopes: BTreeSet<&str> = BTreeSet::from(["commands"]);
-    scopes.extend(methods::ALL.iter().flat_map(|method| method.scopes));
+    let keeps_groups = catalog.schedules.iter().any(|it| it.usergroup.is_some());
+    let needed = |method: &&&Method| keeps_groups || ***method != USERGROUPS_USERS_UPDATE;
+    let methods = methods::ALL.iter().filter(needed);
+    scopes.extend(methods.flat_map(|method| method.scopes));
     scopes.extend(EVENTS.iter().filter_map(|(_, scope)| *scope));
     scopes
 }
@@ -52,7 +55,7 @@ pub(super) fn scopes() -> BTreeSet<&'static str> {
 /// The manifest as JSON (slack-contract.md section 11). `url`: where Slack reaches the bot; none for Socket Mode.
 pub(super) fn manifest(catalog: &Catalog, url: Option<&str>) -> anyhow::Result<String> {
     let address = |path: &str| url.map(|url| format!("{}{path}", url.trim_end_matches('/')));
-    let scopes = scopes();
+    let scopes = scopes(catalog);
     let events = EVENTS.map(|(event, _)| event);
     let mut manifest = json!({
         "_metadata": { "major_version": 1 },

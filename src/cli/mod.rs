@@ -7,6 +7,7 @@ mod doctor;
 mod env_file;
 mod incident;
 mod manifest;
+mod oncall;
 mod page;
 mod record;
 mod serve;
@@ -14,8 +15,10 @@ mod terminal;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use crate::config::{LoadError, Settings, load};
@@ -72,6 +75,20 @@ enum Command {
         /// What one would type after `/incident`, the incident named first: `ack INC-2025-0914-001`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
+    },
+    /// Who is on call, and where nobody is.
+    Oncall {
+        /// The schedule, by its id; all of them, if none is named.
+        schedule: Option<String>,
+        /// From this time on: 2026-10-25T01:30+01:00, or 2026-10-25T01:30 in the organization's zone. Else from now on.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// For so many days.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=366))]
+        days: u16,
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
     },
     /// Write the whole record of an incident: summary, milestones, people, updates, timeline, follow-ups.
     Export {
@@ -261,6 +278,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Incident { json, by, words } => {
             incident::run(&settings, incident::Typed { json, by, words }).await
         }
+        Command::Oncall {
+            schedule,
+            at,
+            days,
+            json,
+        } => oncall::run(&settings, schedule.as_deref(), at.as_deref(), days, json).await,
         Command::Export { id, format, output } => {
             record::export(&settings, &id, format, output).await
         }
@@ -330,6 +353,19 @@ fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
 /// The store, made if it is not there.
 async fn open(settings: &Settings) -> anyhow::Result<Store> {
     Store::open(settings.database.url.expose_secret()).await
+}
+
+/// A moment as it is typed: with its offset, or in the organization's zone.
+fn moment(text: &str, catalog: &Catalog) -> anyhow::Result<Timestamp> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let local: DateTime = text
+        .parse()
+        .with_context(|| format!("“{text}” is not a time; write it as 2025-09-14T03:00"))?;
+    Ok(local
+        .to_zoned(catalog.organization.timezone.clone())?
+        .timestamp())
 }
 
 /// The store, for whoever only reads: a database that a wrong address names is not made.

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, Parts, beside, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Settings, alert_secrets};
+use crate::config::{Settings, alert_secrets, schedule_secrets};
 
 /// How often the figures are put together.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -29,7 +29,8 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     }
     info!("{}", settings.way_of_slack());
     let (alert_secrets, missing) = alert_secrets(&catalog, |name| std::env::var(name).ok());
-    for missing in missing {
+    let (schedule_secrets, none) = schedule_secrets(&catalog, |name| std::env::var(name).ok());
+    for missing in missing.into_iter().chain(none) {
         warn!("{missing}");
     }
     let beside = beside(settings.config.path());
@@ -43,6 +44,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let app = App::build(Parts {
         sns: Default::default(),
         alert_secrets,
+        schedule_secrets,
         catalog,
         beside,
         database_url: settings.database.url,

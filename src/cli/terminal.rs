@@ -93,10 +93,13 @@ impl<'a> Terminal<'a> {
                 else {
                     continue;
                 };
-                // `INC-… ack` is clicked; `ack INC-…` is typed.
+                // `INC-… ack` is clicked; `ack INC-…` is typed. What is about no incident names none.
                 if let Some((id, line)) = value.split_once(' ') {
                     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-                    let line = format!("  {label}:  {COMMAND} {word} {id} {rest}");
+                    let line = match find(word).is_some_and(|it| it.needs_incident()) {
+                        true => format!("  {label}:  {COMMAND} {word} {id} {rest}"),
+                        false => format!("  {label}:  {COMMAND} {line}"),
+                    };
                     lines.push(line.trim_end().to_owned());
                 }
             }

@@ -22,7 +22,10 @@ use thiserror::Error;
 use crate::domain::catalog::Catalog;
 
 pub use faults::{Fault, Faults, Level, Related};
-pub use settings::{Database, DatabaseKind, SettingFault, SettingFaults, Settings, alert_secrets};
+pub use settings::{
+    Database, DatabaseKind, ScheduleSecrets, SettingFault, SettingFaults, Settings, alert_secrets,
+    schedule_secrets,
+};
 
 /// Where the catalog is read from when nothing else is said.
 pub const DEFAULT_FILE: &str = "firebell.toml";

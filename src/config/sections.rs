@@ -393,13 +393,17 @@ fn schedule(it: &mut Section<'_>, organization: &Organization) -> Option<Schedul
         Some(_) => Level::Warning,
         None => Level::Error,
     };
+    let ical_token_env = it.optional("ical_token_env", env_name);
+    let ical_url_env = it.optional("ical_url_env", env_name);
+    let usergroup = it.optional("usergroup", user_group);
     let rotations = it.tables("rotations", "[[schedules.rotations]]");
-    if rotations.as_ref().is_none_or(Vec::is_empty) && !it.reading.is_broken() {
+    let has_turns = rotations.as_ref().is_some_and(|it| !it.is_empty());
+    if !has_turns && it.value("ical_url_env").is_none() && !it.reading.is_broken() {
         let message = "nobody is ever on call in this schedule";
         it.fault(
             Level::Warning,
             message,
-            "begin a rotation with [[schedules.rotations]]",
+            "begin a rotation with [[schedules.rotations]], or feed it from a calendar with ical_url_env",
         );
     }
     let rotations = rotations
@@ -417,6 +421,9 @@ fn schedule(it: &mut Section<'_>, organization: &Organization) -> Option<Schedul
         timezone,
         rotations,
         fallback,
+        ical_token_env,
+        ical_url_env,
+        usergroup,
     })
 }
 

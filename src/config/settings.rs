@@ -192,6 +192,48 @@ pub fn alert_secrets(
     (secrets, missing)
 }
 
+/// What schedules keep secret. Its `Debug` form shows none of it.
+#[derive(Debug, Clone, Default)]
+pub struct ScheduleSecrets {
+    /// What opens `/schedules/{id}.ics`, by the schedule's id.
+    pub tokens: BTreeMap<String, SecretString>,
+    /// The addresses of the calendars that feed schedules, by the schedule's id.
+    pub urls: BTreeMap<String, SecretString>,
+}
+
+/// What schedules keep secret; and what is missing, in words for the operator.
+pub fn schedule_secrets(
+    catalog: &Catalog,
+    vars: impl Fn(&str) -> Option<String>,
+) -> (ScheduleSecrets, Vec<String>) {
+    let mut secrets = ScheduleSecrets::default();
+    let mut missing = Vec::new();
+    let value = |name: &str| {
+        let text = vars(name).map(|text| text.trim().to_owned());
+        text.filter(|text| !text.is_empty()).map(SecretString::from)
+    };
+    for schedule in &catalog.schedules {
+        let id = &schedule.id;
+        if let Some(name) = &schedule.ical_token_env {
+            match value(name) {
+                Some(token) => drop(secrets.tokens.insert(id.clone(), token)),
+                None => missing.push(format!(
+                    "{name} is not set, so the calendar of the schedule {id} is not served"
+                )),
+            }
+        }
+        if let Some(name) = &schedule.ical_url_env {
+            match value(name) {
+                Some(url) => drop(secrets.urls.insert(id.clone(), url)),
+                None => missing.push(format!(
+                    "{name} is not set, so the schedule {id} is fed by no calendar"
+                )),
+            }
+        }
+    }
+    (secrets, missing)
+}
+
 /// The environment, and what was found wrong in it so far.
 struct Environment<'v> {
     vars: &'v dyn Fn(&str) -> Option<String>,

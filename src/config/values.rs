@@ -365,6 +365,22 @@ pub fn slash_command(value: Value<'_>) -> Option<String> {
     })
 }
 
+/// The handle of a Slack user group, with its `@` or without.
+pub fn user_group(value: Value<'_>) -> Option<String> {
+    value.parse(|text| {
+        let handle = text.strip_prefix('@').unwrap_or(text);
+        let legal = (1..=80).contains(&handle.chars().count())
+            && !handle.contains(|c: char| c.is_whitespace() || c == '@' || c.is_uppercase());
+        match legal {
+            true => Ok(handle.to_owned()),
+            false => Err(WrongForm::new(
+                format!("\"{text}\" is not the handle of a user group"),
+                "write it as Slack shows it: \"oncall-primary\"",
+            )),
+        }
+    })
+}
+
 /// The name of the environment variable that holds a secret; never the secret itself.
 pub fn env_name(value: Value<'_>) -> Option<String> {
     let text = value.string()?;

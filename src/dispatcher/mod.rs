@@ -5,6 +5,7 @@
 
 mod alerts;
 mod changes;
+mod groups;
 mod pages;
 mod task;
 
@@ -129,6 +130,8 @@ pub struct Dispatcher {
     /// What keeps incidents from being announced.
     announce_trouble: Mutex<Option<String>>,
     given_up: Mutex<GivenUp>,
+    /// Who is in the user groups of schedules.
+    groups: Mutex<groups::Groups>,
     /// When an order to Slack last went through, in milliseconds since 1970.
     through_ms: AtomicI64,
     /// The latest moment that was seen, in milliseconds since 1970.
@@ -187,6 +190,7 @@ impl Dispatcher {
             not_begun: Mutex::default(),
             announce_trouble: Mutex::default(),
             given_up: Mutex::default(),
+            groups: Mutex::default(),
             through_ms: AtomicI64::new(i64::MIN),
             seen_ms: AtomicI64::new(i64::MIN),
         }

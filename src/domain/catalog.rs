@@ -11,7 +11,7 @@ pub use super::alert::Flapping;
 use super::escalation::{Channel, EscalationPolicy, Target};
 use super::form::{CalendarSpan, CalendarUnit, WrongForm, words};
 pub use super::id_pattern::IdPattern;
-use super::oncall::{Override, Schedule};
+use super::oncall::{Override, Schedule, Stretch, merged};
 pub use super::quiet::{Inhibition, Maintenance};
 use super::runbook::{Action, ChangeFreeze, Check, Checklist};
 use super::terms::{PersonId, ServiceId, SeverityId, SlackUserId, Who};
@@ -240,6 +240,49 @@ impl Catalog {
         let on_call = self.schedule(schedule)?.on_call(at, overrides)?;
         self.person(&on_call)
     }
+
+    /// Who is on call in a schedule from one moment to another, without holes; the turn of somebody who is not in the
+    /// catalog is a gap like any other, since nobody can be paged in it.
+    ///
+    /// At most [`LOOKAHEAD_MAX`](super::oncall::LOOKAHEAD_MAX) from `from` is looked at.
+    pub fn coverage(
+        &self,
+        schedule: &Schedule,
+        from: Timestamp,
+        to: Timestamp,
+        overrides: &[Override],
+    ) -> Vec<Stretch> {
+        let stretches = schedule.stretches_between(from, to, overrides).into_iter();
+        merged(stretches.map(|stretch| Stretch {
+            person: stretch.person.filter(|id| self.person(id).is_some()),
+            ..stretch
+        }))
+    }
+
+    /// The person of the catalog who is meant by somebody in Slack or at a terminal: known by Slack's id, else by what
+    /// they are called: where Slack is not in play, by id, name or e-mail address too. `also` is what else Slack knows
+    /// them by.
+    pub fn person_meant(&self, who: &Who, also: &[String]) -> Option<&Person> {
+        let Some(id) = &who.slack else {
+            return self.people.iter().find(|person| {
+                let names = [Some(person.id.as_str()), Some(&person.name)];
+                let names = names.into_iter().chain([person.email.as_deref()]);
+                names
+                    .flatten()
+                    .any(|name| name.eq_ignore_ascii_case(&who.name))
+            });
+        };
+        self.person_by_slack(id).or_else(|| {
+            self.people.iter().find(|person| {
+                let known = match (&person.slack, &person.email) {
+                    (Some(SlackName::Handle(handle)), _) => handle,
+                    (None, Some(email)) => email,
+                    (Some(SlackName::Id(_)), _) | (None, None) => return false,
+                };
+                also.iter().any(|name| name.eq_ignore_ascii_case(known))
+            })
+        })
+    }
 }
 
 /// `[organization]`: whose incidents these are.
@@ -399,19 +442,19 @@ pub struct Person {
     pub timezone: Option<TimeZone>,
     /// What may be written as `role:NAME`: `devops-lead`.
     pub roles: Vec<String>,
-    /// When a page takes which way to this person, in the order of time; empty: every way at once.
+    /// How this person wishes to be reached, in the order of time; empty: as the step of the policy says.
     pub contact: Vec<ContactRule>,
     /// The environment variable with an address of the person's own for `via = "webhook"`; `None`: that of
     /// `[notifications.webhook]`.
     pub webhook_url_env: Option<String>,
 }
 
-/// When a page takes one way to a person.
+/// One of the ways in which a person wishes to be reached: `{ via = "sms", after = "2m" }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContactRule {
-    /// Which way.
+    /// By what.
     pub via: Channel,
-    /// How long after the page began.
+    /// How long after the person was paged, if there was no answer until then.
     pub after: SignedDuration,
 }
 
@@ -796,6 +839,9 @@ mod tests {
                     hours: None,
                 }],
                 fallback: Some(Target::Person(PersonId::new("carol"))),
+                ical_token_env: None,
+                ical_url_env: None,
+                usergroup: None,
             }],
             ..Catalog::default()
         }

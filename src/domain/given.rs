@@ -265,7 +265,7 @@ pub fn catalog() -> Catalog {
         phone: None,
         timezone: None,
         roles: Vec::new(),
-        contact: Vec::new(),
+        contact: vec![],
         webhook_url_env: None,
     });
     let p1 = &mut catalog.severities[0];

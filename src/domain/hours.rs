@@ -55,7 +55,7 @@ impl Hours {
     }
 }
 
-fn at_minute(day: civil::Date, minute: u16) -> Option<civil::DateTime> {
+pub(super) fn at_minute(day: civil::Date, minute: u16) -> Option<civil::DateTime> {
     day.at(0, 0, 0, 0)
         .checked_add(SignedDuration::from_mins(minute.into()))
         .ok()

@@ -29,3 +29,4 @@ pub mod runbook;
 pub mod samples;
 pub mod terms;
 pub mod timeline;
+pub mod typed_time;

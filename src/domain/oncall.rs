@@ -30,6 +30,12 @@ pub struct Schedule {
     pub rotations: Vec<Rotation>,
     /// Who is told when nobody is on call: a person or a role.
     pub fallback: Option<Target>,
+    /// The variable that holds the token of `/schedules/{id}.ics`; `None`: the calendar is not served.
+    pub ical_token_env: Option<String>,
+    /// The variable that holds the address of a calendar whose events cover the rotations; `None`: there is none.
+    pub ical_url_env: Option<String>,
+    /// The Slack user group, by its handle without the `@`, that holds whoever is on call; `None`: none does.
+    pub usergroup: Option<String>,
 }
 
 /// People who take turns.
@@ -112,7 +118,8 @@ pub struct Override {
 }
 
 impl Override {
-    fn covers(&self, schedule: &Schedule, at: Timestamp) -> bool {
+    /// Whether it is in force in this schedule at this moment.
+    pub fn holds(&self, schedule: &Schedule, at: Timestamp) -> bool {
         self.schedule == schedule.id && self.from <= at && at < self.to
     }
 }
@@ -128,6 +135,17 @@ pub struct OnCall {
     pub to: Timestamp,
 }
 
+/// A stretch of time, with whoever is on call in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Who; `None`: nobody, a gap.
+    pub person: Option<PersonId>,
+    /// The beginning.
+    pub from: Timestamp,
+    /// The end; no longer part of it.
+    pub to: Timestamp,
+}
+
 /// The longest stretch that [`Schedule::shifts_between`] looks at: a year and a day, so that a slip of the pen in a
 /// year does not reckon for minutes.
 pub const LOOKAHEAD_MAX: SignedDuration = SignedDuration::from_hours(367 * 24);
@@ -140,7 +158,7 @@ impl Schedule {
         let taken_over = overrides
             .iter()
             .rev()
-            .find(|over| over.covers(self, at))
+            .find(|over| over.holds(self, at))
             .map(|over| &over.person);
         taken_over
             .or_else(|| {
@@ -161,6 +179,27 @@ impl Schedule {
         to: Timestamp,
         overrides: &[Override],
     ) -> Vec<OnCall> {
+        let stretches = self.stretches_between(from, to, overrides).into_iter();
+        let shift = |Stretch { person, from, to }| {
+            Some(OnCall {
+                person: person?,
+                from,
+                to,
+            })
+        };
+        stretches.filter_map(shift).collect()
+    }
+
+    /// The whole time from one moment to another, in order and without holes: who is on call in each stretch, and
+    /// where nobody is. Empty if `to` is not after `from`.
+    ///
+    /// At most [`LOOKAHEAD_MAX`] from `from` is looked at.
+    pub fn stretches_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        overrides: &[Override],
+    ) -> Vec<Stretch> {
         let to = from
             .checked_add(LOOKAHEAD_MAX)
             .map_or(to, |latest| to.min(latest));
@@ -177,22 +216,27 @@ impl Schedule {
         changes.dedup();
         let ends = changes.iter().skip(1).copied().chain([to]);
 
-        let mut shifts: Vec<OnCall> = Vec::new();
-        for (begin, end) in changes.iter().copied().zip(ends) {
-            let Some(person) = self.on_call(begin, overrides) else {
-                continue;
-            };
-            match shifts.last_mut() {
-                Some(last) if last.person == person && last.to == begin => last.to = end,
-                Some(_) | None => shifts.push(OnCall {
-                    person,
-                    from: begin,
-                    to: end,
-                }),
-            }
-        }
-        shifts
+        let stretches = changes.iter().copied().zip(ends);
+        merged(stretches.map(|(from, to)| Stretch {
+            person: self.on_call(from, overrides),
+            from,
+            to,
+        }))
     }
+}
+
+/// Joins neighbours that say the same.
+pub(super) fn merged(stretches: impl IntoIterator<Item = Stretch>) -> Vec<Stretch> {
+    let mut joined: Vec<Stretch> = Vec::new();
+    for stretch in stretches {
+        match joined.last_mut() {
+            Some(last) if last.person == stretch.person && last.to == stretch.from => {
+                last.to = stretch.to;
+            }
+            Some(_) | None => joined.push(stretch),
+        }
+    }
+    joined
 }
 
 impl Rotation {
@@ -292,6 +336,9 @@ mod tests {
             timezone: TimeZone::get(zone).unwrap(),
             rotations,
             fallback: None,
+            ical_token_env: None,
+            ical_url_env: None,
+            usergroup: None,
         }
     }
 

@@ -351,11 +351,16 @@ impl Writer {
                 }
             },
         };
+        // From memory, as a rule: see `Store::overrides`. Where there is no schedule there is nothing to override.
+        let overrides = match self.catalog.schedules.is_empty() {
+            true => Arc::default(),
+            false => self.store.overrides(now).await?,
+        };
         let world = World {
             now,
             actor,
             catalog: &self.catalog,
-            overrides: &[],
+            overrides: &overrides,
         };
         let mut before = held;
         let mut decision = decide(before.incident(), &command, world);

@@ -4,6 +4,7 @@ mod alerts;
 mod gate;
 pub mod health;
 pub mod pages;
+pub mod schedules;
 pub mod slack;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
+use crate::config::ScheduleSecrets;
 use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
 use crate::intake::Intake;
@@ -50,6 +52,8 @@ pub struct Rooms {
     pub sns: Sns,
     /// What the senders of alerts show, by the source's id.
     pub alert_secrets: BTreeMap<String, SecretString>,
+    /// What opens the calendars of schedules.
+    pub schedule_secrets: ScheduleSecrets,
     /// The clock.
     pub clock: Clock,
     /// Socket Mode, if Slack is reached by it; asked for its health.
@@ -84,6 +88,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
         .merge(slack)
         .merge(alerts_routes())
         .route("/incidents/{id}/{file}", get(pages::postmortem))
+        .route("/schedules/{file}", get(schedules::ics))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -322,6 +322,31 @@ impl Workspace {
         })
     }
 
+    /// Who is in a user group, by name; empty if there is no such group.
+    pub fn group_members(&self, handle: &str) -> Vec<String> {
+        self.with(|state| {
+            let group = state.groups.values().find(|group| group.handle == handle);
+            let users = group.map(|group| group.users.clone()).unwrap_or_default();
+            let names = users.iter().filter_map(|id| state.users.get(id));
+            names.map(|user| user.name.clone()).collect()
+        })
+    }
+
+    /// Somebody puts other people into a user group by hand.
+    pub fn regroup(&self, handle: &str, members: &[&str]) {
+        self.with(|state| {
+            let named = members.iter().filter_map(|name| state.user_named(name));
+            let users: Vec<String> = named.map(|user| user.id.clone()).collect();
+            let group = state
+                .groups
+                .values_mut()
+                .find(|group| group.handle == handle);
+            if let Some(group) = group {
+                group.users = users;
+            }
+        });
+    }
+
     /// Adds a channel of people by name; the bot is in it only if it is among them. Returns the id.
     pub fn add_channel(&self, name: &str, is_private: bool, members: &[&str]) -> String {
         self.with(|state| {

@@ -80,6 +80,8 @@ methods! {
     USERS_LOOKUP_BY_EMAIL: "users.lookupByEmail", Query, TIER_3, 10, false, ["users:read.email"];
     USERGROUPS_LIST: "usergroups.list", Query, TIER_2, 3, false, ["usergroups:read"];
     USERGROUPS_USERS_LIST: "usergroups.users.list", Query, TIER_2, 5, false, ["usergroups:read"];
+    // Only where a schedule keeps a user group.
+    USERGROUPS_USERS_UPDATE: "usergroups.users.update", Json, TIER_2, 5, false, ["usergroups:write"];
     FILES_GET_UPLOAD_URL: "files.getUploadURLExternal", Query, TIER_4, 5, false, ["files:write"];
     FILES_COMPLETE_UPLOAD: "files.completeUploadExternal", Json, TIER_4, 5, false, ["files:write"];
 }

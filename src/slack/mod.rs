@@ -9,6 +9,7 @@ pub mod limiter;
 pub mod message;
 pub mod methods;
 pub mod modal;
+pub mod oncall;
 pub mod page;
 pub mod parse;
 pub mod signature;

@@ -15,9 +15,11 @@ use crate::domain::decide::Refusal;
 use crate::domain::escalation::Target;
 use crate::domain::event::{ExportFormat, Resolution, Update};
 use crate::domain::form::{nearest, parse_duration};
+use crate::domain::oncall::Schedule;
 use crate::domain::terms::{
     GroupId, IncidentId, Role, ServiceId, SeverityId, SlackUserId, Status, Who,
 };
+use crate::domain::typed_time::TypedStretch;
 
 /// For how long alerts are silent when nothing else is said.
 const SNOOZE: SignedDuration = SignedDuration::from_hours(1);
@@ -57,6 +59,10 @@ pub enum Request {
         /// What.
         wish: AlertWish,
     },
+    /// Who is on call: in the schedule of this id, or in each.
+    ShowOnCall(Option<String>),
+    /// Something of the overrides of schedules.
+    Override(OverrideWish),
     /// What can be typed; about one subcommand, if it is named.
     Help(Option<&'static Subcommand>),
 }
@@ -76,6 +82,24 @@ pub enum AlertWish {
     Snooze(SignedDuration),
 }
 
+/// What is wanted of the overrides of schedules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OverrideWish {
+    /// That somebody takes a schedule over for a while.
+    Make {
+        /// The schedule's id.
+        schedule: String,
+        /// From when to when, as it was typed.
+        stretch: TypedStretch,
+        /// Who takes over.
+        person: Who,
+    },
+    /// To see those in force and to come.
+    List,
+    /// That the one of this number counts no more.
+    Undo(i64),
+}
+
 impl Request {
     /// Whether it is about one incident.
     pub fn needs_incident(&self) -> bool {
@@ -87,6 +111,8 @@ impl Request {
             | Request::ListIncidents
             | Request::ShowContacts
             | Request::Alerts { .. }
+            | Request::ShowOnCall(_)
+            | Request::Override(_)
             | Request::Help(_) => false,
         }
     }
@@ -138,7 +164,7 @@ impl Subcommand {
     pub fn needs_incident(&self) -> bool {
         !matches!(
             self.word(),
-            "declare" | "list" | "alert" | "contacts" | "help"
+            "declare" | "list" | "alert" | "oncall" | "override" | "contacts" | "help"
         )
     }
 
@@ -252,6 +278,18 @@ pub const SUBCOMMANDS: &[Subcommand] = &[
         usage: "<ack|declare|attach|snooze|resume> <alerts> [incident|1h]",
         about: "what is to become of a card of alerts; its buttons type this",
         parse: alert,
+    },
+    Subcommand {
+        words: &["oncall", "on-call", "who"],
+        usage: "[schedule]",
+        about: "who is on call now, who is next, and where nobody will be",
+        parse: on_call,
+    },
+    Subcommand {
+        words: &["override", "cover"],
+        usage: "<schedule> <from> <to> [@user] | list | undo <number>",
+        about: "let somebody take a schedule over for a while, as in `primary tomorrow 9:00 17:00 @bob`",
+        parse: take_over,
     },
     Subcommand {
         words: &["contacts"],
@@ -416,6 +454,107 @@ fn alert(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
     Ok(Request::Alerts {
         group: GroupId::new(group),
         wish,
+    })
+}
+
+fn on_call(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    if rest.is_empty() {
+        return Ok(Request::ShowOnCall(None));
+    }
+    let schedule = find_schedule(rest, context)?;
+    Ok(Request::ShowOnCall(Some(schedule.id.clone())))
+}
+
+fn take_over(rest: &str, context: Context<'_>) -> Result<Request, NotUnderstood> {
+    let (first, behind) = split(rest);
+    match first.to_lowercase().as_str() {
+        "" => return Err(wrong("override", "Which schedule, and when?", context)),
+        "list" => {
+            return nothing(
+                behind.trim(),
+                "override",
+                context,
+                Request::Override(OverrideWish::List),
+            );
+        }
+        "undo" | "withdraw" => {
+            let number = behind.trim().trim_start_matches('#').parse();
+            let number = number.map_err(|_| {
+                let command = &context.catalog.slack.command;
+                let what = format!(
+                    "Which one shall not count? `{command} override list` shows their numbers."
+                );
+                wrong("override", &what, context)
+            })?;
+            return Ok(Request::Override(OverrideWish::Undo(number)));
+        }
+        _ => {}
+    }
+    let is_somebody = |word: &&str| word.starts_with('@') || word.starts_with("<@");
+    let (people, words): (Vec<&str>, Vec<&str>) = rest.split_whitespace().partition(is_somebody);
+    let person = match people.as_slice() {
+        [] => context.typist.clone(),
+        [one] => user(one, "override", context)?,
+        [_, ..] => {
+            return Err(wrong(
+                "override",
+                "One person takes over at a time.",
+                context,
+            ));
+        }
+    };
+    let mut times = words.get(1..).unwrap_or_default();
+    times = times.strip_suffix(&["me"]).unwrap_or(times);
+    let read = |words: &[&str]| TypedStretch::parse(&text(&words.join(" ")).unwrap_or_default());
+    let schedule = match (
+        find_schedule(&first, context),
+        context.catalog.schedules.as_slice(),
+    ) {
+        // Where there is but one, it need not be named.
+        (Err(_), [only]) if read(&words).is_ok() => {
+            times = &words;
+            only
+        }
+        (schedule, _) => schedule?,
+    };
+    let stretch = read(times).map_err(|why| {
+        let help = why
+            .help
+            .map(|help| format!(" Please {help}."))
+            .unwrap_or_default();
+        NotUnderstood(format!("{}{help}", why.message))
+    })?;
+    Ok(Request::Override(OverrideWish::Make {
+        schedule: schedule.id.clone(),
+        stretch,
+        person,
+    }))
+}
+
+/// The schedule that a word means: its id, else its name, in any case.
+fn find_schedule<'a>(word: &str, context: Context<'a>) -> Result<&'a Schedule, NotUnderstood> {
+    let schedules = &context.catalog.schedules;
+    let word = text(word).unwrap_or_default();
+    let is_named = |it: &&Schedule| {
+        it.name
+            .as_ref()
+            .is_some_and(|name| name.eq_ignore_ascii_case(&word))
+    };
+    let found = schedules
+        .iter()
+        .find(|it| it.id.eq_ignore_ascii_case(&word));
+    found.or_else(|| schedules.iter().find(is_named)).ok_or_else(|| {
+        let ids = schedules.iter().map(|schedule| schedule.id.as_str());
+        NotUnderstood(match nearest(&word, ids.clone()) {
+            Some(near) => format!("There is no schedule “{word}”. Did you mean `{near}`?"),
+            None if schedules.is_empty() => format!(
+                "There is no schedule “{word}”: `[[schedules]]` in firebell.toml names none yet."
+            ),
+            None => {
+                let ids: Vec<String> = ids.map(|id| format!("`{id}`")).collect();
+                format!("There is no schedule “{word}”. Use one of {}.", ids.join(", "))
+            }
+        })
     })
 }
 

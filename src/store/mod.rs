@@ -7,10 +7,12 @@ pub mod changes;
 pub mod commit;
 mod connections;
 mod database;
+pub mod duties;
 pub mod examine;
 pub mod handover;
 pub mod incidents;
 pub mod outbox;
+pub mod overrides;
 pub mod write;
 
 use anyhow::Context;
@@ -18,6 +20,7 @@ use bells::Bells;
 use database::Database;
 use handover::Handover;
 use jiff::{SignedDuration, Timestamp};
+use overrides::Standing;
 
 /// The store. Copies share their connections.
 #[derive(Debug, Clone)]
@@ -25,6 +28,7 @@ pub struct Store {
     database: Database,
     bells: Bells,
     handover: Handover,
+    standing: Standing,
 }
 
 impl Store {
@@ -34,6 +38,7 @@ impl Store {
             database: Database::open(url).await?,
             bells: Bells::default(),
             handover: Handover::default(),
+            standing: Standing::default(),
         })
     }
 
@@ -46,6 +51,14 @@ impl Store {
             );
         }
         Self::open(url).await
+    }
+
+    /// Opens the store if there is one: no SQLite file is no store.
+    pub async fn open_if_there(url: &str) -> anyhow::Result<Option<Self>> {
+        match Database::missing(url)? {
+            Some(_) => Ok(None),
+            None => Self::open(url).await.map(Some),
+        }
     }
 
     /// The bells of its outbox.

@@ -461,3 +461,236 @@ fn a_template_that_takes_the_place_of_none_is_told_with_the_nearest_name() {
     Slack's requests do not come here.
     ");
 }
+
+/// Somebody is on call on work days in Berlin; nobody in the night in which the clocks go back.
+const WATCH: &str = r#"
+[organization]
+timezone = "Europe/London"
+[[people]]
+id = "ana"
+name = "Ana"
+email = "ana@example.com"
+[[people]]
+id = "bo"
+name = "Bo"
+email = "bo@example.com"
+[[schedules]]
+id = "primary"
+timezone = "Europe/Berlin"
+fallback = "person:bo"
+  [[schedules.rotations]]
+  participants = ["person:ana"]
+  shift = "1w"
+  handoff = "2025-09-01T09:00"
+  hours = "Mon-Fri 09:00-17:00"
+[[schedules]]
+id = "always"
+  [[schedules.rotations]]
+  participants = ["person:ana", "person:bo"]
+  shift = "1d"
+  handoff = "2025-09-01T01:30"
+"#;
+
+#[test]
+fn who_is_on_call_is_told_for_any_time_with_every_gap() {
+    let place = Place::new();
+    place.file("firebell.toml", WATCH);
+    let ran = place.runs(&["oncall", "--at", "2026-10-23T12:00+02:00", "--days", "4"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    insta::assert_snapshot!(ran.out, @r#"
+        primary (Europe/Berlin)
+          Fri 2026-10-23 12:00 +02:00 to Fri 2026-10-23 17:00 +02:00  Ana
+          Fri 2026-10-23 17:00 +02:00 to Mon 2026-10-26 09:00 +01:00  NOBODY: the fallback is told, Bo
+          Mon 2026-10-26 09:00 +01:00 to Mon 2026-10-26 17:00 +01:00  Ana
+          Mon 2026-10-26 17:00 +01:00 to Tue 2026-10-27 09:00 +01:00  NOBODY: the fallback is told, Bo
+          Tue 2026-10-27 09:00 +01:00 to Tue 2026-10-27 11:00 +01:00  Ana
+          2 gaps, 3d9h in all
+
+        always (Europe/London)
+          Fri 2026-10-23 11:00 +01:00 to Sat 2026-10-24 01:30 +01:00  Bo
+          Sat 2026-10-24 01:30 +01:00 to Sun 2026-10-25 01:30 +01:00  Ana
+          Sun 2026-10-25 01:30 +01:00 to Mon 2026-10-26 01:30 +00:00  Bo
+          Mon 2026-10-26 01:30 +00:00 to Tue 2026-10-27 01:30 +00:00  Ana
+          Tue 2026-10-27 01:30 +00:00 to Tue 2026-10-27 10:00 +00:00  Bo
+          no gaps
+        "#);
+    // In the organization's zone, where the hour from one to two comes twice: the first is meant.
+    let ran = place.runs(&[
+        "oncall",
+        "always",
+        "--at",
+        "2026-10-25T01:30",
+        "--days",
+        "1",
+        "--json",
+    ]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    insta::assert_snapshot!(ran.out, @r#"
+        {
+          "from": "2026-10-25T00:30:00Z",
+          "schedules": [
+            {
+              "fallback": null,
+              "gaps": 0,
+              "id": "always",
+              "name": null,
+              "stretches": [
+                {
+                  "from": "2026-10-25T01:30:00+01:00",
+                  "name": "Bo",
+                  "person": "bo",
+                  "to": "2026-10-26T00:30:00+00:00"
+                }
+              ],
+              "timezone": "Europe/London"
+            }
+          ],
+          "to": "2026-10-26T00:30:00Z"
+        }
+        "#);
+    let ran = place.runs(&["oncall", "alwais"]);
+    assert_eq!(ran.code, Some(1));
+    insta::assert_snapshot!(ran.err, @r#"
+        There is no schedule “alwais”. Did you mean always?
+        "#);
+    let ran = place.runs(&["oncall", "--at", "soon"]);
+    assert_eq!(ran.code, Some(2));
+    insta::assert_snapshot!(ran.err, @r#"
+        “soon” is not a time; write it as 2025-09-14T03:00
+        "#);
+    assert_eq!(place.runs(&["oncall", "--days", "0"]).code, Some(2));
+    assert!(!place.path().join("firebell.db").exists());
+}
+
+#[test]
+fn an_override_is_made_at_a_terminal_and_seen_there() {
+    let place = Place::new();
+    place.file("firebell.toml", WATCH);
+    assert_eq!(place.runs(&["migrate"]).code, Some(0));
+    let ran = place.runs(&[
+        "incident",
+        "--as",
+        "bo",
+        "override",
+        "always",
+        "2030-01-01T00:00",
+        "2030-01-02T00:00",
+        "@ana",
+    ]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    insta::assert_snapshot!(ran.out, @r#"
+        @Ana is on call for always from Tue 2030-01-01 00:00 +00:00 to Wed 2030-01-02 00:00 +00:00 (Europe/London) (override 1).
+        • on call by the plan already: Tue 2030-01-01 00:00 +00:00 to Tue 2030-01-01 01:30 +00:00 (Europe/London)
+        • instead of @Bo: Tue 2030-01-01 01:30 +00:00 to Wed 2030-01-02 00:00 +00:00 (Europe/London)
+          Undo:  firebell incident override undo 1
+        "#);
+    let ran = place.runs(&[
+        "incident",
+        "override",
+        "always",
+        "2030-01-01T12:00",
+        "3h",
+        "@bo",
+    ]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = place.runs(&[
+        "oncall",
+        "always",
+        "--at",
+        "2030-01-01T00:00",
+        "--days",
+        "1",
+    ]);
+    insta::assert_snapshot!(ran.out, @r#"
+        always (Europe/London)
+          Tue 2030-01-01 00:00 +00:00 to Tue 2030-01-01 12:00 +00:00  Ana
+          Tue 2030-01-01 12:00 +00:00 to Tue 2030-01-01 15:00 +00:00  Bo
+          Tue 2030-01-01 15:00 +00:00 to Wed 2030-01-02 00:00 +00:00  Ana
+          no gaps
+        "#);
+    assert_eq!(
+        place.runs(&["incident", "override", "undo", "2"]).code,
+        Some(0)
+    );
+    assert_eq!(
+        place.runs(&["incident", "override", "undo", "2"]).code,
+        Some(1)
+    );
+    assert_eq!(
+        place.runs(&["incident", "override", "always", "soon"]).code,
+        Some(2)
+    );
+    let ran = place.runs(&[
+        "oncall",
+        "always",
+        "--at",
+        "2030-01-01T00:00",
+        "--days",
+        "1",
+    ]);
+    insta::assert_snapshot!(ran.out, @r#"
+        always (Europe/London)
+          Tue 2030-01-01 00:00 +00:00 to Wed 2030-01-02 00:00 +00:00  Ana
+          no gaps
+        "#);
+    let ran = place.runs(&["incident", "oncall", "always"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
+#[test]
+fn a_configuration_is_told_where_nobody_will_be_on_call() {
+    let place = Place::new();
+    place.file("firebell.toml", WATCH);
+    let ran = place.runs(&["check"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let warnings: Vec<&str> = ran
+        .out
+        .lines()
+        .filter(|it| it.starts_with("warning"))
+        .collect();
+    let [gap] = warnings.as_slice() else {
+        panic!("{ran:?}");
+    };
+    assert!(
+        gap.starts_with("warning: nobody is on call in the schedule primary in "),
+        "{gap}"
+    );
+    assert!(
+        gap.ends_with(" (in the next 90 days); the fallback is told, Bo"),
+        "{gap}"
+    );
+
+    place.file(
+        "firebell.toml",
+        &WATCH.replace("fallback = \"person:bo\"\n", ""),
+    );
+    let ran = place.runs(&["check", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    let gap = told["schedules"]["warnings"][0].as_str().unwrap();
+    assert!(
+        gap.ends_with("nobody would be told: add fallback = \"person:ID\""),
+        "{gap}"
+    );
+}
+
+#[test]
+fn only_a_bot_that_keeps_a_user_group_asks_to_write_them() {
+    let place = Place::new();
+    place.file("firebell.toml", WATCH);
+    let scope = "usergroups:write";
+    assert!(
+        !place
+            .runs(&["manifest", "--socket-mode"])
+            .out
+            .contains(scope)
+    );
+    let keeps = WATCH.replace("id = \"always\"", "id = \"always\"\nusergroup = \"oncall\"");
+    place.file("firebell.toml", &keeps);
+    assert!(
+        place
+            .runs(&["manifest", "--socket-mode"])
+            .out
+            .contains(scope)
+    );
+}

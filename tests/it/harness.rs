@@ -7,6 +7,7 @@ use axum::http::Request;
 use bytes::Bytes;
 use firebell::app::{App, Parts};
 use firebell::clock::Clock;
+use firebell::config::{ScheduleSecrets, schedule_secrets};
 use firebell::domain::catalog::Catalog;
 use firebell::domain::effect::Lane;
 use firebell::domain::incident::{Incident, fold};
@@ -372,6 +373,7 @@ pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> P
     Parts {
         sns: Default::default(),
         alert_secrets: Default::default(),
+        schedule_secrets: secrets(&catalog),
         catalog,
         beside: None,
         database_url: url.into(),
@@ -382,6 +384,12 @@ pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> P
         clock: clock.clone(),
         metrics: None,
     }
+}
+
+/// What schedules keep secret here: “the secret of” the variable, unless that is called unset.
+fn secrets(catalog: &Catalog) -> ScheduleSecrets {
+    let value = |name: &str| (!name.ends_with("_UNSET")).then(|| format!("the secret of {name}"));
+    schedule_secrets(catalog, value).0
 }
 
 /// Serves the bot's routes on a free port and tells the workspace where. Gives the address.

@@ -354,6 +354,7 @@ fn parts(database_url: &str, slack: &Workspace, clock: &Clock) -> Parts {
     Parts {
         sns: Default::default(),
         alert_secrets: Default::default(),
+        schedule_secrets: Default::default(),
         catalog: Catalog::default(),
         beside: None,
         database_url: database_url.into(),

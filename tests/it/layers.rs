@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may import. `*`: all.
-const TABLE: [(&str, &str); 20] = [
+const TABLE: [(&str, &str); 21] = [
     ("main", "*"),
     ("cli", "*"),
     (
@@ -16,7 +16,7 @@ const TABLE: [(&str, &str); 20] = [
     ),
     (
         "http",
-        "reception desk dispatcher engine intake store slack alerts notify actions export templates domain clock config",
+        "reception desk dispatcher engine intake store slack alerts calendar notify actions export templates domain clock config",
     ),
     ("socket", "reception slack"),
     (
@@ -26,7 +26,7 @@ const TABLE: [(&str, &str); 20] = [
     ("desk", "engine intake store slack templates domain clock"),
     (
         "dispatcher",
-        "engine intake store slack alerts notify actions export templates domain clock config",
+        "engine intake store slack alerts calendar notify actions export templates domain clock config",
     ),
     ("engine", "store clock domain"),
     ("intake", "store clock domain"),
@@ -36,6 +36,7 @@ const TABLE: [(&str, &str); 20] = [
     ("notify", "domain templates"),
     ("alerts", "domain"),
     ("actions", "domain"),
+    ("calendar", "domain"),
     ("config", "domain"),
     ("simulator", "templates"),
     ("domain", ""),

@@ -20,6 +20,7 @@ mod kill;
 mod layers;
 mod manifest;
 mod notify;
+mod oncall;
 mod outage;
 mod page;
 mod paging;

@@ -9,14 +9,16 @@ use firebell::domain::decide::{World, decide};
 use firebell::domain::effect::{Effect, Lane, effects_of};
 use firebell::domain::event::{Event, Recorded};
 use firebell::domain::incident::{Incident, fold};
+use firebell::domain::oncall::Override;
 use firebell::domain::terms::{
-    Actor, ChannelId, DeliveryId, IncidentId, SeverityId, SlackUserId, Who,
+    Actor, ChannelId, DeliveryId, IncidentId, PersonId, SeverityId, SlackUserId, Who,
 };
 use firebell::store::Store;
 use firebell::store::commit::{Commit, CommitError};
 use firebell::store::handover::Taker;
 use firebell::store::incidents::{Held, Which};
 use firebell::store::outbox::{Claimed, Lease};
+use firebell::store::overrides::Withdrawal;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Connection, PgConnection};
 
@@ -914,4 +916,67 @@ async fn opening_twice_at_once_migrates_once() {
             declared(&stores[3], 1).await;
         })
         .await;
+}
+
+// --- overrides of schedules -----------------------------------------------------------------------
+
+fn takes_over(person: &str, from: i64, to: i64) -> Override {
+    Override {
+        schedule: "primary".to_owned(),
+        person: PersonId::new(person),
+        from: minute(from),
+        to: minute(to),
+    }
+}
+
+on_both_engines! {
+    async fn an_override_is_kept_and_withdrawn_but_never_lost(scratch) {
+        let store = Store::open(&scratch.url).await.expect("the store");
+        let (ana, bo) = (Who::named("ana"), Who::named("bo"));
+        let first = store.keep_override(&takes_over("ana", 10, 60), &ana, minute(0), None).await.expect("kept");
+        let second = store.keep_override(&takes_over("bo", 20, 30), &bo, minute(1), None).await.expect("kept");
+        assert_eq!((first.number, second.number), (1, 2));
+        assert_eq!((&second.made_by, second.made_at), (&bo, minute(1)));
+        let people = |list: &[Override]| list.iter().map(|it| it.person.to_string()).collect::<Vec<_>>();
+        assert_eq!(people(&store.overrides(minute(2)).await.expect("read")), ["ana", "bo"]);
+        // What is over is not looked at, without a word of anybody.
+        assert_eq!(people(&store.overrides(minute(30)).await.expect("read")), ["ana"]);
+
+        let done = store.withdraw_override(1, &bo, minute(40)).await.expect("withdrawn");
+        let Withdrawal::Done(kept) = done else { panic!("{done:?}") };
+        assert_eq!(kept.withdrawn, Some((bo.clone(), minute(40))));
+        assert_eq!(kept.effective().map(|it| it.to), Some(minute(40)));
+        let again = store.withdraw_override(1, &ana, minute(41)).await.expect("read");
+        assert!(matches!(&again, Withdrawal::Before(it) if it.withdrawn == kept.withdrawn), "{again:?}");
+        let over = store.withdraw_override(2, &ana, minute(41)).await.expect("read");
+        assert!(matches!(over, Withdrawal::Over(_)), "{over:?}");
+        assert_eq!(store.withdraw_override(9, &ana, minute(41)).await.expect("read"), Withdrawal::Unknown);
+        assert_eq!(people(&store.overrides(minute(41)).await.expect("read")), Vec::<String>::new());
+        // What was, is known for ever: ana had it for half an hour, and bo within.
+        let was = store.overrides_between(minute(0), minute(60)).await.expect("read");
+        assert_eq!(was, [takes_over("ana", 10, 40), takes_over("bo", 20, 30)]);
+    }
+
+    async fn overrides_that_are_made_at_once_each_have_a_number_and_a_delivery_makes_one(scratch) {
+        let mut making = tokio::task::JoinSet::new();
+        for n in 0..8_i64 {
+            let store = Store::open(&scratch.url).await.expect("the store");
+            making.spawn(async move {
+                let delivery = DeliveryId::new("once");
+                let mut numbers = Vec::new();
+                for m in 0..5 {
+                    let over = takes_over("ana", n * 10 + m, 1_000);
+                    let delivery = (m == 0).then_some(&delivery);
+                    let kept = store.keep_override(&over, &Who::named("ana"), minute(0), delivery).await;
+                    numbers.push(kept.expect("kept").number);
+                }
+                numbers
+            });
+        }
+        let numbers: Vec<i64> = making.join_all().await.into_iter().flatten().collect();
+        let each: BTreeSet<i64> = numbers.iter().copied().collect();
+        // Eight times the same delivery, and 32 others.
+        assert_eq!((numbers.len(), each.len()), (40, 33));
+        assert_eq!(each, (1..=33).collect::<BTreeSet<i64>>());
+    }
 }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use self::findings::{AGAIN, Findings, State};
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Level, LoadError, Settings, alert_secrets, load};
+use crate::config::{Level, LoadError, Settings, alert_secrets, load, schedule_secrets};
 use crate::domain::catalog::Catalog;
 use crate::notify::Notifier;
 use crate::slack::socket::SocketMode;
@@ -78,6 +78,7 @@ async fn examine_all(
     }
     secrets(settings, faulty, findings);
     senders(&catalog, &vars, findings);
+    calendars(&catalog, &vars, findings);
     notifications(settings, &catalog, vars, findings);
     if !is_sound("SLACK_API_URL") {
         return Ok(());
@@ -260,6 +261,19 @@ fn senders(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &
     }
     for missing in missing {
         let mend = "set it to the secret that its senders show, or take the source out";
+        findings.wrong(about, missing, mend);
+    }
+}
+
+/// What schedules keep secret: without it a calendar is not served, or not read.
+fn calendars(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &mut Findings) {
+    let about = "calendars";
+    let (secrets, missing) = schedule_secrets(catalog, vars);
+    if missing.is_empty() && !(secrets.tokens.is_empty() && secrets.urls.is_empty()) {
+        findings.fine(about, "the token or address of each is set");
+    }
+    for missing in missing {
+        let mend = "set it, or take the key out of [[schedules]]";
         findings.wrong(about, missing, mend);
     }
 }

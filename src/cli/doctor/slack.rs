@@ -59,7 +59,7 @@ pub(super) async fn examine(
             return Ok(true);
         }
     }
-    granted(scopes.as_ref(), findings);
+    granted(scopes.as_ref(), catalog, findings);
     let slack = Slack::new(&settings.slack_api_url, token, Clock::System)?;
     let examiner = Examiner::new(&slack, &Clock::System);
     announce(&examiner, scopes.as_ref(), catalog, findings).await;
@@ -162,6 +162,10 @@ fn without(scope: &str) -> (&'static str, bool) {
         ),
         "users:read.email" => ("nobody is found by e-mail address", false),
         "usergroups:read" => ("no user group can be invited", false),
+        "usergroups:write" => (
+            "the user groups of schedules do not follow who is on call",
+            false,
+        ),
         "files:write" => (
             "the record cannot be put into the war room as a file",
             false,
@@ -171,7 +175,7 @@ fn without(scope: &str) -> (&'static str, bool) {
 }
 
 /// Each scope of the manifest, by what the token was granted.
-fn granted(granted: Option<&BTreeSet<String>>, findings: &mut Findings) {
+fn granted(granted: Option<&BTreeSet<String>>, catalog: &Catalog, findings: &mut Findings) {
     let Some(granted) = granted else {
         findings.doubtful(
             "scopes",
@@ -180,7 +184,7 @@ fn granted(granted: Option<&BTreeSet<String>>, findings: &mut Findings) {
         );
         return;
     };
-    for scope in scopes() {
+    for scope in scopes(catalog) {
         let about = format!("scope {scope}");
         if granted.contains(scope) {
             findings.fine(about, "granted");
@@ -358,7 +362,8 @@ mod tests {
 
     #[test]
     fn it_is_said_of_every_scope_what_does_not_work_without_it() {
-        for scope in scopes() {
+        let catalog = Catalog::default();
+        for scope in scopes(&catalog).into_iter().chain(["usergroups:write"]) {
             assert_ne!(without(scope).0, without("?").0, "{scope}");
         }
     }

@@ -88,6 +88,9 @@ fn with_policy(policy: EscalationPolicy) -> Catalog {
             hours: None,
         }],
         fallback: Some(Target::Person(PersonId::new("bob"))),
+        usergroup: None,
+        ical_token_env: None,
+        ical_url_env: None,
     });
     catalog.severities[0].escalation_policy = Some(policy.id.clone());
     catalog.escalation_policies.push(policy);

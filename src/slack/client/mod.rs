@@ -42,6 +42,7 @@ pub use failure::Failure;
 pub(in crate::slack) use failure::failure;
 use failure::{CALL_TIMEOUT, in_time, read};
 pub use messages::{Destination, Outgoing};
+pub use people::GroupKept;
 use progress::Progress;
 
 use super::limiter::Limiter;

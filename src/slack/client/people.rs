@@ -1,5 +1,7 @@
 //! Who is who in Slack.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::failure::{Failure, read};
@@ -43,6 +45,21 @@ impl Slack {
             Err(Failure::GiveUp { .. }) => Ok(user.to_string()),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// What Slack knows a user by: the handle, and the e-mail address where it tells that.
+    pub async fn known_by(
+        &self,
+        user: &SlackUserId,
+        call: Call<'_>,
+    ) -> Result<Vec<String>, Failure> {
+        let answer = self
+            .call(&methods::USERS_INFO, json!({ "user": user }), call)
+            .await?;
+        let user = &answer["user"];
+        let names = [&user["name"], &user["profile"]["email"]];
+        let names = names.into_iter().filter_map(Value::as_str);
+        Ok(names.map(str::to_owned).collect())
     }
 
     async fn user_by_email(
@@ -97,6 +114,48 @@ impl Slack {
         handle: &str,
         call: Call<'_>,
     ) -> Result<Option<Vec<SlackUserId>>, Failure> {
+        let Some(group) = self.group_called(handle, call).await? else {
+            return Ok(None);
+        };
+        let ticket = format!("{}/@{handle}", call.ticket);
+        let call = Call {
+            ticket: &ticket,
+            ..call
+        };
+        let params = json!({ "usergroup": group });
+        let answer = self
+            .once(&methods::USERGROUPS_USERS_LIST, params, call)
+            .await?;
+        Ok(Some(members(&answer)))
+    }
+
+    /// Sees to it that exactly these users are in a group. Slack is told only if others are; never that nobody is.
+    pub async fn keep_group(
+        &self,
+        handle: &str,
+        users: &[SlackUserId],
+        call: Call<'_>,
+    ) -> Result<GroupKept, Failure> {
+        let Some(group) = self.group_called(handle, call).await? else {
+            return Ok(GroupKept::Unknown);
+        };
+        let params = json!({ "usergroup": group });
+        let answer = self
+            .call(&methods::USERGROUPS_USERS_LIST, params, call)
+            .await?;
+        let there: BTreeSet<SlackUserId> = members(&answer).into_iter().collect();
+        if there == users.iter().cloned().collect() || users.is_empty() {
+            return Ok(GroupKept::AsItWas);
+        }
+        let list: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+        let params = json!({ "usergroup": group, "users": list.join(",") });
+        self.call(&methods::USERGROUPS_USERS_UPDATE, params, call)
+            .await?;
+        Ok(GroupKept::Changed)
+    }
+
+    /// The id of a user group, by its handle.
+    async fn group_called(&self, handle: &str, call: Call<'_>) -> Result<Option<Value>, Failure> {
         let groups = List {
             keeper: DIRECTORY,
             method: &methods::USERGROUPS_LIST,
@@ -113,20 +172,26 @@ impl Slack {
         };
         let groups = self.list(groups, directory, pick, |_| false).await?;
         let group = groups.iter().find(|group| group["handle"] == *handle);
-        let Some(group) = group else { return Ok(None) };
-        let ticket = format!("{}/@{handle}", call.ticket);
-        let call = Call {
-            ticket: &ticket,
-            ..call
-        };
-        let params = json!({ "usergroup": group["id"] });
-        let answer = self
-            .once(&methods::USERGROUPS_USERS_LIST, params, call)
-            .await?;
-        let members = answer["users"].as_array().into_iter().flatten();
-        let members = members.filter_map(|user| SlackUserId::parse(user.as_str()?));
-        Ok(Some(members.collect()))
+        Ok(group.map(|group| group["id"].clone()))
     }
+}
+
+/// What became of a user group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupKept {
+    /// Whoever should be in it was in it.
+    AsItWas,
+    /// Others were in it; they are not any more.
+    Changed,
+    /// There is no group of this handle.
+    Unknown,
+}
+
+fn members(answer: &Value) -> Vec<SlackUserId> {
+    let members = answer["users"].as_array().into_iter().flatten();
+    members
+        .filter_map(|user| SlackUserId::parse(user.as_str()?))
+        .collect()
 }
 
 /// What is kept of a user: by what they can be called.

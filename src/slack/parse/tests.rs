@@ -164,6 +164,7 @@ fn a_subcommand_says_whether_it_is_about_one_incident() {
             "x <@U0BO|bo>",
             "<@U0BO|bo> x",
             "ack grp-1",
+            "list",
         ];
         let lines = samples.map(|rest| read(&format!("{} {rest}", subcommand.word())));
         let needs: Vec<bool> = lines
@@ -220,5 +221,86 @@ fn no_line_makes_the_parser_stumble() {
         "note \u{202e}x",
     ] {
         let _ = read(line);
+    }
+}
+
+/// With the schedules `primary` and `office`, called “Office”.
+fn with_schedules(line: &str) -> Result<Request, String> {
+    let schedule = |id: &str, name: Option<&str>| Schedule {
+        id: id.to_owned(),
+        name: name.map(str::to_owned),
+        timezone: jiff::tz::TimeZone::UTC,
+        rotations: Vec::new(),
+        fallback: None,
+        ical_token_env: None,
+        ical_url_env: None,
+        usergroup: None,
+    };
+    let catalog = Catalog {
+        schedules: vec![schedule("primary", None), schedule("hours", Some("Office"))],
+        ..Catalog::default()
+    };
+    let typist = Who::slack(SlackUserId::new("U0ANA"), "ana");
+    let context = Context {
+        catalog: &catalog,
+        typist: &typist,
+        forms: false,
+    };
+    let line = parse(line, context).map_err(|error| error.0)?;
+    Ok(line.request)
+}
+
+#[test]
+fn whoever_takes_over_is_named_or_typed_the_line() {
+    let made = |schedule: &str, stretch: &str, person: Who| {
+        Ok(Request::Override(OverrideWish::Make {
+            schedule: schedule.to_owned(),
+            stretch: TypedStretch::parse(stretch).unwrap(),
+            person,
+        }))
+    };
+    let ana = || Who::slack(SlackUserId::new("U0ANA"), "ana");
+    for (line, meant) in [
+        (
+            "override primary tomorrow 9:00 17:00 <@U0BO|bo>",
+            made("primary", "tomorrow 9:00 17:00", bo()),
+        ),
+        (
+            "override primary <@U0BO|bo> now 2h",
+            made("primary", "now 2h", bo()),
+        ),
+        ("override Primary now 2h", made("primary", "now 2h", ana())),
+        ("cover office now 2h me", made("hours", "now 2h", ana())),
+        ("override list", Ok(Request::Override(OverrideWish::List))),
+        (
+            "override undo #3",
+            Ok(Request::Override(OverrideWish::Undo(3))),
+        ),
+        ("oncall", Ok(Request::ShowOnCall(None))),
+        (
+            "who OFFICE",
+            Ok(Request::ShowOnCall(Some("hours".to_owned()))),
+        ),
+    ] {
+        assert_eq!(with_schedules(line), meant, "{line}");
+    }
+    for (line, why) in [
+        (
+            "override secondary now 2h",
+            "There is no schedule “secondary”. Use one of `primary`, `hours`.",
+        ),
+        (
+            "oncall primry",
+            "There is no schedule “primry”. Did you mean `primary`?",
+        ),
+        (
+            "override primary now 2h <@U0BO|bo> <@U0ANA>",
+            "One person takes over at a time.",
+        ),
+        ("override undo all", "Which one shall not count?"),
+        ("override list all", "`override` takes no further words."),
+    ] {
+        let said = with_schedules(line).unwrap_err();
+        assert!(said.starts_with(why), "{said}");
     }
 }
