@@ -12,6 +12,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusHandle;
 use minijinja::Environment;
+use ring::rand::SecureRandom;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -30,7 +31,7 @@ use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, Sns, router};
 use crate::intake::Intake;
-use crate::notify::{letter, page};
+use crate::notify::{Notifier, letter, page};
 use crate::reception::Reception;
 use crate::slack::client::{Call, Failure, Slack};
 use crate::slack::message::Composer;
@@ -68,8 +69,19 @@ const WHO_ARE_WE_AGAIN: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_millis(50);
 /// The pause between two looks for the channel of the announcements.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// The name of the key by which the links of e-mails are signed.
+const LINKS: &str = "links";
 /// The name under which that channel is looked for.
 const ANNOUNCE: &str = "the channel of the announcements";
+
+/// A secret that nobody has seen yet.
+fn random() -> anyhow::Result<[u8; 32]> {
+    let mut fresh = [0; 32];
+    ring::rand::SystemRandom::new()
+        .fill(&mut fresh)
+        .map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
+    Ok(fresh)
+}
 
 /// What a bot is made of.
 #[derive(Debug)]
@@ -92,6 +104,10 @@ pub struct Parts {
     pub sns: Sns,
     /// What schedules keep secret.
     pub schedule_secrets: ScheduleSecrets,
+    /// The ways to people beside Slack.
+    pub notifier: Notifier,
+    /// Where people and providers reach us, without a slash at the end; none: they do not.
+    pub public_url: Option<String>,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
     /// The clock.
@@ -136,7 +152,11 @@ impl App {
             }
             _ => None,
         };
+        let link_secret: Arc<[u8]> = store.key(LINKS, &random()?).await?.into();
         let dispatcher = Dispatcher::new(Tools {
+            notifier: parts.notifier.clone(),
+            public_url: parts.public_url.clone(),
+            link_secret: link_secret.clone(),
             store: store.clone(),
             engine: engine.clone(),
             intake: intake.clone(),
@@ -173,6 +193,9 @@ impl App {
                 sns: parts.sns,
                 alert_secrets: parts.alert_secrets,
                 schedule_secrets: parts.schedule_secrets,
+                notifier: parts.notifier,
+                public_url: parts.public_url,
+                link_secret,
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,

@@ -16,6 +16,7 @@ use super::manifest::{DESCRIPTION, USAGE_HINT};
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::domain::catalog::Catalog;
+use crate::notify::Notifier;
 use crate::reception::{ADD_TO_TIMELINE, DECLARE, DECLARE_ON_MESSAGE};
 use crate::simulator::{
     InstalledApp, Options, Player, RequestUrls, Scenario, Shortcut, ShortcutKind, SlashCommand,
@@ -91,6 +92,8 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
         sns: Default::default(),
         alert_secrets: Default::default(),
         schedule_secrets: Default::default(),
+        notifier: Notifier::new(&Catalog::default(), None, |_| None).0,
+        public_url: None,
         catalog: Catalog::default(),
         beside: None,
         database_url: format!("sqlite://{}", folder.join("firebell.db").display()).into(),

@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::{App, Parts, beside, stray_templates};
 use crate::clock::Clock;
 use crate::config::{Settings, alert_secrets, schedule_secrets};
+use crate::notify::Notifier;
 
 /// How often the figures are put together.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -33,6 +34,11 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     for missing in missing.into_iter().chain(none) {
         warn!("{missing}");
     }
+    let var = |name: &str| std::env::var(name).ok();
+    let (notifier, closed) = Notifier::new(&catalog, settings.public_url.as_deref(), var);
+    for closed in closed {
+        warn!("{closed}");
+    }
     let beside = beside(settings.config.path());
     for stray in stray_templates(beside.as_deref()) {
         warn!("{stray}");
@@ -45,6 +51,8 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         sns: Default::default(),
         alert_secrets,
         schedule_secrets,
+        notifier,
+        public_url: settings.public_url,
         catalog,
         beside,
         database_url: settings.database.url,

@@ -31,6 +31,7 @@ use crate::domain::incident::{Incident, Room};
 use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::intake::Intake;
+use crate::notify::Notifier;
 use crate::slack::client::{Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
 use crate::store::Store;
@@ -41,6 +42,9 @@ use task::{Done, Task, store_trouble, waits};
 /// How long an order is ours: longer than the longest call (10 s), so that no call outlives the right to make it, and
 /// little more, so that after a crash nothing waits long. Renewed while the order is being done.
 const LEASE: SignedDuration = SignedDuration::from_secs(13);
+/// The same for clocks, which call nobody outside, and for pages: when a replica is killed, what it had begun leaves from
+/// another one within seconds. A call that outlives its right is looked for before it is repeated.
+const SHORT_LEASE: SignedDuration = SignedDuration::from_secs(4);
 /// How often a lease is renewed: two renewals may fail before no call is begun any more.
 const RENEW: Duration = Duration::from_millis(1_000);
 /// No order to Slack is put off for longer. What is due later than this was put off by a clock that was ahead.
@@ -122,6 +126,9 @@ pub struct Dispatcher {
     slack: Option<Arc<Slack>>,
     composer: Arc<Composer>,
     templates: Arc<Environment<'static>>,
+    notifier: Notifier,
+    public_url: Option<String>,
+    link_secret: Arc<[u8]>,
     owner: String,
     trouble: Mutex<Option<String>>,
     paced: AtomicBool,
@@ -155,8 +162,14 @@ pub struct Tools {
     pub slack: Option<Arc<Slack>>,
     /// The messages.
     pub composer: Arc<Composer>,
-    /// The words of exports.
+    /// The words of exports, and of pages by other ways than Slack.
     pub templates: Arc<Environment<'static>>,
+    /// The ways to people beside Slack.
+    pub notifier: Notifier,
+    /// Where people and providers reach us, without a slash at the end.
+    pub public_url: Option<String>,
+    /// What the links of e-mails are signed with.
+    pub link_secret: Arc<[u8]>,
     /// What tells this process's leases from every other's.
     pub owner: String,
 }
@@ -173,6 +186,9 @@ impl Dispatcher {
             slack,
             composer,
             templates,
+            notifier,
+            public_url,
+            link_secret,
             owner,
         } = tools;
         Self {
@@ -184,6 +200,9 @@ impl Dispatcher {
             slack,
             composer,
             templates,
+            notifier,
+            public_url,
+            link_secret,
             owner,
             trouble: Mutex::default(),
             paced: AtomicBool::new(false),
@@ -238,7 +257,7 @@ impl Dispatcher {
 
     /// Works on a lane until told to stop; then finishes what it has begun.
     pub async fn run(self: Arc<Self>, lane: Lane, stop: watch::Receiver<bool>) {
-        let handed = self.store.handover().open(lane, self.taker());
+        let handed = self.store.handover().open(lane, self.taker(lane));
         tokio::join!(
             self.look_after(lane, stop.clone()),
             self.take_over(lane, handed, stop)
@@ -247,7 +266,7 @@ impl Dispatcher {
     }
 
     /// As whom it takes orders over, and when their turns come.
-    fn taker(&self) -> Taker {
+    fn taker(&self, lane: Lane) -> Taker {
         let (slack, catalog, clock) =
             (self.slack.clone(), self.catalog.clone(), self.clock.clone());
         let turns = move |effect: &Effect, order: &str, channel: Option<&str>| {
@@ -256,7 +275,7 @@ impl Dispatcher {
         };
         Taker {
             owner: self.owner.clone(),
-            lease: LEASE,
+            lease: lease_of(lane),
             seats: SEATS,
             turns: Box::new(turns),
         }
@@ -357,7 +376,7 @@ impl Dispatcher {
         self.mind_the_clock().await?;
         let now = self.clock.now();
         self.store
-            .claim(lane, &self.owner, now, now + LEASE, limit)
+            .claim(lane, &self.owner, now, now + lease_of(lane), limit)
             .await
     }
 
@@ -407,7 +426,7 @@ impl Dispatcher {
                     tokio::select! {
                         result = &mut doing => break result,
                         _ = renewals.tick() => {
-                            let until = self.clock.now() + LEASE;
+                            let until = self.clock.now() + lease_of(claimed.effect.lane());
                             match self.store.renew(lease, until).await {
                                 Ok(true) => tenure.renew(until),
                                 Ok(false) => {
@@ -713,9 +732,7 @@ impl Dispatcher {
             Effect::EndPage { page, at } => {
                 return self.end_page(claimed, *page, at, tenure).await;
             }
-            Effect::WriteStakeholders { seq } => {
-                return self.write_stakeholders(claimed, *seq).await;
-            }
+            Effect::WriteLetter { seq, to } => return self.write_letter(claimed, *seq, to).await,
             _ => {}
         }
         let Some(slack) = &self.slack else {
@@ -748,6 +765,19 @@ impl Dispatcher {
     async fn incident_of(&self, claimed: &Claimed) -> Result<Option<Arc<Incident>>, Failure> {
         let found = self.store.incident(&claimed.incident).await;
         found.map_err(|cause| store_trouble(&cause))
+    }
+}
+
+/// How long an order of a lane is ours.
+fn lease_of(lane: Lane) -> SignedDuration {
+    match lane {
+        Lane::Chat | Lane::Alerts => LEASE,
+        Lane::Clocks
+        | Lane::PagesBySlack
+        | Lane::Email
+        | Lane::Sms
+        | Lane::Voice
+        | Lane::Webhook => SHORT_LEASE,
     }
 }
 

@@ -7,15 +7,21 @@ use super::{Dispatcher, Envelope, Wish};
 use crate::domain::catalog::Person;
 use crate::domain::command::{Command, Report};
 use crate::domain::escalation::Channel;
-use crate::domain::event::MessageRef;
+use crate::domain::event::{Consequence, MessageRef};
 use crate::domain::incident::Incident;
-use crate::domain::page::{Addressee, Delivery, DeliveryState, OpenPage};
+use crate::domain::page::{Addressee, Delivery, DeliveryState, Hurry, OpenPage, PageReason};
 use crate::domain::terms::{Actor, SlackUserId};
+use crate::notify::answer::AckLink;
+use crate::notify::letter::letter;
+use crate::notify::{self, Accepted, PageFacts, page_text};
 use crate::slack::client::{Call, Destination, Failure, Slack, Tenure};
 use crate::store::outbox::Claimed;
 
 /// After so long without success a way counts as failed; it is tried on, since late is better than never.
 const HOPE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A letter to a stakeholder that could not be sent for so long tells of what everybody knows by then.
+const STALE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A way to somebody on which a message has set out.
 struct Sent {
@@ -182,20 +188,68 @@ impl Dispatcher {
     async fn page_by(
         &self,
         via: Channel,
-        _claimed: &Claimed,
-        _incident: &Incident,
+        claimed: &Claimed,
+        incident: &Incident,
         page: &OpenPage,
     ) -> Result<Sent, Failure> {
         let person = match &page.to {
             Addressee::Person { id, .. } => id.as_ref().and_then(|id| self.catalog.person(id)),
             Addressee::UserGroup { .. } | Addressee::Channel { .. } => None,
         };
-        let Some(Person { .. }) = person else {
+        let Some(person) = person else {
             return Err(undeliverable(
                 "the configuration does not know the person any more",
             ));
         };
-        Err(undeliverable(&format!("{via} is not set up")))
+        let facts = self.facts(via, claimed, incident, page, person);
+        let text = made(page_text(&self.templates, &self.catalog, &facts))?;
+        let lease = &claimed.lease;
+        let sent = self
+            .notifier
+            .send(via, person, &text, &lease.id, lease.attempts > 1)
+            .await;
+        match sent {
+            Ok(Accepted { provider_id }) => Ok(Sent { provider_id }),
+            Err(notify::Failure::Retry { after, why }) => Err(retry(after, why)),
+            Err(notify::Failure::GiveUp { why }) => Err(undeliverable(&why)),
+        }
+    }
+
+    /// What a page is about.
+    fn facts(
+        &self,
+        via: Channel,
+        claimed: &Claimed,
+        incident: &Incident,
+        page: &OpenPage,
+        person: &Person,
+    ) -> PageFacts {
+        let url = self.public_url.as_deref();
+        let service = incident.service.as_ref().map(|id| {
+            let known = self.catalog.service(id);
+            known.map_or_else(|| id.to_string(), |service| service.name.clone())
+        });
+        let link = AckLink {
+            incident: incident.id.to_string(),
+            page: page.number,
+            person: person.id.clone(),
+            channel: via,
+        };
+        PageFacts {
+            incident: incident.id.to_string(),
+            page: page.number,
+            severity: incident.severity.name.clone(),
+            title: incident.named(&incident.title),
+            service,
+            why: why(&page.why),
+            since: incident.milestones.started,
+            ordered_at: claimed.ordered_at,
+            now: self.clock.now(),
+            url: url.map(|url| format!("{url}/incidents/{}", incident.id)),
+            acknowledge_url: url.map(|url| format!("{url}{}", link.path(&self.link_secret))),
+            takes_replies: url.is_some(),
+            is_test: false,
+        }
     }
 
     /// Says on the message of a page that it is over.
@@ -219,13 +273,85 @@ impl Dispatcher {
         Ok(Done::Quietly)
     }
 
-    /// Writes to the stakeholders what an event says.
-    pub(super) async fn write_stakeholders(
+    /// Writes to a stakeholder what an event says. A repeated letter is the same one, by its Message-ID.
+    pub(super) async fn write_letter(
         &self,
-        _claimed: &Claimed,
-        _seq: u64,
+        claimed: &Claimed,
+        seq: u64,
+        to: &str,
     ) -> Result<Done, Failure> {
-        Ok(Done::Quietly)
+        let Some(incident) = self.incident_of(claimed).await? else {
+            return Ok(Done::Quietly);
+        };
+        let recorded = self.store.event(&claimed.incident, seq).await;
+        let Some(recorded) = recorded.map_err(|cause| store_trouble(&cause))? else {
+            return Ok(Done::Quietly);
+        };
+        let told = letter(&self.templates, &self.catalog, &incident, &recorded);
+        let Some(told) = made(told)? else {
+            return Ok(Done::Quietly);
+        };
+        let (order, now) = (&claimed.lease.id, self.clock.now());
+        let sent = self
+            .notifier
+            .send_letter(
+                &told,
+                &[to.to_owned()],
+                claimed.incident.as_str(),
+                order,
+                now,
+            )
+            .await;
+        let refused = match sent.into_iter().next() {
+            Some(Err(notify::Failure::GiveUp { why })) => why,
+            Some(Err(notify::Failure::Retry { after, why })) => {
+                if now.duration_since(claimed.ordered_at) < STALE {
+                    return Err(retry(after, why));
+                }
+                why
+            }
+            Some(Ok(_)) | None => return Ok(Done::Quietly),
+        };
+        Ok(Done::With(Report::Failed {
+            what: format!("write to {to}"),
+            why: format!("{refused}. Mend `stakeholders` in [[severities]], or write by hand"),
+            leaves: Consequence::Nothing,
+        }))
+    }
+}
+
+fn retry(after: Option<SignedDuration>, why: String) -> Failure {
+    Failure::Retry {
+        after: after.and_then(|after| after.try_into().ok()),
+        why,
+    }
+}
+
+/// Why somebody is called, in words that follow "because".
+fn why(reason: &PageReason) -> String {
+    match reason {
+        PageReason::Step {
+            policy,
+            step,
+            of,
+            round,
+            hurried,
+        } => {
+            let mut why = format!("step {step} of {of} of {policy}");
+            if *round > 1 {
+                why += &format!(", round {round}");
+            }
+            match hurried {
+                Some(Hurry::ByHand { by }) => why += &format!(", at the wish of {}", by.name),
+                Some(Hurry::Undelivered) => why += "; those before could not be reached",
+                None => {}
+            }
+            why
+        }
+        PageReason::ByHand { by, text } => match text {
+            Some(text) => format!("paged by {}: {text}", by.name),
+            None => format!("paged by {}", by.name),
+        },
     }
 }
 

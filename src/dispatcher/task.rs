@@ -78,7 +78,7 @@ impl Task<'_> {
             Effect::Ring { .. }
             | Effect::Notify { .. }
             | Effect::EndPage { .. }
-            | Effect::WriteStakeholders { .. }
+            | Effect::WriteLetter { .. }
             | Effect::DeclareForAlerts
             | Effect::ReleaseAlerts
             | Effect::TellOfCutOff
@@ -645,7 +645,7 @@ impl Effect {
             Effect::RefreshAlertCard => "update the card of alerts".to_owned(),
             Effect::Notify { page, via } => format!("page somebody by {} (page {page})", way(*via)),
             Effect::EndPage { page, .. } => format!("say that page {page} is over"),
-            Effect::WriteStakeholders { .. } => "write to the stakeholders".to_owned(),
+            Effect::WriteLetter { to, .. } => format!("write to {to}"),
             Effect::Ring { .. } => "ring a clock".to_owned(),
         }
     }

@@ -7,7 +7,7 @@ use super::command::Timer;
 use super::escalation::Channel;
 use super::event::{AlertTurn, Consequence, Event, ExportFormat, Invitee, Mark, MessageRef};
 use super::incident::{Incident, Room};
-use super::page::DeliveryState;
+use super::page::{DeliveryState, PageReason};
 use super::terms::{ChannelId, MessageTs, SlackUserId, Who};
 use super::timeline::nameless;
 
@@ -105,10 +105,12 @@ pub enum Effect {
         /// Where the message stands.
         at: MessageRef,
     },
-    /// Write to the stakeholders of the severity what an event says.
-    WriteStakeholders {
+    /// Write to a stakeholder of the severity what an event says.
+    WriteLetter {
         /// The event's number within the incident.
         seq: u64,
+        /// The e-mail address.
+        to: String,
     },
     /// Ring a clock.
     Ring {
@@ -176,6 +178,14 @@ impl Lane {
         }
     }
 
+    /// Whether pages go by it.
+    pub fn is_of_pages(self) -> bool {
+        match self {
+            Lane::PagesBySlack | Lane::Email | Lane::Sms | Lane::Voice | Lane::Webhook => true,
+            Lane::Clocks | Lane::Alerts | Lane::Chat => false,
+        }
+    }
+
     /// The name under which it is stored.
     pub fn word(self) -> &'static str {
         match self {
@@ -220,7 +230,7 @@ impl Effect {
             Effect::Ring { .. } => Lane::Clocks,
             Effect::Notify { via, .. } => Lane::of_pages(*via),
             Effect::EndPage { .. } => Lane::PagesBySlack,
-            Effect::WriteStakeholders { .. } => Lane::Email,
+            Effect::WriteLetter { .. } => Lane::Email,
             Effect::DeclareForAlerts
             | Effect::TellIncidentOfAlerts
             | Effect::ReleaseAlerts
@@ -252,6 +262,7 @@ impl Effect {
             Effect::Ring { .. }
             | Effect::Notify { .. }
             | Effect::EndPage { .. }
+            | Effect::WriteLetter { .. }
             | Effect::ReleaseAlerts
             | Effect::ReviewQuieted
             | Effect::FetchMessage { .. }
@@ -263,7 +274,6 @@ impl Effect {
             Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Some("incident"),
             Effect::PostAlertCard | Effect::RefreshAlertCard => Some("card"),
             Effect::TellOfCutOff => Some("cut-off"),
-            Effect::WriteStakeholders { .. } => Some("letters"),
             // A large file may take minutes, and nothing that is said comes after it.
             Effect::UploadExport { .. } => Some("upload"),
             Effect::Announce
@@ -320,7 +330,7 @@ impl Effect {
             } => Some(CLOCK),
             Effect::Notify { .. }
             | Effect::EndPage { .. }
-            | Effect::WriteStakeholders { .. }
+            | Effect::WriteLetter { .. }
             | Effect::OpenWarRoom { .. }
             | Effect::SetPurpose
             | Effect::Invite { .. }
@@ -552,7 +562,8 @@ pub fn effects_of(
         }
     }
     let due = |incident: &Incident| incident.next_due().map(|(at, _)| at);
-    if before.and_then(due) != due(after) {
+    // What a clock rang for is gone from the outbox, even where the next thing is due at the very same moment.
+    if before.and_then(due) != due(after) || is_rung_for(event) {
         orders.clock(due(after));
     }
     // It may be over, or weigh less: what it quieted is told on its own then.
@@ -578,6 +589,45 @@ pub fn effects_of(
         orders.now(Effect::LearnNames { users });
     }
     orders.orders
+}
+
+/// Whether a clock rang for it.
+fn is_rung_for(event: &Event) -> bool {
+    match event {
+        Event::Paged(paged) => matches!(paged.why, PageReason::Step { hurried: None, .. }),
+        Event::PageContinued { early, .. } => early.is_none(),
+        Event::PageExpired { .. }
+        | Event::EscalationExhausted { .. }
+        | Event::AcknowledgementExpired { .. }
+        | Event::AcknowledgeOverdue { .. }
+        | Event::UpdateOverdue(_)
+        | Event::PostmortemOverdue { .. } => true,
+        Event::Declared(_)
+        | Event::WarRoomOpened { .. }
+        | Event::WarRoomFailed { .. }
+        | Event::CardPosted { .. }
+        | Event::Announced { .. }
+        | Event::Acknowledged { .. }
+        | Event::PageDelivery(_)
+        | Event::PageAnswered { .. }
+        | Event::StatusChanged { .. }
+        | Event::UpdatePosted { .. }
+        | Event::SeverityChanged { .. }
+        | Event::RoleAssigned { .. }
+        | Event::NoteAdded { .. }
+        | Event::MessageMarked { .. }
+        | Event::MessageKept(_)
+        | Event::NamesLearned { .. }
+        | Event::AlertsChanged { .. }
+        | Event::ChangeNoted(_)
+        | Event::FollowUpAdded(_)
+        | Event::FollowUpCompleted { .. }
+        | Event::Resolved(_)
+        | Event::Reopened { .. }
+        | Event::Closed
+        | Event::ExportRequested { .. }
+        | Event::EffectFailed { .. } => false,
+    }
 }
 
 /// Whether somebody has done something, or should have.
@@ -665,8 +715,11 @@ impl Orders {
 
     /// Tells the stakeholders of the newest event, if there are any.
     fn letter(&mut self, after: &Incident) {
-        if !after.severity.stakeholders.is_empty() {
-            self.now(Effect::WriteStakeholders { seq: after.version });
+        for to in &after.severity.stakeholders {
+            self.now(Effect::WriteLetter {
+                seq: after.version,
+                to: to.clone(),
+            });
         }
     }
 

@@ -60,11 +60,18 @@ pub struct Escalation {
     pub has_called: bool,
     /// Whether the clock runs.
     pub is_running: bool,
+    /// How many pages the incident had when it began: those after them may be answered as long as it runs.
+    #[serde(default, skip_serializing_if = "is_none_before")]
+    pub paged_before: u32,
+}
+
+fn is_none_before(pages: &u32) -> bool {
+    *pages == 0
 }
 
 impl Escalation {
-    /// It begins.
-    pub fn begin(policy: EscalationPolicy, now: Timestamp) -> Self {
+    /// It begins, for an incident that had so many pages until then.
+    pub fn begin(policy: EscalationPolicy, paged_before: u32, now: Timestamp) -> Self {
         Self {
             policy,
             base: now,
@@ -72,6 +79,7 @@ impl Escalation {
             next: 0,
             has_called: false,
             is_running: true,
+            paged_before,
         }
     }
 

@@ -33,7 +33,10 @@ impl Hours {
     /// Until when they count, if they count at this moment.
     pub fn until(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let today = zone.to_datetime(at).date();
-        [today.yesterday().ok(), Some(today)]
+        let yesterday = today.yesterday().ok();
+        // A night before a day that a country skips ends on the day after that.
+        let before = yesterday.and_then(|day| day.yesterday().ok());
+        [before, yesterday, Some(today)]
             .into_iter()
             .flatten()
             .filter_map(|day| self.on(day, zone))
@@ -41,9 +44,13 @@ impl Hours {
             .map(|(_, to)| to)
     }
 
-    /// The stretch that begins on this day.
+    /// The stretch that begins on this day; none if the day is not one of them, or is one that the zone has skipped.
     pub(super) fn on(&self, day: civil::Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
         if !self.days[usize::from(day.weekday().to_monday_zero_offset().unsigned_abs())] {
+            return None;
+        }
+        let noon = instant(at_minute(day, MINUTES_PER_DAY / 2)?, zone)?;
+        if zone.to_datetime(noon).date() != day {
             return None;
         }
         let overnight = self.to_minute <= self.from_minute;
@@ -174,6 +181,22 @@ mod tests {
         assert!(!inside("2025-09-06T06:00:00Z"));
         assert!(!inside("2025-09-06T22:00:00Z"));
         assert!(!inside("2025-09-05T05:00:00Z"));
+    }
+
+    #[test]
+    fn a_day_that_a_country_skips_has_no_hours() {
+        // Samoa had no Friday, 2011-12-30.
+        let zone = TimeZone::get("Pacific/Apia").unwrap();
+        let counts = |hours: &str, local: &str| {
+            let hours: Hours = hours.parse().unwrap();
+            let local: civil::DateTime = local.parse().unwrap();
+            hours.contains(instant(local, &zone).unwrap(), &zone)
+        };
+        assert!(!counts("Fri 09:00-17:00", "2011-12-31T10:00"));
+        assert!(counts("Sat 09:00-17:00", "2011-12-31T10:00"));
+        // The night that began on Thursday ends on Saturday.
+        assert!(counts("Thu 22:00-06:00", "2011-12-31T05:00"));
+        assert!(!counts("Fri 22:00-06:00", "2011-12-31T05:00"));
     }
 
     #[test]

@@ -306,6 +306,15 @@ impl Incident {
         self.pages.iter().find(|page| page.number == number)
     }
 
+    /// Whether somebody may still say by this page that he has it: it is open, or it is one of those that ended with
+    /// their round while nobody has it and people are called on.
+    pub fn can_be_answered(&self, number: u32) -> bool {
+        let escalation = self.escalation.as_ref().filter(|it| it.is_running);
+        let is_of_it = escalation.is_some_and(|it| it.paged_before < number);
+        let is_asked_on = is_of_it && number <= self.paged && self.acknowledged_by.is_none();
+        self.page(number).is_some() || is_asked_on
+    }
+
     /// How long it has lasted, or did last: from its start to its resolution.
     pub fn duration(&self, now: Timestamp) -> SignedDuration {
         self.milestones
@@ -373,7 +382,7 @@ fn begin(declared: &Declared, recorded: &Recorded) -> Incident {
         escalation: declared
             .escalation
             .as_ref()
-            .map(|policy| Escalation::begin((**policy).clone(), at).into()),
+            .map(|policy| Escalation::begin((**policy).clone(), 0, at).into()),
         pages: Vec::new(),
         paged: 0,
         deadlines: Deadlines::default(),
@@ -431,7 +440,7 @@ impl Incident {
                 self.acknowledged_by = None;
                 self.deadlines.sign_of_life = None;
                 if let Some(escalation) = &mut self.escalation {
-                    **escalation = Escalation::begin(escalation.policy.clone(), at);
+                    **escalation = Escalation::begin(escalation.policy.clone(), self.paged, at);
                 }
             }
             Event::AcknowledgeOverdue { .. } => self.deadlines.acknowledge = None,
@@ -498,7 +507,8 @@ impl Incident {
                 ..
             } => {
                 if let Some(policy) = escalation {
-                    self.escalation = Some(Escalation::begin((**policy).clone(), at).into());
+                    self.escalation =
+                        Some(Escalation::begin((**policy).clone(), self.paged, at).into());
                 }
                 self.severity = to.clone();
                 self.expect_acknowledgement(self.milestones.declared, at);
@@ -575,7 +585,8 @@ impl Incident {
                     Some(_) => self.sign_of_life(at),
                     None => {
                         if let Some(escalation) = &mut self.escalation {
-                            **escalation = Escalation::begin(escalation.policy.clone(), at);
+                            **escalation =
+                                Escalation::begin(escalation.policy.clone(), self.paged, at);
                         }
                         self.expect_acknowledgement(at, at);
                     }
@@ -624,6 +635,8 @@ impl Incident {
 
     /// Takes in whom a step, or a person, called.
     fn take_pages(&mut self, paged: &Paged, at: Timestamp) {
+        self.pages
+            .retain(|page| !paged.unanswered.contains(&page.number));
         let pages = paged.pages.iter();
         self.pages
             .extend(pages.map(|page| OpenPage::begin(page, self.paged + 1, &paged.why, at)));

@@ -10,6 +10,8 @@ pub mod command;
 pub mod decide;
 pub mod effect;
 pub mod escalation;
+#[cfg(test)]
+mod escalation_properties;
 pub mod event;
 pub mod form;
 #[cfg(test)]

@@ -295,7 +295,8 @@ impl Rotation {
         let Some(hours) = self.hours else {
             return;
         };
-        let mut day = zone.to_datetime(from).date().yesterday().ok();
+        let today = zone.to_datetime(from).date();
+        let mut day = today.yesterday().and_then(|day| day.yesterday()).ok();
         while let Some(today) = day
             && instant(today.at(0, 0, 0, 0), zone).is_some_and(|midnight| midnight < to)
         {

@@ -88,6 +88,9 @@ pub struct Paged {
     pub why: PageReason,
     /// Who; empty: nobody could be found.
     pub pages: Vec<Page>,
+    /// The pages of the rounds before that nobody answered: with a new round they end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<u32>,
     /// Where nobody was found who was meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vacant: Vec<Vacancy>,

@@ -305,6 +305,7 @@ fn paged(who: &Who, full: bool) -> Event {
                     },
                 ),
             ],
+            unanswered: vec![4, 5],
             vacant: vec![
                 Vacancy {
                     target: Target::Schedule("primary".to_owned()),
@@ -323,6 +324,7 @@ fn paged(who: &Who, full: bool) -> Event {
                 text: None,
             },
             pages: vec![page(1, person)],
+            unanswered: vec![],
             vacant: vec![],
             late: SignedDuration::ZERO,
         },

@@ -358,6 +358,11 @@ fn told_pages(paged: &Paged) -> String {
             said
         }
     };
+    if !paged.unanswered.is_empty() {
+        let numbers: Vec<String> = paged.unanswered.iter().map(u32::to_string).collect();
+        let word = if numbers.len() == 1 { "page" } else { "pages" };
+        let _ = write!(text, "\nNobody answered {word} {}", numbers.join(", "));
+    }
     for Vacancy { target, instead } in &paged.vacant {
         let _ = match instead {
             Some(instead) => write!(text, "\nNobody is behind {target}: {instead} instead"),

@@ -247,6 +247,12 @@ impl Writer {
     ) -> Result<(Draft, Vec<Result<Outcome, EngineError>>), Trouble> {
         let mut draft = Draft::default();
         let mut answers = Vec::with_capacity(batch.len());
+        if trust == Trust::Memory {
+            match timeout_at(until, self.look_all_up(batch)).await {
+                Ok(read) => read?,
+                Err(_) => return Err(Trouble::Read(late())),
+            }
+        }
         for pending in batch {
             let considering = self.consider(pending, trust, &mut draft);
             let answer = match timeout_at(until, considering).await {
@@ -256,11 +262,7 @@ impl Writer {
                     Err(store_failed(cause))
                 }
                 Ok(Err(trouble)) => return Err(trouble),
-                Err(_) => {
-                    return Err(Trouble::Read(anyhow::anyhow!(
-                        "the database did not answer in time"
-                    )));
-                }
+                Err(_) => return Err(Trouble::Read(late())),
             };
             answers.push(answer);
         }
@@ -500,6 +502,31 @@ impl Writer {
         }))
     }
 
+    /// Reads the states of all incidents that a batch is about and that are not in memory, in one go: when thousands of
+    /// clocks ring at once, they are of thousands of incidents.
+    async fn look_all_up(&mut self, batch: &[Pending]) -> Result<(), Trouble> {
+        let mut unknown: Vec<&IncidentId> = batch
+            .iter()
+            .filter_map(|pending| match &pending.envelope.wish {
+                Wish::Pursue(id, _) if !self.cache.contains_key(id) => Some(id),
+                Wish::Pursue(..) | Wish::Declare(_) | Wish::Raise(_) => None,
+            })
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        // One is read as it is considered.
+        if unknown.len() > 1 {
+            // What cannot be read together is read one by one, and whose trouble it is comes out.
+            let read = match self.store.held_of(&unknown).await {
+                Err(cause) if Store::is_away(&cause) => return Err(Trouble::Read(cause)),
+                read => read.unwrap_or_default(),
+            };
+            let read = read.into_iter().map(|it| (it.incident.id.clone(), it));
+            self.cache.extend(read);
+        }
+        Ok(())
+    }
+
     async fn look_up(
         &mut self,
         id: &IncidentId,
@@ -660,6 +687,10 @@ enum Unwritten {
     /// The database takes other things, but not this.
     Unfit(anyhow::Error),
     Store(EngineError),
+}
+
+fn late() -> anyhow::Error {
+    anyhow::anyhow!("the database did not answer in time")
 }
 
 fn store_failed(cause: anyhow::Error) -> EngineError {

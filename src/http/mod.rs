@@ -27,6 +27,7 @@ use crate::config::ScheduleSecrets;
 use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
 use crate::intake::Intake;
+use crate::notify::Notifier;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
 pub use alerts::sns::{Fetch, Fetched, Sns};
@@ -52,6 +53,12 @@ pub struct Rooms {
     pub sns: Sns,
     /// What the senders of alerts show, by the source's id.
     pub alert_secrets: BTreeMap<String, SecretString>,
+    /// The ways to people beside Slack: proves what comes back by them.
+    pub notifier: Notifier,
+    /// Where people and providers reach us, without a slash at the end.
+    pub public_url: Option<String>,
+    /// What the links of e-mails are signed with.
+    pub link_secret: Arc<[u8]>,
     /// What opens the calendars of schedules.
     pub schedule_secrets: ScheduleSecrets,
     /// The clock.

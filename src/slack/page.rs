@@ -87,6 +87,7 @@ pub(super) fn called(paged: &Paged) -> Template {
     context! {
         why => reason(&paged.why),
         pages => pages,
+        unanswered => &paged.unanswered,
         vacant => vacant,
         late => (!paged.late.is_zero()).then(|| show_roughly(paged.late)),
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::commit::{DELIVERIES, delivery_key};
-use super::database::{Sql, without_nul};
+use super::database::{Sql, by_ids, without_nul};
 use super::handover::Handing;
 use super::outbox::{CANCELS, FINISHES, Lease, NewOrder, ORDERS, finish_row};
 use super::write::Kind::{Int, Text};
@@ -372,20 +372,6 @@ const WRITES: [Write; 8] = [
     CANCELS,
     ORDERS,
 ];
-
-/// Rows of a table by many ids, which come as one JSON array.
-macro_rules! by_ids {
-    ($select:literal) => {
-        Sql {
-            sqlite: concat!($select, " WHERE id IN (SELECT value FROM json_each($1))"),
-            // As an array it is looked up in the index, whatever the statistics say.
-            postgres: concat!(
-                $select,
-                " WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))"
-            ),
-        }
-    };
-}
 
 const HELD: Sql = by_ids!("SELECT id, version, group_id, tracked FROM alerts");
 const GROUPS: Sql = by_ids!("SELECT id, version, state FROM alert_groups");

@@ -184,8 +184,9 @@ impl Commit {
             let order = outbox::NewOrder {
                 by: order.incident.as_str(),
                 position: order.position,
-                // Those of its declaration.
-                is_first: order.position < 2 * PLACES_PER_EVENT,
+                // Those of its declaration. Before a page nothing stands: it has no queue.
+                is_first: order.position < 2 * PLACES_PER_EVENT
+                    || order.effect.lane().is_of_pages(),
                 effect: &order.effect,
                 channel: None,
                 ordered_at: order.ordered_at,

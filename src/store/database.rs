@@ -145,6 +145,21 @@ pub(super) struct Sql {
     pub postgres: &'static str,
 }
 
+/// Rows of a table by many ids, which come as one JSON array.
+macro_rules! by_ids {
+    ($select:literal) => {
+        $crate::store::database::Sql {
+            sqlite: concat!($select, " WHERE id IN (SELECT value FROM json_each($1))"),
+            // As an array it is looked up in the index, whatever the statistics say.
+            postgres: concat!(
+                $select,
+                " WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS json))))"
+            ),
+        }
+    };
+}
+pub(super) use by_ids;
+
 impl From<&'static str> for Sql {
     fn from(sql: &'static str) -> Self {
         Sql {

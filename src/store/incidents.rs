@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::chain::{self, Link};
 use super::commit::{delivery_key, open_follow_ups, word};
-use super::database::Arg;
+use super::database::{Arg, Sql, by_ids};
 use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
 use crate::domain::id_pattern::may_name;
@@ -100,6 +100,7 @@ const OPEN_READ: i64 = 50;
 const EVENTS_PER_PAGE: i64 = 2_000;
 
 const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $1";
+const STATES: Sql = by_ids!("SELECT state, head, day, number FROM incidents");
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const OPEN_OF_SERVICE: &str = "SELECT state, head, day, number FROM incidents \
@@ -135,6 +136,17 @@ impl Store {
             .with_context(|| format!("reading {id}"))?
             .map(HeldRow::held)
             .transpose()
+    }
+
+    /// The states of many incidents in one go; what is not there is left out.
+    pub async fn held_of(&self, ids: &[&IncidentId]) -> anyhow::Result<Vec<Held>> {
+        let ids = serde_json::to_string(ids).context("naming incidents")?;
+        let rows: Vec<HeldRow> = self
+            .database
+            .rows(STATES, &[ids.as_str().into()])
+            .await
+            .context("reading incidents")?;
+        rows.into_iter().map(HeldRow::held).collect()
     }
 
     /// An incident's state.

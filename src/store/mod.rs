@@ -11,6 +11,7 @@ pub mod duties;
 pub mod examine;
 pub mod handover;
 pub mod incidents;
+pub mod keys;
 pub mod outbox;
 pub mod overrides;
 pub mod write;

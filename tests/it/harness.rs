@@ -12,6 +12,7 @@ use firebell::domain::catalog::Catalog;
 use firebell::domain::effect::Lane;
 use firebell::domain::incident::{Incident, fold};
 use firebell::domain::terms::IncidentId;
+use firebell::notify::Notifier;
 use firebell::simulator::{ChannelView, Options, Person, RequestUrls, Workspace, signature};
 use firebell::store::Store;
 use http_body_util::{BodyExt, Full};
@@ -374,6 +375,8 @@ pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> P
         sns: Default::default(),
         alert_secrets: Default::default(),
         schedule_secrets: secrets(&catalog),
+        notifier: Notifier::new(&catalog, None, |_| None).0,
+        public_url: None,
         catalog,
         beside: None,
         database_url: url.into(),

@@ -10,6 +10,7 @@ use firebell::domain::catalog::Catalog;
 use firebell::domain::command::Declaration;
 use firebell::domain::terms::Actor;
 use firebell::engine::{Envelope, Wish};
+use firebell::notify::Notifier;
 use firebell::simulator::{Fault, Options, RequestUrls, Workspace};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -355,6 +356,8 @@ fn parts(database_url: &str, slack: &Workspace, clock: &Clock) -> Parts {
         sns: Default::default(),
         alert_secrets: Default::default(),
         schedule_secrets: Default::default(),
+        notifier: Notifier::new(&Catalog::default(), None, |_| None).0,
+        public_url: None,
         catalog: Catalog::default(),
         beside: None,
         database_url: database_url.into(),

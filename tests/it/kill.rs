@@ -46,6 +46,9 @@ impl Process {
             folder.path().join("firebell.toml"),
             "[slack]\nbridge = \"https://zoom.us/j/1\"\n\
              [[severities]]\nid = \"p1\"\nname = \"P1\"\ninvite = [\"person:bo\"]\n\
+             escalation_policy = \"on-call\"\n\
+             [[escalation_policies]]\nid = \"on-call\"\n\
+             steps = [{ after = \"0m\", notify = [\"person:bo\"] }, { after = \"1h\", notify = [\"person:bo\"] }]\n\
              [[people]]\nid = \"bo\"\nname = \"Bo\"\nemail = \"bo@example.com\"\n\
              [[alert_sources]]\nid = \"scripts\"\nkind = \"generic\"\nsecret_env = \"ALERTS\"\n\
              [[routes]]\nmatch = { source = \"scripts\" }\nthen = \"declare\"\n",
@@ -132,7 +135,10 @@ impl Process {
             let waiting = store.waiting(jiff::Timestamp::now()).await.unwrap();
             let chat = store.next_due(Lane::Chat).await.unwrap();
             let alerts = store.next_due(Lane::Alerts).await.unwrap();
-            if waiting.due == 0 && chat.is_none() && alerts.is_none() {
+            let pages = store.next_due(Lane::PagesBySlack).await.unwrap();
+            // After fifty declarations whoever is paged fifty times reads one page a second.
+            let rests = pages.is_none_or(|at| at > jiff::Timestamp::now());
+            if waiting.due == 0 && chat.is_none() && alerts.is_none() && rests {
                 assert_eq!(waiting.buried, 0, "{case}");
                 store.close().await;
                 return;
@@ -159,7 +165,12 @@ impl Process {
         let room = &rooms[0];
         let cards: Vec<_> = room.posts().filter(|post| post.from_bot).collect();
         let texts: Vec<_> = cards.iter().map(|card| card.plain_text()).collect();
-        assert_eq!(cards.len(), 1, "{case}: one card, not {texts:#?}");
+        let notes = texts.iter().filter(|text| text.starts_with(":pager:"));
+        assert_eq!(notes.count(), 1, "{case}: who is paged, in {texts:#?}");
+        assert_eq!(cards.len(), 2, "{case}: one card beside it, not {texts:#?}");
+        let pages = self.slack.user("bo").dms();
+        let pages: Vec<_> = pages.iter().map(MessageView::plain_text).collect();
+        assert_eq!(pages.len(), 1, "{case}: one page, not {pages:#?}");
         assert_eq!(room.pinned().count(), 1, "{case}: it is pinned");
         let noted = |subtype: &str| {
             let lines = room.messages.iter();
@@ -386,6 +397,7 @@ async fn kill_9_between_what_slack_did_and_what_was_written_down_leaves_one_of_e
         [
             "conversations.create",
             "chat.postMessage",
+            "conversations.open",
             "conversations.setTopic",
             "conversations.setPurpose",
             "conversations.invite",

@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod browser;
+mod calendars;
 mod cli;
 mod clients;
 mod declare;
@@ -26,6 +27,7 @@ mod page;
 mod paging;
 mod peers;
 mod reliability;
+mod rotas;
 mod scenario;
 mod scratch;
 mod senders;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use firebell::clock::Clock;
+use firebell::domain::effect::Lane;
 use firebell::domain::incident::Room;
 use firebell::domain::terms::Status;
 use firebell::simulator::{ChannelView, Fault, MessageView};
@@ -1170,11 +1171,33 @@ async fn two_bots_on_one_postgresql_do_everything_once() {
         .await;
 }
 
+/// Bo is called at once, Cy a minute later.
+const PAGED: &str = r##"
+    [[severities]]
+    id = "p1"
+    name = "P1 - Critical"
+    escalation_policy = "on-call"
+    [[people]]
+    id = "bo"
+    name = "bo"
+    slack = "@bo"
+    [[people]]
+    id = "cy"
+    name = "cy"
+    slack = "@cy"
+    [[escalation_policies]]
+    id = "on-call"
+    steps = [
+      { after = "0m", notify = ["person:bo"] },
+      { after = "5m", notify = ["person:cy"] },
+    ]
+    "##;
+
 async fn two_bots(url: &str) {
     let clock = Clock::by_hand(START.parse().unwrap());
     let slack = workspace(&clock).await;
     slack.add_channel("incidents", false, &["ana", "bo", "cy"]);
-    let catalog = firebell::domain::catalog::Catalog::default;
+    let catalog = || firebell::config::parse(PAGED, "firebell.toml").unwrap().0;
     let one = build(url, catalog(), &slack, &clock).await;
     let two = build(url, catalog(), &slack, &clock).await;
     let ana = slack.user("ana");
@@ -1196,16 +1219,23 @@ async fn two_bots(url: &str) {
         first.unwrap();
         second.unwrap();
         slack.settle().await;
+        // Both steps were reached, and all was said of them.
+        let cys = slack.user("cy").dms().len();
         if store.waiting(clock.now()).await.unwrap().due == 0
-            && store
-                .next_due(firebell::domain::effect::Lane::Chat)
-                .await
-                .unwrap()
-                .is_none()
+            && store.next_due(Lane::Chat).await.unwrap().is_none()
+            && store.next_due(Lane::PagesBySlack).await.unwrap().is_none()
+            && cys == 10
         {
             break;
         }
         clock.advance(SignedDuration::from_millis(250));
+    }
+    for who in ["bo", "cy"] {
+        assert_eq!(
+            slack.user(who).dms().len(),
+            10,
+            "{who} is paged once for each"
+        );
     }
     let rooms: Vec<_> = slack
         .channels()
@@ -1215,7 +1245,12 @@ async fn two_bots(url: &str) {
     assert_eq!(rooms.len(), 10);
     for room in &rooms {
         assert_eq!(room.pinned().count(), 1, "#{}", room.name);
-        assert_eq!(from_bot(room).len(), 1, "#{}: the card", room.name);
+        assert_eq!(
+            from_bot(room).len(),
+            3,
+            "#{}: the card, and each step",
+            room.name
+        );
         assert_eq!(noted(room, "channel_topic"), 1, "#{}", room.name);
         assert!(room.members.contains(&"ana".to_owned()), "#{}", room.name);
     }

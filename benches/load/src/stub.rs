@@ -1,5 +1,5 @@
 //! A Slack Web API that answers every method with a plausible ok, after a delay, and takes webhooks. `/_stats` tells the
-//! calls, and what was delivered when.
+//! calls, and what was delivered when; `/_pages` when each page came that was posted to `/pages`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ struct Stub {
     made: Cell<u64>,
     calls: RefCell<BTreeMap<String, u64>>,
     deliveries: RefCell<Deliveries>,
+    /// When each page came, in microseconds since 1970: twice is one too many.
+    pages: RefCell<BTreeMap<String, Vec<u64>>>,
 }
 
 pub async fn serve(listen: &str, delay: Duration) -> Result<()> {
@@ -37,6 +39,7 @@ pub async fn serve(listen: &str, delay: Duration) -> Result<()> {
         made: Cell::new(0),
         calls: RefCell::default(),
         deliveries: RefCell::default(),
+        pages: RefCell::default(),
     });
     LocalSet::new().run_until(stub.accept(listener)).await
 }
@@ -68,6 +71,16 @@ impl Stub {
         if request.path() == "/_stats" {
             return json!({"calls": *self.calls.borrow(), "delivered": self.deliveries.borrow_mut().report()})
                 .to_string();
+        }
+        if request.path() == "/_pages" {
+            return json!(*self.pages.borrow()).to_string();
+        }
+        if request.path() == "/pages" {
+            let page: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let incident = page["incident"].as_str().unwrap_or_default();
+            let key = format!("{incident}/{}", page["page"]);
+            self.pages.borrow_mut().entry(key).or_default().push(unix_us());
+            return "ok".to_owned();
         }
         let method = request.path().strip_prefix("/api/");
         *self

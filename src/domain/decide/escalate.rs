@@ -165,6 +165,7 @@ pub(super) fn page(
             text: text.map(str::to_owned),
         },
         pages,
+        unanswered: vec![],
         vacant,
         late: SignedDuration::ZERO,
     }))])
@@ -182,7 +183,7 @@ pub(super) fn acknowledge(
         by: incident.acknowledged_by.clone().unwrap_or(by.clone()),
     };
     if let Some(answer) = answer
-        && incident.page(answer.page).is_none()
+        && !incident.can_be_answered(answer.page)
     {
         return Err(match &incident.acknowledged_by {
             Some(_) => already(),
@@ -362,6 +363,11 @@ impl Draft<'_> {
                 );
             }
             let is_empty = pages.is_empty();
+            // However often a policy is gone through, only the pages of one round are kept in mind.
+            let unanswered = match round == escalation.round {
+                true => vec![],
+                false => self.called_by_steps(),
+            };
             self.push(Event::Paged(Box::new(Paged {
                 why: PageReason::Step {
                     policy: escalation.policy.id.clone(),
@@ -371,6 +377,7 @@ impl Draft<'_> {
                     hurried,
                 },
                 pages,
+                unanswered,
                 vacant,
                 late,
             })));
@@ -408,10 +415,15 @@ impl Draft<'_> {
         }
     }
 
+    /// The open pages of the escalation.
+    fn called_by_steps(&self) -> Vec<u32> {
+        let pages = self.incident.pages.iter();
+        let called = pages.filter(|page| page.is_of_escalation());
+        called.map(|page| page.number).collect()
+    }
+
     fn exhaust(&mut self) {
-        let called = self.incident.pages.iter();
-        let called = called.filter(|page| page.is_of_escalation());
-        let pages = called.map(|page| page.number).collect();
+        let pages = self.called_by_steps();
         let rounds = self.incident.escalation.as_ref().map_or(0, |it| it.round) + 1;
         self.push(Event::EscalationExhausted { rounds, pages });
     }

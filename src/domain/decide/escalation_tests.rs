@@ -8,6 +8,7 @@ use crate::domain::catalog::{ContactRule, Person, SlackName};
 use crate::domain::command::Callee;
 use crate::domain::escalation::{Channel, Step};
 use crate::domain::given::{self, *};
+use crate::domain::incident::Due;
 use crate::domain::oncall::{Rotation, Schedule};
 use crate::domain::page::{Answer, Delivery, DeliveryState, Hurry, PageReason};
 use crate::domain::terms::PersonId;
@@ -186,7 +187,7 @@ fn nobody_answers_and_each_step_comes_at_its_time_round_after_round_until_it_is_
     10m Nobody acknowledged in time: it was due at 03:10 UTC
     15m Step 2 of 3 of leadership: paged @mona (page 2: Slack)
     30m Step 3 of 3 of leadership: paged @cleo (page 3: Slack, phone), #leads (page 4: Slack)
-    45m Step 1 of 3 of leadership, round 2: paged @alice (page 5: Slack, SMS)
+    45m Step 1 of 3 of leadership, round 2: paged @alice (page 5: Slack, SMS) | Nobody answered pages 1, 2, 3, 4
     60m Step 2 of 3 of leadership, round 2: paged @mona (page 6: Slack)
     75m Step 3 of 3 of leadership, round 2: paged @cleo (page 7: Slack, phone), #leads (page 8: Slack)
     90m The escalation is at its end after 2 rounds, and nobody has answered
@@ -254,6 +255,24 @@ fn a_clock_that_is_set_back_neither_loses_a_step_nor_repeats_one() {
     let paged = given.incident().page(2).expect("a page");
     assert_eq!(paged.contacts[0].state, DeliveryState::Ordered, "at once");
     given.when(Command::Fire(Timer::Due { at })).nothing();
+}
+
+#[test]
+fn what_is_due_at_the_same_moment_is_not_forgotten_when_the_clock_is_set_back() {
+    // A step, the acknowledgement and an update: all at minute 15.
+    let given = declared_p1();
+    let (at, _) = given.incident().next_due().expect("a step");
+    let given = given.at(-90).done(Command::Fire(Timer::Due { at }));
+    assert!(last_lines(&given, 1).contains("Step 2 of 3"));
+    assert_eq!(
+        given.incident().next_due(),
+        Some((at, Due::Acknowledgement))
+    );
+    let orders = given.orders();
+    assert!(
+        orders.contains(r#"ring timer={"at":"2025-09-14T03:15:00Z","timer":"update_due"} [clock]"#),
+        "{orders}"
+    );
 }
 
 #[test]
@@ -372,7 +391,10 @@ fn escalate_goes_on_at_once_and_the_steps_after_it_count_from_there() {
     assert!(said.contains("18m Step 3 of 3"), "{said}");
     // Behind the last step it begins anew.
     let given = given.at(19).by(bob()).done(Command::Escalate);
-    insta::assert_snapshot!(last_lines(&given, 1), @"Step 1 of 3 of leadership, round 2, at once at the wish of @bob: paged @alice (page 5: Slack, SMS)");
+    insta::assert_snapshot!(last_lines(&given, 1), @"
+    Step 1 of 3 of leadership, round 2, at once at the wish of @bob: paged @alice (page 5: Slack, SMS)
+    Nobody answered pages 1, 2, 3, 4
+    ");
 }
 
 #[test]
@@ -484,7 +506,30 @@ fn an_answer_belongs_to_its_page_and_is_worth_nothing_once_that_is_over() {
     Incident Commander: @alice
     ");
     insta::assert_snapshot!(answered.when(answer.clone()).refused(), @"INC-2025-0914-001 is already acknowledged by @alice. To take over: `/incident lead me`.");
-    let (over, _) = until(given, 24 * 60);
+    // A round later it is still an answer, as long as people are called …
+    let (later, said) = until(given, 50);
+    assert!(
+        said.contains("45m Step 1 of 3 of leadership, round 2"),
+        "{said}"
+    );
+    assert!(later.incident().page(1).is_none(), "its round is over");
+    let answered = later.clone().by(alice()).done(answer.clone());
+    assert_eq!(answered.incident().acknowledged_by, Some(alice()));
+    assert!(answered.incident().pages.is_empty());
+    // … but not when somebody has had it since, and people are called anew: it may have been said long ago.
+    let mut catalog = with_policy(EscalationPolicy {
+        ack_timeout: Some(minutes(30)),
+        ..policy()
+    });
+    catalog.severities[0].update_every = None;
+    let anew = declared_with(catalog)
+        .at(1)
+        .by(alice())
+        .done(Command::Acknowledge);
+    let (anew, said) = until(anew, 31);
+    assert!(said.contains("31m Step 1 of 3"), "{said}");
+    anew.by(alice()).when(answer.clone()).refused();
+    let (over, _) = until(later, 24 * 60);
     insta::assert_snapshot!(over.by(alice()).when(answer).refused(), @"That page is over, and nobody has INC-2025-0914-001 yet. To take it on: `/incident ack INC-2025-0914-001`.");
 }
 
