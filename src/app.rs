@@ -31,7 +31,7 @@ use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, Sns, router};
 use crate::intake::Intake;
-use crate::notify::{Notifier, letter, page};
+use crate::notify::{Notifier, ack_page, letter, page};
 use crate::reception::Reception;
 use crate::slack::client::{Call, Failure, Slack};
 use crate::slack::message::Composer;
@@ -551,6 +551,7 @@ pub fn prove_templates(words: &Environment<'static>, catalog: &Arc<Catalog>) -> 
     for (incident, record) in samples(catalog) {
         export::prove(words, catalog, &incident, &record).context(broken)?;
         letter::prove(words, catalog, &incident, &record).context(broken)?;
+        ack_page::prove(words, catalog, &incident).context(broken)?;
     }
     page::prove(words, catalog).context(broken)?;
     Ok(())

@@ -45,6 +45,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/export/postmortem.md.j2"),
     ),
     (
+        "pages/acknowledge.html.j2",
+        include_str!("../templates/pages/acknowledge.html.j2"),
+    ),
+    (
         "slack/announcement.mrkdwn.j2",
         include_str!("../templates/slack/announcement.mrkdwn.j2"),
     ),

@@ -3,6 +3,7 @@
 mod alerts;
 mod gate;
 pub mod health;
+mod notify;
 pub mod pages;
 pub mod schedules;
 pub mod slack;
@@ -94,6 +95,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
     Router::new()
         .merge(slack)
         .merge(alerts_routes())
+        .merge(notify::routes())
         .route("/incidents/{id}/{file}", get(pages::postmortem))
         .route("/schedules/{file}", get(schedules::ics))
         .route("/healthz", get(health::alive))

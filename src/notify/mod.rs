@@ -9,8 +9,10 @@
 //! | `sms`, `voice` | a text message, a telephone call |
 //! | `webhook` | a POST that is signed |
 //! | `answer` | what comes back: replies, key presses, reports of delivery, links in e-mails |
+//! | `ack_page` | the page behind a link in an e-mail |
 //! | `wire` | an HTTP request within its time |
 
+pub mod ack_page;
 pub mod answer;
 mod email;
 pub mod letter;

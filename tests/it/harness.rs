@@ -91,6 +91,31 @@ impl TestBot {
         }
     }
 
+    /// The same, where people are reached by other ways than Slack too: with these variables, and under this address.
+    pub async fn reachable(toml: &str, vars: &[(&str, &str)], public_url: &str) -> Self {
+        let mut bot = Self::configured(toml).await;
+        let var = |name: &str| {
+            let found = vars.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let (notifier, missing) = Notifier::new(&bot.catalog, Some(public_url), var);
+        assert_eq!(missing, [""; 0]);
+        let parts = Parts {
+            notifier,
+            public_url: Some(public_url.to_owned()),
+            ..parts(
+                &bot.database_url,
+                bot.catalog.clone(),
+                &bot.slack,
+                &bot.clock,
+            )
+        };
+        bot.app = App::build(parts).await.unwrap();
+        bot.url = connect(&bot.app, &bot.slack).await;
+        bot.store = bot.app.desk().store.clone();
+        bot
+    }
+
     /// The bot that is started next has this configuration.
     pub fn reconfigured(&mut self, toml: &str) {
         (self.catalog, _) = firebell::config::parse(toml, "firebell.toml")

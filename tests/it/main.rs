@@ -2,6 +2,7 @@
 //! what the store and the engine promise on either database, and the plan of the house.
 
 mod alerts;
+mod answers;
 mod audit;
 mod browser;
 mod calendars;

@@ -465,23 +465,23 @@ async fn what_twilios_validator_signs_is_believed_and_nothing_else() {
 }
 
 /// The mail server and its folder.
-struct Mail {
+pub struct Mail {
     peer: Peer,
     folder: TempDir,
 }
 
 impl Mail {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let peer = Peer::start("smtp_peer.py", &[folder.path().to_str().unwrap()]);
         Self { peer, folder }
     }
 
-    fn port(&self, which: &str) -> u64 {
+    pub fn port(&self, which: &str) -> u64 {
         self.peer.told[which].as_u64().unwrap()
     }
 
-    fn letters(&self) -> Vec<Value> {
+    pub fn letters(&self) -> Vec<Value> {
         let file = self.folder.path().join("letters.jsonl");
         let text = std::fs::read_to_string(file).unwrap_or_default();
         text.lines()

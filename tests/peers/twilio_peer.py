@@ -229,7 +229,7 @@ class Twilio(BaseHTTPRequestHandler):
             form = dict(said["form"])
             signature = said.get("signature") or validator.compute_signature(said["url"], form)
             request = urllib.request.Request(
-                said["url"],
+                said["at"],  # where the address leads to, behind whatever stands in front of the bot
                 data=urllib.parse.urlencode(form).encode(),
                 headers={"X-Twilio-Signature": signature, "I-Twilio-Idempotency-Token": sid_of(form)},
             )
