@@ -91,6 +91,23 @@
 //!    whose buttons make an incident of it.
 //! 7. What begins after the incident is over is refused there, and begins the next round.
 //!
+//! # The walk of a page
+//!
+//! 1. `domain::decide`: the declaration copies its policy in (`Catalog::policy_for`), and `decide::escalate` adds what is due
+//!    at once: `Paged`, with who is called (`Catalog::reach`: overrides, rotations, fallbacks) and by which ways
+//!    (`domain::page::contacts`: those of the step, each when the person's own rules say so).
+//! 2. `domain::effect`: a `Notify` for each way that is taken now, each in the lane of its way, and the one clock of the
+//!    incident, set to the earliest of all that it waits for (`Incident::next_due`).
+//! 3. `store::handover` hands the `Notify` to the dispatcher in the same commit; `dispatcher::pages` → `slack::client`
+//!    (a direct message, looked for before it is repeated), or `notify` (e-mail, SMS, telephone, webhook).
+//! 4. What came of it goes back through the engine as `Record(Delivery)`: accepted, delayed, failed. A way that fails brings
+//!    the person's next way forward; if all do, the next step goes at once.
+//! 5. The clock rings: `Fire(Due)` → `decide::escalate::ring`: the next step, the next way, a page or an acknowledgement
+//!    that expired, an update, a post-mortem: whatever is due, in its order.
+//! 6. The answer: a click or a line (`Acknowledge`); a reply, a key or a link (`http::notify` proves it → `Answer`). The
+//!    clock is set anew, every page ends, and its message in Slack says so (`EndPage`).
+//! 7. Every page ends answered, resolved or expired loudly.
+//!
 //! # Where a change lands
 //!
 //! | I want | I touch |
@@ -101,6 +118,7 @@
 //! | a new button | one line in `slack::message`: a button carries the words that one would type |
 //! | a new form | `slack::modal`: what is asked, and the command that it becomes; a row of the table may open it |
 //! | a new order to the world | `Effect`, its arm in `dispatcher` |
+//! | another way to page people | one file in `notify`, a `Channel`, its `Lane` |
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
 //! | another way to be paged | one file in `notify`, a `Channel`; the compiler shows where it is chosen |
 //! | another sender of alerts | one file in `alerts`; a line in `fuzz/targets.rs` |

@@ -53,6 +53,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/announcement.mrkdwn.j2"),
     ),
     (
+        "slack/belated.mrkdwn.j2",
+        include_str!("../templates/slack/belated.mrkdwn.j2"),
+    ),
+    (
         "slack/card.mrkdwn.j2",
         include_str!("../templates/slack/card.mrkdwn.j2"),
     ),

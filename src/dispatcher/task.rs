@@ -399,7 +399,8 @@ impl Task<'_> {
         let recorded = self.addressed(recorded).await?;
         let anchor = self.anchor(&recorded).await?;
         let composer = &self.dispatcher.composer;
-        let message = made(composer.notice(self.incident, &recorded, anchor.as_deref()))?;
+        let now = self.call.now;
+        let message = made(composer.notice(self.incident, &recorded, anchor.as_deref(), now))?;
         match to {
             Audience::Room => {
                 // In a thread, what everybody should know shows in the channel too.

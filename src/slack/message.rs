@@ -47,6 +47,8 @@ pub struct Composer {
     pub(super) catalog: Arc<Catalog>,
 }
 
+/// What is said later than this after it happened says when that was; Slack's pace alone makes it no later.
+const BELATED: SignedDuration = SignedDuration::from_mins(2);
 /// How late a page is shown when templates are proved: late enough to be told.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -79,12 +81,13 @@ impl Composer {
     }
 
     /// What an event says to the people who follow the incident. `anchor` proves the record so far, where that is
-    /// worth saying.
+    /// worth saying. What is said long after it happened, since Slack could not be reached, says when that was.
     pub fn notice(
         &self,
         incident: &Incident,
         recorded: &Recorded,
         anchor: Option<&str>,
+        now: Timestamp,
     ) -> anyhow::Result<Outgoing> {
         let template = match &recorded.event {
             Event::UpdatePosted { .. } => "slack/update.mrkdwn.j2",
@@ -105,6 +108,14 @@ impl Composer {
                 "type": "actions",
                 "elements": [button("Post update", "update", &incident.id, "update", Style::Primary)],
             }));
+        }
+        if now.duration_since(recorded.recorded_at) > BELATED {
+            let context = context! { at => moment(recorded.recorded_at) };
+            let text = self.render("slack/belated.mrkdwn.j2", context)?;
+            let element = json!({ "type": "mrkdwn", "text": text.trim() });
+            message
+                .blocks
+                .push(json!({ "type": "context", "elements": [element] }));
         }
         Ok(message)
     }
@@ -306,7 +317,7 @@ impl Composer {
                     }
                 }
                 for anchor in [None, Some("INC-1970-0101-001:1:0")] {
-                    self.notice(&incident, recorded, anchor)?;
+                    self.notice(&incident, recorded, anchor, now + LATE)?;
                 }
             }
         }

@@ -5,8 +5,10 @@ use axum::http::Request;
 use bytes::Bytes;
 use firebell::domain::escalation::Channel;
 use firebell::domain::page::DeliveryState;
+use firebell::simulator::Fault;
 use http_body_util::Full;
 use insta::assert_snapshot;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::harness::{TestBot, exchange, minutes};
@@ -28,6 +30,15 @@ struct House {
 
 impl House {
     async fn paged_by(via: &str) -> Self {
+        let house = Self::open(via, "").await;
+        let line = "/incident declare p1 checkout is down";
+        house.bot.types("ana", "general", line).await;
+        house.bot.settle().await;
+        house
+    }
+
+    /// Nothing has happened yet. `more`: what else is known of Bo.
+    async fn open(via: &str, more: &str) -> Self {
         let (twilio, mail) = (Twilio::start(), Mail::start());
         let toml = format!(
             r##"
@@ -41,6 +52,7 @@ impl House {
             slack = "@bo"
             email = "bo@example.com"
             phone = "{BO}"
+            {more}
             [[people]]
             id = "cy"
             name = "cy"
@@ -66,9 +78,6 @@ impl House {
         let smtp = format!("smtp://127.0.0.1:{}", mail.port("plain"));
         let vars = [("SID", ACCOUNT), ("TOKEN", TOKEN), ("SMTP", &smtp)];
         let bot = TestBot::reachable(&toml, &vars, PUBLIC).await;
-        bot.types("ana", "general", "/incident declare p1 checkout is down")
-            .await;
-        bot.settle().await;
         Self { bot, twilio, mail }
     }
 
@@ -447,5 +456,38 @@ async fn a_link_tells_who_was_faster_and_one_that_was_changed_is_not_valid() {
     ");
     let (_, pressed) = asks("POST", &link).await;
     assert_eq!(pressed, html);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn while_slack_is_away_the_next_way_is_taken_at_once_and_the_room_is_filled_when_it_is_back()
+{
+    let contact = r#"contact = [{ via = "slack", after = "0m" }, { via = "sms", after = "5m" }]"#;
+    let house = House::open(r#""slack", "sms""#, contact).await;
+    let bot = &house.bot;
+    bot.slack.fault("*", Fault::Status(503), usize::MAX);
+    let line = "/incident declare p1 checkout is down";
+    assert_eq!(bot.user("ana").types("general", line).await.status, 200);
+    bot.goes_on_for(
+        SignedDuration::from_secs(2),
+        SignedDuration::from_millis(500),
+    )
+    .await;
+    // Not after five minutes: Slack did not take the page, so the next way is taken at once.
+    assert_eq!(house.twilio.kept("Messages").await.len(), 1);
+    assert_eq!(house.delivery(Channel::Slack).await, DeliveryState::Delayed);
+    bot.goes_on_for(minutes(3), SignedDuration::from_secs(15))
+        .await;
+    assert_eq!(house.delivery(Channel::Slack).await, DeliveryState::Failed);
+    assert_eq!(house.twilio.kept("Messages").await.len(), 1, "and once");
+    house.texts(BO, "1", "SM1").await;
+    assert_eq!(house.acknowledged_by().await.as_deref(), Some("bo"));
+    bot.goes_on_for(minutes(30), minutes(1)).await;
+
+    bot.slack.clear_faults();
+    bot.comes_through().await;
+    // The room is there, and says when everything was; the page that came too late is not sent any more.
+    assert_eq!(bot.user("bo").dms().len(), 0);
+    assert_snapshot!(bot.reads(ROOM), @"");
     house.finish().await;
 }
