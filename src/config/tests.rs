@@ -87,15 +87,15 @@ fn the_example_has_no_error_and_warns_of_those_who_are_only_named() {
        = help: give it to somebody under [[people]]: roles = ["engineering-manager"]
 
     warning: there is no person `bob`
-      --> firebell.toml:88:35
+      --> firebell.toml:89:35
        |
-    88 |   participants = ["person:alice", "person:bob"]
+    89 |   participants = ["person:alice", "person:bob"]
        |                                   ^^^^^^^^^^^^ add it under [[people]]
 
     warning: nobody has the role `cto`
-       --> firebell.toml:102:30
+       --> firebell.toml:103:30
         |
-    102 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
+    103 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
         |                              ^^^^^^^^^^ give it to somebody under [[people]]: roles = ["cto"]
 
     3 warnings
