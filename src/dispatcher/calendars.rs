@@ -200,10 +200,11 @@ impl Dispatcher {
             let read = read(&body, &of, &catalog, from, to);
             (body, read)
         });
-        let (body, read) = reading.await?;
-        let read = match read {
-            Ok(read) => read,
-            Err(why) => return Ok(Err(why)),
+        let (body, read) = match reading.await {
+            Ok((body, Ok(read))) => (body, read),
+            Ok((_, Err(why))) => return Ok(Err(why)),
+            // Whatever the parser stumbled over, it is no reason to stop.
+            Err(_) => return Ok(Err("it broke off the reading; the log says more".to_owned())),
         };
         let id = &schedule.id;
         for name in &read.strangers {

@@ -196,9 +196,12 @@ fn what_is_no_calendar_says_nothing() {
     }
 }
 
-/// Whoever keeps the rota: what is answered next, and how often it was asked for.
+/// What is answered: the status, the body, and where it leads; and how often it was asked for.
+type Answers = (u16, String, Option<String>, usize);
+
+/// Whoever keeps the rota.
 #[derive(Clone, Default)]
-struct Rota(Arc<Mutex<(u16, String, Option<String>, usize)>>);
+struct Rota(Arc<Mutex<Answers>>);
 
 impl Rota {
     fn answers(&self, status: u16, body: &str) {

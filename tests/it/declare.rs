@@ -490,6 +490,8 @@ async fn help_lists_every_subcommand() {
         `/incident timeline` what happened so far
         `/incident export [markdown|json|html|csv]` put the whole record as a file into the war room
         `/incident alert &lt;ack|declare|attach|snooze|resume&gt; &lt;alerts&gt; [incident|1h]` what is to become of a card of alerts; its buttons type this
+        `/incident oncall [schedule]` who is on call now, who is next, and where nobody will be
+        `/incident override &lt;schedule&gt; &lt;from&gt; &lt;to&gt; [@user] | list | undo &lt;number&gt;` let somebody take a schedule over for a while, as in `primary tomorrow 9:00 17:00 @bob`
         `/incident contacts` whom to call
         `/incident resolve [root cause…]` say that the effect on users is over
         `/incident reopen [reason…]` say that it was not over
