@@ -58,6 +58,8 @@ const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
 const LOOK_AT_OVERRIDES: Duration = Duration::from_millis(500);
 /// How often is looked whether somebody else has come on call: a reckoning, no question to anybody.
 const LOOK_AT_GROUPS: Duration = Duration::from_secs(2);
+/// How often is looked whether it is time to fetch a calendar.
+const LOOK_AT_CALENDARS: Duration = Duration::from_secs(5);
 /// How long a stop waits for requests and orders that are under way: longer than one call to Slack.
 const FAREWELL: Duration = Duration::from_secs(12);
 /// How long a connection may take to ask for something, and may be idle: a little longer than proxies keep one for later
@@ -137,6 +139,10 @@ impl App {
         let templates = Arc::new(words);
         let engine = Engine::start(store.clone(), catalog.clone(), parts.clock.clone());
         let intake = Intake::start(store.clone(), &catalog, parts.clock.clone());
+        let is_fed = |it: &&Schedule| it.ical_url_env.is_some();
+        let fed = catalog.schedules.iter().filter(is_fed);
+        let fed: Vec<&str> = fed.map(|it| it.id.as_str()).collect();
+        store.forget_calendars(&fed).await?;
         // What kept alerts back may not stand in the configuration any more.
         store.release_again(parts.clock.now()).await?;
         let slack = match &parts.slack {
@@ -166,7 +172,8 @@ impl App {
             composer: composer.clone(),
             templates: templates.clone(),
             owner: uuid::Uuid::now_v7().to_string(),
-        });
+            calendar_urls: parts.schedule_secrets.urls.clone(),
+        })?;
         let desk = Arc::new(Desk {
             catalog,
             store,
@@ -267,6 +274,7 @@ impl App {
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_overrides(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_groups(self.rooms.clone(), stop.clone()));
+        tokio::spawn(keep_calendars(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
         let serving = serve_http(listener, self.router(), stop.clone());
         let mut stopping = stop.clone();
@@ -386,6 +394,22 @@ async fn keep_groups(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.changed() => {}
             () = tokio::time::sleep(LOOK_AT_GROUPS) => {}
+        }
+    }
+}
+
+/// Fetches the calendars that feed schedules.
+async fn keep_calendars(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    if rooms.schedule_secrets.urls.is_empty() {
+        return;
+    }
+    while !*stop.borrow() {
+        if let Err(cause) = rooms.dispatcher.fetch_calendars().await {
+            warn!("Could not keep a calendar: {cause:#}");
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(LOOK_AT_CALENDARS) => {}
         }
     }
 }

@@ -342,9 +342,19 @@ impl Desk {
             .iter()
             .filter(|it| schedule.is_none_or(|id| it.id == id))
             .collect();
-        Ok(Answer::Done(
-            self.composer.on_call(&wanted, &overrides, now),
-        ))
+        let made = self.store.overrides_in_force(now).await?;
+        let made: Vec<Override> = made.into_iter().map(|kept| kept.over).collect();
+        let mut faults = Vec::new();
+        if wanted.iter().any(|it| it.ical_url_env.is_some()) {
+            for kept in self.store.calendars().await? {
+                let told = kept.faults(now).into_iter();
+                faults.extend(told.map(|why| (kept.schedule.clone(), why)));
+            }
+        }
+        let said = self
+            .composer
+            .on_call(&wanted, &overrides, &made, &faults, now);
+        Ok(Answer::Done(said))
     }
 
     /// What is wanted of the overrides of schedules.

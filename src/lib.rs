@@ -37,7 +37,7 @@
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
 //! | 2 | [`alerts`] | what alert senders send: one file for each | domain |
 //! | 2 | [`notify`] | pages and letters by other ways than Slack, and what is answered by them: one file for each way | domain, templates |
-//! | 2 | [`calendar`] | schedules as iCalendar files | domain |
+//! | 2 | [`calendar`] | schedules as iCalendar files, written and read | domain |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
 //! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
 //! | 1 | [`domain`] | the core: no clock, no randomness, no IO, no async | nothing of ours |
@@ -120,9 +120,9 @@
 //! | a new order to the world | `Effect`, its arm in `dispatcher` |
 //! | another way to page people | one file in `notify`, a `Channel`, its `Lane` |
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
-//! | another way to be paged | one file in `notify`, a `Channel`; the compiler shows where it is chosen |
 //! | another sender of alerts | one file in `alerts`; a line in `fuzz/targets.rs` |
 //! | another sort of change than a deploy | `intake::changes`; whom it concerns says `domain::change` |
+//! | another form of time in `override` | `domain::typed_time` |
 //! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |
 
 #![warn(missing_docs)]

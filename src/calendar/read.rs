@@ -25,6 +25,8 @@ use crate::domain::terms::PersonId;
 
 /// Recurrences of one event that are looked at: every hour for a year. Who means more has lost the count.
 const RECURRENCES: usize = 10_000;
+/// Recurrences of all events together that are looked at.
+const RECURRENCES_IN_ALL: usize = 200_000;
 /// Turns of one calendar that are kept.
 const TURNS: usize = 5_000;
 /// Troubles that are told.
@@ -70,6 +72,7 @@ pub fn read(
         to,
         troubles: BTreeSet::new(),
         strangers: BTreeSet::new(),
+        left: RECURRENCES_IN_ALL,
     };
     let mut events: BTreeMap<&str, Vec<&ICalendarComponent>> = BTreeMap::new();
     let is_event = |it: &&ICalendarComponent| it.component_type == ICalendarComponentType::VEvent;
@@ -111,6 +114,8 @@ struct Reading<'a> {
     to: Timestamp,
     troubles: BTreeSet<String>,
     strangers: BTreeSet<String>,
+    /// Recurrences that are still looked at.
+    left: usize,
 }
 
 /// A time as it stands in a calendar.
@@ -242,11 +247,16 @@ impl Reading<'_> {
                 rule.until = Some(partial(until));
             }
         }
-        match floating(start.local, rule) {
-            Ok(all) if all.len() < RECURRENCES => all,
+        let limit = RECURRENCES.min(self.left);
+        match floating(start.local, rule, limit) {
+            Ok(all) if all.len() < limit => {
+                self.left -= all.len();
+                all
+            }
             Ok(all) => {
+                self.left -= all.len();
                 let what = format!(
-                    "“{}” recurs too often: {RECURRENCES} times are looked at",
+                    "“{}” recurs too often: {limit} times are looked at",
                     title(event)
                 );
                 self.troubles.insert(what);
@@ -428,7 +438,7 @@ fn nominal(duration: &ICalendarDuration) -> Option<Length> {
 }
 
 /// The times at which a rule recurs, on a clock that is never moved.
-fn floating(start: DateTime, rule: ICalendarEntry) -> Result<Vec<DateTime>, String> {
+fn floating(start: DateTime, rule: ICalendarEntry, limit: usize) -> Result<Vec<DateTime>, String> {
     let begin = ICalendarEntry {
         name: ICalendarProperty::Dtstart,
         params: Vec::new(),
@@ -442,7 +452,7 @@ fn floating(start: DateTime, rule: ICalendarEntry) -> Result<Vec<DateTime>, Stri
     let alone = ICalendar {
         components: vec![event],
     };
-    let found = alone.expand_dates(Tz::Floating, RECURRENCES);
+    let found = alone.expand_dates(Tz::Floating, limit);
     if let Some(error) = found.errors.first() {
         return Err(format!("{:?}", error.error));
     }
@@ -614,7 +624,7 @@ fn onsets(calendar: &ICalendar, zone: &ICalendarComponent) -> Option<Vec<Onset>>
                         rule.until = Some(until);
                     }
                 }
-                floating(start, rule).ok()?
+                floating(start, rule, RECURRENCES).ok()?
             }
             None => vec![start],
         };

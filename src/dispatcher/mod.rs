@@ -4,11 +4,13 @@
 //! Here stand the lanes, the leases, and how an order is put away; what each order does stands in `task`.
 
 mod alerts;
+mod calendars;
 mod changes;
 mod groups;
 mod pages;
 mod task;
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use minijinja::Environment;
+use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -137,6 +140,8 @@ pub struct Dispatcher {
     /// What keeps incidents from being announced.
     announce_trouble: Mutex<Option<String>>,
     given_up: Mutex<GivenUp>,
+    /// The calendars that feed schedules.
+    calendars: calendars::Calendars,
     /// Who is in the user groups of schedules.
     groups: Mutex<groups::Groups>,
     /// When an order to Slack last went through, in milliseconds since 1970.
@@ -172,11 +177,13 @@ pub struct Tools {
     pub link_secret: Arc<[u8]>,
     /// What tells this process's leases from every other's.
     pub owner: String,
+    /// The addresses of the calendars that feed schedules, by the schedule's id.
+    pub calendar_urls: BTreeMap<String, SecretString>,
 }
 
 impl Dispatcher {
     /// A dispatcher with these tools.
-    pub fn new(tools: Tools) -> Self {
+    pub fn new(tools: Tools) -> anyhow::Result<Self> {
         let Tools {
             store,
             engine,
@@ -190,8 +197,10 @@ impl Dispatcher {
             public_url,
             link_secret,
             owner,
+            calendar_urls,
         } = tools;
-        Self {
+        Ok(Self {
+            calendars: calendars::Calendars::new(calendar_urls)?,
             store,
             engine,
             intake,
@@ -212,7 +221,7 @@ impl Dispatcher {
             groups: Mutex::default(),
             through_ms: AtomicI64::new(i64::MIN),
             seen_ms: AtomicI64::new(i64::MIN),
-        }
+        })
     }
 
     /// The lanes that it works on: without Slack, what is to be said there waits in the outbox.

@@ -245,7 +245,8 @@ impl Dispatcher {
             since: incident.milestones.started,
             ordered_at: claimed.ordered_at,
             now: self.clock.now(),
-            url: url.map(|url| format!("{url}/incidents/{}", incident.id)),
+            // The page behind the link tells how it stands, too, and needs no token of whoever runs this.
+            url: None,
             acknowledge_url: url.map(|url| format!("{url}{}", link.path(&self.link_secret))),
             takes_replies: url.is_some(),
             is_test: false,

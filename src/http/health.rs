@@ -91,6 +91,20 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
             ));
         }
     }
+    if !rooms.schedule_secrets.urls.is_empty() {
+        // Which names it holds, is nobody's business.
+        let now = rooms.clock.now();
+        let kept = store.calendars().await.unwrap_or_default();
+        let told = kept.iter().filter(|kept| !kept.faults(now).is_empty());
+        let told: Vec<&str> = told.map(|kept| kept.schedule.as_str()).collect();
+        body["calendars"] = json!(match told.is_empty() {
+            true => "ok".to_owned(),
+            false => format!(
+                "degraded: the calendar of {} is old, or not understood as a whole; `/incident oncall` says more",
+                told.join(", ")
+            ),
+        });
+    }
     if let Some(clock) = rooms.clock.trouble() {
         body["clock"] = json!(format!("degraded: {clock}"));
     }

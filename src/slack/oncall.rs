@@ -34,11 +34,14 @@ pub struct Told<'a> {
 }
 
 impl Composer {
-    /// Who is on call: in these schedules.
+    /// Who is on call: in these schedules. `made` are those of the overrides that people made; `faults` tell what is wrong
+    /// with what the plan of a schedule is made of.
     pub fn on_call(
         &self,
         schedules: &[&Schedule],
         overrides: &[Override],
+        made: &[Override],
+        faults: &[(String, String)],
         now: Timestamp,
     ) -> Outgoing {
         if schedules.is_empty() {
@@ -46,14 +49,23 @@ impl Composer {
                 "Nobody is on call: `[[schedules]]` in firebell.toml names no schedule yet.",
             );
         }
-        let told = schedules
-            .iter()
-            .map(|schedule| self.watch(schedule, overrides, now));
+        let told = schedules.iter().map(|schedule| {
+            let mut lines = vec![self.watch(schedule, overrides, made, now)];
+            let faults = faults.iter().filter(|(id, _)| *id == schedule.id);
+            lines.extend(faults.map(|(_, why)| format!("• :warning: {}", mrkdwn(why))));
+            lines.join("\n")
+        });
         answer(&told.collect::<Vec<_>>().join("\n"))
     }
 
     /// Who is on call in one schedule.
-    fn watch(&self, schedule: &Schedule, overrides: &[Override], now: Timestamp) -> String {
+    fn watch(
+        &self,
+        schedule: &Schedule,
+        overrides: &[Override],
+        made: &[Override],
+        now: Timestamp,
+    ) -> String {
         let horizon = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
         let stretches = self.catalog.coverage(schedule, now, horizon, overrides);
         let until = |stretch: &Stretch| match stretch.to >= horizon {
@@ -69,7 +81,7 @@ impl Composer {
                     ..
                 },
             ) => {
-                let by = match overrides.iter().any(|over| over.holds(schedule, now)) {
+                let by = match made.iter().any(|over| over.holds(schedule, now)) {
                     true => " (override)",
                     false => "",
                 };

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod bells;
+pub mod calendars;
 pub mod chain;
 pub mod changes;
 pub mod commit;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 
+use super::calendars::Turns;
 use super::{Store, moment, ms};
 use crate::domain::oncall::Override;
 use crate::domain::terms::{DeliveryId, PersonId, Who};
@@ -67,6 +68,8 @@ pub(super) struct Standing {
 struct Known {
     /// When they were read, and what they were.
     read: Option<(Timestamp, Arc<[Override]>)>,
+    /// The turns of calendars, which are large and seldom change.
+    turns: Turns,
     /// Counts our own changes: what was read before one is not known after it.
     generation: u64,
 }
@@ -83,8 +86,14 @@ impl Standing {
         (fresh.map(|(_, read)| read.clone()), known.generation)
     }
 
-    fn learn(&self, now: Timestamp, generation: u64, read: &Arc<[Override]>) {
+    fn turns(&self) -> Turns {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.turns.clone()
+    }
+
+    fn learn(&self, now: Timestamp, generation: u64, turns: Turns, read: &Arc<[Override]>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.turns = turns;
         if known.generation == generation {
             known.read = Some((now, read.clone()));
         }
@@ -133,7 +142,8 @@ fn read(row: Row) -> anyhow::Result<KeptOverride> {
 }
 
 impl Store {
-    /// The overrides in force or to come, in the order in which they were made.
+    /// The overrides in force or to come, in the order in which they were made; before them the turns of the calendars
+    /// that feed schedules, which cover the rotations in the same way and are covered by what people say.
     ///
     /// They are kept in memory for a second: `serve` reads them anew twice a second in the background
     /// ([`Store::refresh_overrides`]), so that a declaration waits for no read; whoever finds them older reads them
@@ -148,9 +158,13 @@ impl Store {
     /// The same, read anew.
     pub async fn refresh_overrides(&self, now: Timestamp) -> anyhow::Result<Arc<[Override]>> {
         let (_, generation) = self.standing.known(now);
+        let turns = self.turns(&self.standing.turns()).await?;
         let in_force = self.overrides_in_force(now).await?;
-        let read: Arc<[Override]> = in_force.into_iter().map(|kept| kept.over).collect();
-        self.standing.learn(now, generation, &read);
+        let fed = turns.values().flat_map(|(_, turns)| turns.iter());
+        let fed = fed.filter(|turn| turn.to > now).cloned();
+        let made = in_force.into_iter().map(|kept| kept.over);
+        let read: Arc<[Override]> = fed.chain(made).collect();
+        self.standing.learn(now, generation, turns, &read);
         Ok(read)
     }
 
@@ -168,7 +182,8 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// What overrides did, or will do, to the plans between two moments, in the order in which they were made.
+    /// What calendars and overrides did, or will do, to the plans between two moments: the turns of calendars first, then
+    /// overrides in the order in which they were made.
     pub async fn overrides_between(
         &self,
         from: Timestamp,
@@ -184,7 +199,11 @@ impl Store {
             .await
             .context("looking for overrides")?;
         let kept: Vec<KeptOverride> = rows.into_iter().map(read).collect::<anyhow::Result<_>>()?;
-        Ok(kept.iter().filter_map(KeptOverride::effective).collect())
+        let turns = self.turns(&self.standing.turns()).await?;
+        let fed = turns.values().flat_map(|(_, turns)| turns.iter().cloned());
+        let fed = fed.filter(|turn| turn.to > from && turn.from < to);
+        let made = kept.iter().filter_map(KeptOverride::effective);
+        Ok(fed.chain(made).collect())
     }
 
     /// The override of this number.

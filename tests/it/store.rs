@@ -14,6 +14,7 @@ use firebell::domain::terms::{
     Actor, ChannelId, DeliveryId, IncidentId, PersonId, SeverityId, SlackUserId, Who,
 };
 use firebell::store::Store;
+use firebell::store::calendars::FreshCalendar;
 use firebell::store::commit::{Commit, CommitError};
 use firebell::store::handover::Taker;
 use firebell::store::incidents::{Held, Which};
@@ -910,7 +911,7 @@ async fn opening_twice_at_once_migrates_once() {
     scratch
         .holds(async |scratch| {
             scratch
-                .tamper("DROP TABLE incidents, events, deliveries, outbox, alerts, alert_groups, alert_bodies, heartbeats, changes, _sqlx_migrations")
+                .tamper("DROP TABLE incidents, events, deliveries, outbox, alerts, alert_groups, alert_bodies, heartbeats, changes, overrides, duties, calendars, _sqlx_migrations")
                 .await;
             let stores = futures_util::future::join_all((0..4).map(|_| scratch.store())).await;
             declared(&stores[3], 1).await;
@@ -978,5 +979,54 @@ on_both_engines! {
         // Eight times the same delivery, and 32 others.
         assert_eq!((numbers.len(), each.len()), (40, 33));
         assert_eq!(each, (1..=33).collect::<BTreeSet<i64>>());
+    }
+}
+
+on_both_engines! {
+    async fn a_duty_is_one_replicas_until_its_lease_ends(scratch) {
+        let store = Store::open(&scratch.url).await.expect("the store");
+        let lease = SignedDuration::from_mins(10);
+        let takes = async |owner: &str, at: i64| {
+            store.take_duty("usergroup/primary", owner, minute(at), lease).await.expect("asked")
+        };
+        assert!(takes("a", 0).await);
+        assert!(!takes("b", 9).await);
+        // Whoever has it may keep it longer.
+        assert!(takes("a", 9).await);
+        assert!(!takes("b", 18).await);
+        assert!(takes("b", 19).await);
+        assert!(!takes("a", 20).await);
+    }
+
+    async fn a_calendar_counts_below_what_people_say_and_is_kept_when_its_address_is_away(scratch) {
+        let store = Store::open(&scratch.url).await.expect("the store");
+        let turns = [takes_over("ana", 0, 60)];
+        let fresh = |turns| FreshCalendar {
+            schedule: "primary",
+            body: "BEGIN:VCALENDAR",
+            turns,
+            strangers: &[],
+            troubles: &[],
+        };
+        assert_eq!(store.calendar_body("primary").await.expect("read"), None);
+        store.note_calendar_trouble("primary", "HTTP 500").await.expect("noted");
+        assert_eq!(store.calendar_body("primary").await.expect("read"), None);
+        store.keep_calendar(fresh(&turns), Some(minute(0))).await.expect("kept");
+        let (bo, by) = (takes_over("bo", 10, 20), Who::named("bo"));
+        store.keep_override(&bo, &by, minute(0), None).await.expect("kept");
+        let known = store.overrides(minute(1)).await.expect("read");
+        assert_eq!(known.to_vec(), [turns[0].clone(), bo.clone()]);
+        store.note_calendar_trouble("primary", "HTTP 503").await.expect("noted");
+        let kept = store.calendars().await.expect("read").remove(0);
+        assert_eq!((kept.read_at, kept.trouble.as_deref()), (minute(0), Some("HTTP 503")));
+        // Read anew, it is another; when it was fetched stays.
+        let later = [takes_over("cy", 30, 90)];
+        store.keep_calendar(fresh(&later), None).await.expect("kept");
+        let between = store.overrides_between(minute(0), minute(95)).await.expect("read");
+        assert_eq!(between, [later[0].clone(), bo]);
+        assert_eq!(store.calendars().await.expect("read")[0].read_at, minute(0));
+        assert_eq!(store.calendar_body("primary").await.expect("read").as_deref(), Some("BEGIN:VCALENDAR"));
+        store.forget_calendars(&["secondary"]).await.expect("forgotten");
+        assert_eq!(store.calendars().await.expect("read"), []);
     }
 }
