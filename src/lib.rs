@@ -120,7 +120,6 @@
 //! | a new order to the world | `Effect`, its arm in `dispatcher` |
 //! | another way to page people | one file in `notify`, a `Channel`, its `Lane` |
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
-//! | another way to be paged | one file in `notify`, a `Channel`; the compiler shows where it is chosen |
 //! | another sender of alerts | one file in `alerts`; a line in `fuzz/targets.rs` |
 //! | another sort of change than a deploy | `intake::changes`; whom it concerns says `domain::change` |
 //! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |
