@@ -1237,7 +1237,6 @@ fn policy_by(chance: &mut Chance, id: &str) -> EscalationPolicy {
 fn ten_thousand_incidents_in_a_world_of_faults_call_nobody_early_late_twice_or_after_the_answer() {
     const INCIDENTS: usize = 10_000;
     const SEED: u64 = 0x0f12_eb11;
-    println!("seed {SEED:#x}");
     let mut chance = Chance(SEED);
     let rule = |via, after| ContactRule {
         via,
@@ -1294,8 +1293,14 @@ fn ten_thousand_incidents_in_a_world_of_faults_call_nobody_early_late_twice_or_a
     let steps: usize = soak.lives.iter().map(|life| life.watch.steps).sum();
     let pages: usize = soak.lives.iter().map(|life| life.watch.pages.len()).sum();
     let tally = soak.tally;
-    println!("{steps} steps, {pages} pages, {tally:?}");
+    let told = format!("seed {SEED:#x}: {steps} steps, {pages} pages, {tally:?}");
     // A soak in which nothing happens proves nothing.
-    assert!(steps > 20_000 && pages > 20_000 && tally.answered > 3_000);
-    assert!(tally.deaths > 20 && tally.lost_commits > 100 && tally.rung_twice > 100);
+    assert!(
+        steps > 20_000 && pages > 20_000 && tally.answered > 3_000,
+        "{told}"
+    );
+    assert!(
+        tally.deaths > 20 && tally.lost_commits > 100 && tally.rung_twice > 100,
+        "{told}"
+    );
 }
