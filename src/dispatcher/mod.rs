@@ -35,7 +35,7 @@ use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::intake::Intake;
 use crate::notify::Notifier;
-use crate::slack::client::{Call, Failure, Slack, Tenure, left_alone};
+use crate::slack::client::{CALL_TIMEOUT, Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
 use crate::store::Store;
 use crate::store::handover::{Handed, Taker};
@@ -48,6 +48,9 @@ const LEASE: SignedDuration = SignedDuration::from_secs(13);
 /// The same for clocks, which call nobody outside, and for pages: when a replica is killed, what it had begun leaves from
 /// another one within seconds. A call that outlives its right is looked for before it is repeated.
 const SHORT_LEASE: SignedDuration = SignedDuration::from_secs(4);
+/// How long a call is waited for by which somebody is paged: it fits into what is left of a short lease, and whoever is not
+/// reached by then is paged by another way.
+const PAGE_PATIENCE: Duration = Duration::from_millis(2_500);
 /// How often a lease is renewed: two renewals may fail before no call is begun any more.
 const RENEW: Duration = Duration::from_millis(1_000);
 /// No order to Slack is put off for longer. What is due later than this was put off by a clock that was ahead.
@@ -425,7 +428,8 @@ impl Dispatcher {
         async {
             let lease = &claimed.lease;
             let keeper = format!("{}#{}", lease.id, lease.attempts);
-            let tenure = Tenure::new(keeper, claimed.until);
+            let patience = patience_of(claimed.effect.lane());
+            let tenure = Tenure::new(keeper, claimed.until, patience);
             let result = {
                 let doing = self.do_it(&claimed, &tenure);
                 tokio::pin!(doing);
@@ -787,6 +791,14 @@ fn lease_of(lane: Lane) -> SignedDuration {
         | Lane::Sms
         | Lane::Voice
         | Lane::Webhook => SHORT_LEASE,
+    }
+}
+
+/// How long one call to Slack is waited for.
+fn patience_of(lane: Lane) -> Duration {
+    match lane.is_of_pages() {
+        true => PAGE_PATIENCE,
+        false => CALL_TIMEOUT,
     }
 }
 

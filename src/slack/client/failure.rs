@@ -12,7 +12,7 @@ use crate::domain::terms::SlackUserId;
 
 /// The longest that one call may take. Slack answers in well under a second; what takes longer is lost, and the order
 /// is better tried again.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a method is left alone after a 429 that does not say how long.
 const RETRY_AFTER_UNSAID: Duration = Duration::from_secs(5);
 
@@ -68,7 +68,7 @@ pub(super) async fn within<T>(
         Ok(Err(error)) => Err(failure(&error, what)),
         Err(_) => Err(Failure::Retry {
             after: None,
-            why: format!("{what}: no answer within {} s", limit.as_secs()),
+            why: format!("{what}: no answer within {} s", limit.as_secs_f32()),
         }),
     }
 }

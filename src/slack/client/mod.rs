@@ -26,6 +26,7 @@ mod views;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hyper_rustls::HttpsConnectorBuilder;
 use jiff::{SignedDuration, Timestamp};
@@ -38,9 +39,10 @@ use slack_morphism::prelude::{
 };
 
 pub use channels::{Channel, Described};
+pub use failure::CALL_TIMEOUT;
 pub use failure::Failure;
 pub(in crate::slack) use failure::failure;
-use failure::{CALL_TIMEOUT, in_time, read};
+use failure::{read, within};
 pub use messages::{Destination, Outgoing};
 pub use people::GroupKept;
 use progress::Progress;
@@ -223,9 +225,10 @@ impl Slack {
         call: Call<'_>,
     ) -> Result<Value, Failure> {
         let channel = params["channel"].as_str();
+        let patience = call.tenure.map_or(CALL_TIMEOUT, |tenure| tenure.patience);
         // Not begun if the order might be somebody else's before the call ends.
         if let Some(tenure) = call.tenure
-            && !tenure.lasts_until(self.clock.now() + CALL_TIMEOUT)
+            && !tenure.lasts_until(self.clock.now() + patience)
         {
             return Err(Failure::Later {
                 at: self.clock.now(),
@@ -241,7 +244,8 @@ impl Slack {
         let api = &session.http_session_api;
         let answer = match method.arguments {
             Arguments::Json => {
-                in_time(
+                within(
+                    patience,
                     api.http_post::<_, Value>(method.name, &params, None),
                     method.name,
                 )
@@ -253,7 +257,8 @@ impl Slack {
                     .iter()
                     .map(|(name, value)| (name.as_str(), Some(value)))
                     .collect();
-                in_time(
+                within(
+                    patience,
                     api.http_get::<Value, _, _>(method.name, &query, None),
                     method.name,
                 )
@@ -319,14 +324,16 @@ pub(super) struct List<'a> {
 pub struct Tenure {
     keeper: String,
     until_ms: AtomicI64,
+    patience: Duration,
 }
 
 impl Tenure {
-    /// The tenure of an attempt, until then.
-    pub fn new(keeper: String, until: Timestamp) -> Self {
+    /// The tenure of an attempt, until then. Each call is waited for no longer than `patience`, and [`CALL_TIMEOUT`].
+    pub fn new(keeper: String, until: Timestamp, patience: Duration) -> Self {
         Self {
             keeper,
             until_ms: AtomicI64::new(until.as_millisecond()),
+            patience: patience.min(CALL_TIMEOUT),
         }
     }
 
