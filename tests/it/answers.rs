@@ -488,6 +488,29 @@ async fn while_slack_is_away_the_next_way_is_taken_at_once_and_the_room_is_fille
     bot.comes_through().await;
     // The room is there, and says when everything was; the page that came too late is not sent any more.
     assert_eq!(bot.user("bo").dms().len(), 0);
-    assert_snapshot!(bot.reads(ROOM), @"");
+    assert_snapshot!(bot.reads(ROOM), @"
+    :pager: Step 1 of 2: <@U0000000002> (Slack, SMS after 5m)
+    Happened at <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>; said later, since Slack could not be reached.
+    ---
+    :pager: Page 1: Slack did not get through, so it goes on at once by SMS.
+    Happened at <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>; said later, since Slack could not be reached.
+    ---
+    :warning: *Page 1 could not be delivered by Slack*: users.list: HTTP status 503
+    Happened at <!date^1757860277^{date_short_pretty} {time}|2025-09-14 14:31 UTC>; said later, since Slack could not be reached.
+    ---
+    :eyes: Acknowledged by @bo.
+    Happened at <!date^1757860382^{date_short_pretty} {time}|2025-09-14 14:33 UTC>; said later, since Slack could not be reached.
+    ---
+    :rotating_light: *INCIDENT - P1*
+    *checkout is down*
+    *Incident ID:* INC-2025-0914-001
+    *Severity:* P1 - Critical
+    *Status:* Investigating
+    *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+    *Acknowledged by:* @bo
+    *Incident Commander:* <@U0000000001>
+    *ETA:* TBD
+    [Update] [Resolve] [⋯ Take the lead | Call the next step now | Timeline | Export the record | Help]
+    ");
     house.finish().await;
 }
