@@ -18,6 +18,7 @@ pub mod group;
 pub mod hours;
 pub mod id_pattern;
 pub mod incident;
+pub mod ledger;
 pub mod oncall;
 pub mod page;
 #[cfg(test)]

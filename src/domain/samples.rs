@@ -343,6 +343,7 @@ pub fn groups() -> [Group; 2] {
         values: [("name".to_owned(), "sample".to_owned())].into(),
         join: None,
         escalation_policy: None,
+        suppressed_by: None,
         hold: None,
     };
     let least = Group {

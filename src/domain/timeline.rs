@@ -328,6 +328,30 @@ fn told_pages(paged: &Paged) -> String {
         false => called.join(", "),
     };
     let mut text = match &paged.why {
+        PageReason::Step { .. } => format!("{}: paged {whom}", reason_of(&paged.why)),
+        PageReason::ByHand { by, text } => {
+            let mut said = format!("@{} paged {whom}", by.name);
+            if let Some(text) = text {
+                let _ = write!(said, ": {text}");
+            }
+            said
+        }
+    };
+    for Vacancy { target, instead } in &paged.vacant {
+        let _ = match instead {
+            Some(instead) => write!(text, "\nNobody is behind {target}: {instead} instead"),
+            None => write!(text, "\nNobody is behind {target}"),
+        };
+    }
+    if paged.late > SignedDuration::ZERO {
+        let _ = write!(text, "\n{} late", show_duration(paged.late));
+    }
+    text
+}
+
+/// Why somebody was called: `Step 2 of 3 of leadership, round 2`, `@ana`.
+pub fn reason_of(why: &PageReason) -> String {
+    match why {
         PageReason::Step {
             policy,
             step,
@@ -348,26 +372,14 @@ fn told_pages(paged: &Paged) -> String {
                 }
                 None => {}
             }
-            format!("{text}: paged {whom}")
+            text
         }
-        PageReason::ByHand { by, text } => {
-            let mut said = format!("@{} paged {whom}", by.name);
-            if let Some(text) = text {
-                let _ = write!(said, ": {text}");
-            }
-            said
-        }
-    };
-    for Vacancy { target, instead } in &paged.vacant {
-        let _ = match instead {
-            Some(instead) => write!(text, "\nNobody is behind {target}: {instead} instead"),
-            None => write!(text, "\nNobody is behind {target}"),
-        };
+        PageReason::ByHand { by, text: None } => format!("By hand, by @{}", by.name),
+        PageReason::ByHand {
+            by,
+            text: Some(text),
+        } => format!("By hand, by @{}: {text}", by.name),
     }
-    if paged.late > SignedDuration::ZERO {
-        let _ = write!(text, "\n{} late", show_duration(paged.late));
-    }
-    text
 }
 
 /// Who was called by one page: `@ana (page 1, Slack at once, SMS after 2m)`.

@@ -10,6 +10,7 @@ mod database;
 pub mod examine;
 pub mod handover;
 pub mod incidents;
+pub mod ledger;
 pub mod outbox;
 pub mod write;
 

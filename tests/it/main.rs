@@ -18,6 +18,7 @@ mod http;
 mod intake;
 mod kill;
 mod layers;
+mod ledger;
 mod manifest;
 mod outage;
 mod page;
