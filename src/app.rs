@@ -21,13 +21,14 @@ use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::desk::Desk;
-use crate::dispatcher::{Dispatcher, Step, Tools};
+use crate::dispatcher::{AUDIT_EVERY, Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, Sns, router};
 use crate::intake::Intake;
+use crate::notify::heartbeat::Heartbeat;
 use crate::notify::letter;
 use crate::reception::Reception;
 use crate::slack::client::{Call, Failure, Slack};
@@ -49,6 +50,8 @@ const FORGET_AGAIN: Duration = Duration::from_millis(100);
 const ALERTS_SMALL: usize = 512;
 /// See [`ALERTS_SMALL`].
 const ALERTS_LARGE: usize = 8;
+/// How often is looked whether it is time to look over the ledger: another replica may have done it.
+const LOOK_AT_THE_LEDGER: Duration = Duration::from_secs(5);
 /// How often the database is asked for the time.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
 /// How long a stop waits for requests and orders that are under way: longer than one call to Slack.
@@ -86,6 +89,8 @@ pub struct Parts {
     pub sns: Sns,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
+    /// The address that is asked for while the ledger balances.
+    pub heartbeat_url: Option<SecretString>,
     /// The clock.
     pub clock: Clock,
     /// What `/metrics` shows.
@@ -128,6 +133,13 @@ impl App {
             }
             _ => None,
         };
+        let heartbeat = match &parts.heartbeat_url {
+            Some(url) => Some(
+                Heartbeat::new(url.expose_secret())
+                    .map_err(|why| anyhow::anyhow!("the address of the heartbeat: {why}"))?,
+            ),
+            None => None,
+        };
         let dispatcher = Dispatcher::new(Tools {
             store: store.clone(),
             engine: engine.clone(),
@@ -138,6 +150,7 @@ impl App {
             composer: composer.clone(),
             templates: templates.clone(),
             owner: uuid::Uuid::now_v7().to_string(),
+            heartbeat,
         });
         let desk = Arc::new(Desk {
             catalog,
@@ -232,6 +245,7 @@ impl App {
         let attending = tokio::spawn(self.attend(stop.clone()));
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
         tokio::spawn(watch_alerts(self.rooms.clone(), stop.clone()));
+        tokio::spawn(audit(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
         tokio::spawn(ask_slack(self.rooms.clone(), stop.clone()));
         let serving = serve_http(listener, self.router(), stop.clone());
@@ -362,6 +376,21 @@ async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.changed() => {}
             () = tokio::time::sleep(LOOK_AT_ALERTS) => {}
+        }
+    }
+}
+
+/// Looks over the ledger each minute. Not before the first is over: what was due while nobody was there is done by then.
+async fn audit(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    let mut pause = Duration::try_from(AUDIT_EVERY).unwrap_or(LOOK_AT_THE_LEDGER);
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = LOOK_AT_THE_LEDGER;
+        if let Err(cause) = rooms.dispatcher.audit().await {
+            error!("Could not look over the ledger: {cause:#}");
         }
     }
 }

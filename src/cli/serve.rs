@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, Parts, beside, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Settings, alert_secrets};
+use crate::config::{Settings, alert_secrets, heartbeat_url};
 
 /// How often the figures are put together.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -32,6 +32,13 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     for missing in missing {
         warn!("{missing}");
     }
+    let heartbeat_url = match heartbeat_url(&catalog, |name| std::env::var(name).ok()) {
+        Ok(url) => url,
+        Err(wrong) => {
+            warn!("{wrong}");
+            None
+        }
+    };
     let beside = beside(settings.config.path());
     for stray in stray_templates(beside.as_deref()) {
         warn!("{stray}");
@@ -52,6 +59,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         app_token: settings.slack_app_token,
         signing_secret: settings.slack_signing_secret,
         api_token: settings.api_token,
+        heartbeat_url,
         clock: Clock::System,
         metrics: Some(metrics),
     })

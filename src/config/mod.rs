@@ -22,7 +22,9 @@ use thiserror::Error;
 use crate::domain::catalog::Catalog;
 
 pub use faults::{Fault, Faults, Level, Related};
-pub use settings::{Database, DatabaseKind, SettingFault, SettingFaults, Settings, alert_secrets};
+pub use settings::{
+    Database, DatabaseKind, SettingFault, SettingFaults, Settings, alert_secrets, heartbeat_url,
+};
 
 /// Where the catalog is read from when nothing else is said.
 pub const DEFAULT_FILE: &str = "firebell.toml";

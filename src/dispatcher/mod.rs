@@ -4,6 +4,7 @@
 //! Here stand the lanes, the leases, and how an order is put away; what each order does stands in `task`.
 
 mod alerts;
+mod audit;
 mod changes;
 mod pages;
 mod task;
@@ -30,11 +31,13 @@ use crate::domain::incident::{Incident, Room};
 use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::intake::Intake;
+use crate::notify::heartbeat::Heartbeat;
 use crate::slack::client::{Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
 use crate::store::Store;
 use crate::store::handover::{Handed, Taker};
 use crate::store::outbox::{Claimed, Lease};
+pub use audit::AUDIT_EVERY;
 use task::{Done, Task, store_trouble, waits};
 
 /// How long an order is ours: longer than the longest call (10 s), so that no call outlives the right to make it, and
@@ -122,6 +125,7 @@ pub struct Dispatcher {
     composer: Arc<Composer>,
     templates: Arc<Environment<'static>>,
     owner: String,
+    heartbeat: Option<Heartbeat>,
     trouble: Mutex<Option<String>>,
     paced: AtomicBool,
     /// Orders whose turn has not come, and when it will: they go back together, in one write.
@@ -156,6 +160,8 @@ pub struct Tools {
     pub templates: Arc<Environment<'static>>,
     /// What tells this process's leases from every other's.
     pub owner: String,
+    /// Who is told that all is well; none: nobody.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Dispatcher {
@@ -171,6 +177,7 @@ impl Dispatcher {
             composer,
             templates,
             owner,
+            heartbeat,
         } = tools;
         Self {
             store,
@@ -182,6 +189,7 @@ impl Dispatcher {
             composer,
             templates,
             owner,
+            heartbeat,
             trouble: Mutex::default(),
             paced: AtomicBool::new(false),
             not_begun: Mutex::default(),

@@ -552,7 +552,10 @@ pub fn effects_of(
         }
     }
     let due = |incident: &Incident| incident.next_due().map(|(at, _)| at);
-    if before.and_then(due) != due(after) {
+    // A clock that is late, or with which somebody is called, is set anew whatever was set before: if it has got lost, it
+    // is there again.
+    let is_renewed = due(after).is_some_and(|at| at <= now) || matches!(event, Event::Paged(_));
+    if before.and_then(due) != due(after) || is_renewed {
         orders.clock(due(after));
     }
     // It may be over, or weigh less: what it quieted is told on its own then.

@@ -4,12 +4,18 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::outbox::head_of_its_queue;
 use super::write::Kind::{Int, Text};
 use super::write::{Cell, Verb, Write};
-use super::{Store, ms};
+use super::{Store, moment, ms};
+use crate::domain::balance::{Finding, GroupFact, PageFact, StrayFact};
+use crate::domain::effect::{Effect, Lane};
+use crate::domain::incident::Incident;
 use crate::domain::ledger::{DeliveryEntry, Entries, PageEntry};
-use crate::domain::terms::IncidentId;
+use crate::domain::terms::{GroupId, IncidentId};
 
 /// Pages as they stand.
 pub(super) const PAGES: Write = Write {
@@ -196,6 +202,323 @@ impl Store {
             .map(|row| (row.3, delivery_cells(row)));
         compare(id, "delivery", wanted.collect(), kept, up_to, &mut faults);
         Ok(faults)
+    }
+}
+
+/// One of an incident's clocks waits, or is just being rung.
+macro_rules! has_clock {
+    ($incident:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM outbox AS o WHERE o.incident_id = ",
+            $incident,
+            " AND o.queue IS NULL AND o.key = 'clock' AND o.buried_at_ms IS NULL)"
+        )
+    };
+}
+
+/// The order is there that a group of alerts waits for: what it owes is the key of that order, or its queue.
+macro_rules! is_ordered {
+    () => {
+        "EXISTS (SELECT 1 FROM outbox AS o WHERE o.incident_id = g.id AND o.buried_at_ms IS NULL \
+         AND (o.key = g.owed OR o.queue = g.owed))"
+    };
+}
+
+/// An order as the auditor sees it.
+#[derive(Debug, Clone)]
+pub struct SeenOrder {
+    /// Its id.
+    pub id: String,
+    /// The incident or the group of alerts that gave it.
+    pub by: String,
+    /// What to do; none: it cannot be read.
+    pub effect: Option<Effect>,
+    /// When it is to be looked at.
+    pub due_at: Timestamp,
+    /// Why it was given up, if it was.
+    pub given_up: Option<String>,
+}
+
+type OrderRow = (String, String, String, i64, Option<i64>, Option<String>);
+
+impl SeenOrder {
+    fn of((id, by, effect, due_at_ms, buried_at_ms, last_error): OrderRow) -> Self {
+        Self {
+            id,
+            by,
+            effect: serde_json::from_str(&effect).ok(),
+            due_at: moment(due_at_ms),
+            given_up: buried_at_ms.map(|_| last_error.unwrap_or_default()),
+        }
+    }
+}
+
+impl Store {
+    /// Pages that have not ended and whose incident is over, or gone, or has no clock: the oldest first.
+    pub async fn pages_in_doubt(&self, limit: i64) -> anyhow::Result<Vec<PageFact>> {
+        let rows: Vec<(String, i64, String, Option<String>, i64)> = self
+            .database
+            .rows(
+                concat!(
+                    "SELECT incident_id, number, addressee, status, has_clock FROM (SELECT p.id, p.incident_id, p.number, \
+                     p.addressee, p.paged_at_ms, i.status, CAST(CASE WHEN ",
+                    has_clock!("p.incident_id"),
+                    " THEN 1 ELSE 0 END AS BIGINT) AS has_clock FROM pages AS p LEFT JOIN incidents AS i \
+                     ON i.id = p.incident_id WHERE p.ended IS NULL) AS seen \
+                     WHERE has_clock = 0 OR status IS NULL OR status IN ('resolved', 'closed') \
+                     ORDER BY paged_at_ms, id LIMIT $1"
+                ),
+                &[limit.into()],
+            )
+            .await
+            .context("looking for pages that have not ended")?;
+        let fact = |(incident, number, to, status, has_clock): (
+            String,
+            i64,
+            String,
+            Option<String>,
+            i64,
+        )| PageFact {
+            incident: IncidentId::new(incident),
+            number: number as u32,
+            to,
+            over: status.map(|status| status == "resolved" || status == "closed"),
+            has_clock: has_clock == 1,
+        };
+        Ok(rows.into_iter().map(fact).collect())
+    }
+
+    /// Open incidents of which no clock waits, the newest first.
+    pub async fn unclocked(&self, limit: i64) -> anyhow::Result<Vec<Incident>> {
+        let rows: Vec<(String,)> = self
+            .database
+            .rows(
+                concat!(
+                    "SELECT i.state FROM incidents AS i WHERE i.status <> 'resolved' AND i.status <> 'closed' AND NOT ",
+                    has_clock!("i.id"),
+                    " ORDER BY i.declared_at_ms DESC LIMIT $1"
+                ),
+                &[limit.into()],
+            )
+            .await
+            .context("looking for incidents without a clock")?;
+        rows.into_iter()
+            .map(|(state,)| serde_json::from_str(&state).context("reading an incident's state"))
+            .collect()
+    }
+
+    /// What should have been done on a lane before then and was not begun, the oldest first. What stands in a queue behind
+    /// something that is tried again is not late.
+    pub async fn late_orders(
+        &self,
+        lane: Lane,
+        before: Timestamp,
+        limit: i64,
+    ) -> anyhow::Result<Vec<SeenOrder>> {
+        let rows: Vec<OrderRow> = self
+            .database
+            .rows(
+                concat!(
+                    "SELECT id, incident_id, effect, due_at_ms, buried_at_ms, last_error FROM outbox AS o \
+                     WHERE lane = $1 AND due_at_ms < $2 AND buried_at_ms IS NULL AND ",
+                    head_of_its_queue!(),
+                    " ORDER BY due_at_ms LIMIT $3"
+                ),
+                &[lane.word().into(), ms(before).into(), limit.into()],
+            )
+            .await
+            .context("looking for orders that are late")?;
+        Ok(rows.into_iter().map(SeenOrder::of).collect())
+    }
+
+    /// Orders that were given up of incidents in which somebody is still called, the newest first.
+    pub async fn given_up_orders(&self, limit: i64) -> anyhow::Result<Vec<SeenOrder>> {
+        let rows: Vec<OrderRow> = self
+            .database
+            .rows(
+                "SELECT id, incident_id, effect, due_at_ms, buried_at_ms, last_error FROM outbox AS o \
+                 WHERE buried_at_ms IS NOT NULL AND EXISTS (SELECT 1 FROM pages AS p \
+                 WHERE p.incident_id = o.incident_id AND p.ended IS NULL) ORDER BY buried_at_ms DESC, id LIMIT $1",
+                &[limit.into()],
+            )
+            .await
+            .context("looking for orders that were given up")?;
+        Ok(rows.into_iter().map(SeenOrder::of).collect())
+    }
+
+    /// The pages of an incident that have not ended.
+    pub async fn open_pages_of(&self, incident: &str) -> anyhow::Result<Vec<u32>> {
+        let rows: Vec<(i64,)> = self
+            .database
+            .rows(
+                "SELECT number FROM pages WHERE incident_id = $1 AND ended IS NULL ORDER BY number",
+                &[incident.into()],
+            )
+            .await
+            .with_context(|| format!("looking for the open pages of {incident}"))?;
+        Ok(rows.into_iter().map(|(number,)| number as u32).collect())
+    }
+
+    /// Groups of alerts that wait for an order that is not there, by their ids.
+    pub async fn unpaid_groups(&self, limit: i64) -> anyhow::Result<Vec<GroupFact>> {
+        let rows: Vec<(String, String)> = self
+            .database
+            .rows(
+                concat!(
+                    "SELECT g.id, g.state FROM alert_groups AS g WHERE g.owed IS NOT NULL AND NOT ",
+                    is_ordered!(),
+                    " ORDER BY g.id LIMIT $1"
+                ),
+                &[limit.into()],
+            )
+            .await
+            .context("looking for alerts that nobody is told of")?;
+        rows.into_iter()
+            .map(|(id, state)| {
+                let group = serde_json::from_str(&state)
+                    .with_context(|| format!("reading the group of alerts {id}"))?;
+                Ok(GroupFact {
+                    group,
+                    is_ordered: false,
+                })
+            })
+            .collect()
+    }
+
+    /// Of so many conditions behind this one, those that hold and whose group is gone; and the last that was looked at,
+    /// none at the end.
+    pub async fn strays_after(
+        &self,
+        after: &str,
+        limit: i64,
+    ) -> anyhow::Result<(Vec<StrayFact>, Option<String>)> {
+        let rows: Vec<(String, String, i64)> = self
+            .database
+            .rows(
+                "SELECT a.id, a.group_id, CAST(CASE WHEN a.status <> 'resolved' AND g.id IS NULL THEN 1 ELSE 0 END AS BIGINT) \
+                 FROM (SELECT id, group_id, status FROM alerts WHERE id > $1 ORDER BY id LIMIT $2) AS a \
+                 LEFT JOIN alert_groups AS g ON g.id = a.group_id ORDER BY a.id",
+                &[after.into(), limit.into()],
+            )
+            .await
+            .context("looking for alerts without a group")?;
+        let last = rows.last().filter(|_| rows.len() as i64 == limit);
+        let last = last.map(|(id, ..)| id.clone());
+        let strays = rows
+            .into_iter()
+            .filter(|(_, _, is_stray)| *is_stray == 1)
+            .map(|(id, group, _)| StrayFact {
+                id,
+                group: GroupId::new(group),
+            });
+        Ok((strays.collect(), last))
+    }
+}
+
+/// So far the clocks of two replicas may be apart without one taking the other's turn.
+const CLOCKS_APART_MS: i64 = 300_000;
+
+/// What the auditor knows from one look to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Audited {
+    /// When it last saw everything; none: never.
+    pub looked_at: Option<Timestamp>,
+    /// What was out of balance then.
+    pub findings: Vec<Finding>,
+    /// The keys of what the announce channel was told, and not yet that it balances again.
+    pub said: Vec<String>,
+    /// How many messages it was told.
+    pub messages: u64,
+    /// A message that has set out, and of which is not known yet whether it arrived.
+    pub saying: Option<Saying>,
+    /// The condition up to which was looked for those without a group.
+    pub looked_to: String,
+    /// When the outer heartbeat was last asked for.
+    pub beaten_at: Option<Timestamp>,
+    /// Why it was not, the last time that it should have been.
+    pub beat_trouble: Option<String>,
+}
+
+impl Audited {
+    /// What the next message is called, or the one that has set out.
+    pub fn message(&self) -> String {
+        format!("ledger/{}", self.messages + 1)
+    }
+
+    /// A message has arrived.
+    pub fn note_said(&mut self, saying: Saying) {
+        self.said = saying.said;
+        self.saying = None;
+        self.messages += 1;
+    }
+}
+
+/// A message to the announce channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saying {
+    /// When it was first tried.
+    pub since: Timestamp,
+    /// The keys that are said when it has arrived.
+    pub said: Vec<String>,
+}
+
+impl Store {
+    /// Takes the auditor's turn, if it has come: of several replicas one has it. Gives its number, and what was known by
+    /// the last one.
+    pub async fn take_audit(
+        &self,
+        now: Timestamp,
+        next: Timestamp,
+    ) -> anyhow::Result<Option<(i64, Audited)>> {
+        let rows: Vec<(i64, String)> = self
+            .database
+            .change(
+                // What was set for much later than the next turn was set by a clock that was ahead.
+                "UPDATE audits SET due_at_ms = $2, looks = looks + 1 WHERE id = 'ledger' \
+                 AND (due_at_ms <= $1 OR due_at_ms > $3) RETURNING looks, state",
+                &[
+                    ms(now).into(),
+                    ms(next).into(),
+                    ms(next).saturating_add(CLOCKS_APART_MS).into(),
+                ],
+            )
+            .await
+            .context("beginning to look over the ledger")?;
+        let Some((turn, state)) = rows.into_iter().next() else {
+            return Ok(None);
+        };
+        // What an older or a newer version wrote is no reason not to look.
+        Ok(Some((
+            turn,
+            serde_json::from_str(&state).unwrap_or_default(),
+        )))
+    }
+
+    /// Keeps what was found, if nobody has taken another turn since.
+    pub async fn keep_audit(&self, turn: i64, audited: &Audited) -> anyhow::Result<bool> {
+        let state = serde_json::to_string(audited)?;
+        let kept = self
+            .database
+            .execute(
+                "UPDATE audits SET state = $2 WHERE id = 'ledger' AND looks = $1",
+                &[turn.into(), state.as_str().into()],
+            )
+            .await
+            .context("keeping what was found in the ledger")?;
+        Ok(kept == 1)
+    }
+
+    /// What the auditor last knew.
+    pub async fn last_audit(&self) -> anyhow::Result<Audited> {
+        let row: Option<(String,)> = self
+            .database
+            .row("SELECT state FROM audits WHERE id = 'ledger'", &[])
+            .await
+            .context("reading what was found in the ledger")?;
+        Ok(row
+            .and_then(|(state,)| serde_json::from_str(&state).ok())
+            .unwrap_or_default())
     }
 }
 

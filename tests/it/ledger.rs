@@ -2,18 +2,26 @@
 //! within the minute, said once, and stops the outer heartbeat.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
+use firebell::app::{App, Parts};
 use firebell::clock::Clock;
+use firebell::domain::alert::{Alert, Links, Signal};
 use firebell::domain::catalog::{Catalog, ContactRule};
 use firebell::domain::command::{Callee, Command, Declaration, Report, Timer};
 use firebell::domain::escalation::Channel;
 use firebell::domain::event::Resolution;
 use firebell::domain::page::{Answer, Delivery, DeliveryState};
-use firebell::domain::terms::{Actor, IncidentId, SlackUserId, Who};
+use firebell::domain::terms::{Actor, DedupKey, IncidentId, SlackUserId, Who};
 use firebell::engine::{Engine, EngineError, Envelope, Wish};
+use firebell::intake::Request;
+use firebell::simulator::Fault;
 use firebell::store::Store;
 use jiff::{SignedDuration, Timestamp};
+use sqlx::{Connection, SqliteConnection};
+use tokio::net::TcpListener;
 
+use crate::harness::{TestBot, get};
 use crate::scratch::{Chance, Scratch, on_both_engines};
 
 // --- a team that is called ------------------------------------------------------------------------
@@ -274,4 +282,363 @@ on_both_engines! {
             ]
         );
     }
+}
+
+// --- the auditor ----------------------------------------------------------------------------------
+
+/// Whoever listens to the outer heartbeat, and counts.
+struct Watchdog {
+    url: String,
+    heard: Arc<AtomicUsize>,
+    answers: Arc<AtomicU16>,
+}
+
+impl Watchdog {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/ping/geheim", listener.local_addr().unwrap());
+        let heard = Arc::new(AtomicUsize::new(0));
+        let answers = Arc::new(AtomicU16::new(200));
+        let (counted, status) = (heard.clone(), answers.clone());
+        let answer = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let status = status.load(Ordering::Relaxed);
+            async move {
+                let status = axum::http::StatusCode::from_u16(status).unwrap();
+                (status, [("location", "http://127.0.0.1:1/elsewhere")])
+            }
+        };
+        let router = axum::Router::new().route("/ping/geheim", axum::routing::get(answer));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            url,
+            heard,
+            answers,
+        }
+    }
+
+    fn heard(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
+/// What the auditor finds when its minute is over; nobody else has looked.
+async fn audited(bot: &TestBot) -> Vec<String> {
+    bot.clock.advance(SignedDuration::from_mins(1));
+    let found = bot.app.dispatcher().audit().await.unwrap();
+    let found = found.expect("it is this replica's turn");
+    found.iter().map(|finding| finding.words()).collect()
+}
+
+async fn by_hand(bot: &TestBot, sql: &'static str) -> u64 {
+    let mut connection = SqliteConnection::connect(&bot.database_url).await.unwrap();
+    let done = sqlx::query(sql).execute(&mut connection).await.unwrap();
+    done.rows_affected()
+}
+
+const ROOM: &str = "incident-2025-0914-001";
+
+#[tokio::test]
+async fn a_clock_that_somebody_deletes_is_found_within_the_minute_said_once_and_stops_the_heartbeat()
+ {
+    let watchdog = Watchdog::start().await;
+    let bot = TestBot::watched(team(), &watchdog.url).await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    bot.slack.mark_read();
+    assert_eq!(audited(&bot).await, Vec::<String>::new());
+    assert_eq!(watchdog.heard(), 1);
+
+    assert_eq!(
+        by_hand(&bot, "DELETE FROM outbox WHERE key = 'clock'").await,
+        1
+    );
+    let found = audited(&bot).await;
+    assert_eq!(
+        found,
+        [
+            "Page 1 of INC-2025-0914-001 to @ana: it has not ended, and no clock of its incident waits to go on"
+        ]
+    );
+    insta::assert_snapshot!(bot.reads("incidents"), @"
+    :rotating_light: *OUT OF BALANCE: something may have got lost*
+    • Page 1 of INC-2025-0914-001 to @ana: it has not ended, and no clock of its incident waits to go on.
+       *What to do:* Reach @ana yourself if it is still needed. “/incident escalate INC-2025-0914-001” calls the next ones and sets the clock anew; “firebell audit verify” says whether the record was changed.
+    All of it: `firebell ledger --open`, or the page `/ledger`. It is said again when it balances.
+    ");
+    let (_, ready) = get(&bot.url, "/readyz", None).await;
+    assert!(
+        ready.contains(r#""ledger":"degraded: 1 thing is out of balance"#),
+        "{ready}"
+    );
+
+    // Still so a minute later, and another: nothing more is said.
+    for _ in 0..2 {
+        assert_eq!(audited(&bot).await, found);
+    }
+    assert_eq!(bot.reads("incidents"), "");
+    assert_eq!(watchdog.heard(), 1, "nobody is told that all is well");
+
+    bot.types("ana", ROOM, "/incident escalate").await;
+    bot.slack.mark_read();
+    assert_eq!(audited(&bot).await, Vec::<String>::new());
+    insta::assert_snapshot!(bot.reads("incidents"), @":white_check_mark: *The ledger balances again:* every page and every alert is in one of its ends, or somebody is still on it.");
+    assert_eq!(watchdog.heard(), 2);
+    assert_eq!(audited(&bot).await, Vec::<String>::new());
+    assert_eq!(bot.reads("incidents"), "");
+    assert_eq!(watchdog.heard(), 3);
+    let (_, ready) = get(&bot.url, "/readyz", None).await;
+    assert!(!ready.contains("ledger"), "{ready}");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_found_while_slack_was_away_is_said_once_when_it_is_back() {
+    let bot = TestBot::watched(team(), "http://127.0.0.1:1/nobody").await;
+    bot.types("ana", "general", "/incident declare p1 checkout is down")
+        .await;
+    bot.slack.mark_read();
+    by_hand(&bot, "DELETE FROM outbox WHERE key = 'clock'").await;
+    // It is written down, and the answer is lost.
+    bot.slack
+        .fault("chat.postMessage", Fault::LoseAnswerAfter, 1);
+    assert_eq!(audited(&bot).await.len(), 1);
+    bot.slack.fault(
+        "conversations.history",
+        Fault::Error("internal_error".into()),
+        1,
+    );
+    assert_eq!(audited(&bot).await.len(), 1);
+    assert_eq!(audited(&bot).await.len(), 1);
+    let said = bot.reads("incidents");
+    assert_eq!(said.matches("OUT OF BALANCE").count(), 1, "{said}");
+    bot.types("ana", ROOM, "/incident escalate").await;
+    bot.slack.mark_read();
+    assert_eq!(audited(&bot).await, Vec::<String>::new());
+    let said = bot.reads("incidents");
+    assert_eq!(said.matches("balances again").count(), 1, "{said}");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_watchdog_that_leads_elsewhere_or_fails_has_not_heard_and_its_address_is_not_shown() {
+    let watchdog = Watchdog::start().await;
+    let bot = TestBot::watched(team(), &watchdog.url).await;
+    for (status, told) in [(302, "leads elsewhere"), (500, "HTTP status 500")] {
+        watchdog.answers.store(status, Ordering::Relaxed);
+        assert_eq!(audited(&bot).await, Vec::<String>::new());
+        let (_, ready) = get(&bot.url, "/readyz", None).await;
+        assert!(ready.contains(told), "{ready}");
+        assert!(!ready.contains("geheim"), "{ready}");
+    }
+    watchdog.answers.store(204, Ordering::Relaxed);
+    assert_eq!(audited(&bot).await, Vec::<String>::new());
+    let (_, ready) = get(&bot.url, "/readyz", None).await;
+    assert!(!ready.contains("heartbeat"), "{ready}");
+    assert_eq!(watchdog.heard(), 3, "no redirect was followed");
+    bot.finish().await;
+}
+
+on_both_engines! {
+    async fn of_two_replicas_one_looks_each_minute(scratch) {
+        let clock = Clock::by_hand(beginning());
+        let one = lonely(scratch, &clock).await;
+        let two = lonely(scratch, &clock).await;
+        for _ in 0..3 {
+            let (a, b) = tokio::join!(one.dispatcher().audit(), two.dispatcher().audit());
+            let looked = [a, b].into_iter().filter(|it| it.as_ref().unwrap().is_some());
+            assert_eq!(looked.count(), 1);
+            clock.advance(SignedDuration::from_secs(59));
+            assert!(one.dispatcher().audit().await.unwrap().is_none(), "it is too early");
+            clock.advance(SignedDuration::from_secs(1));
+        }
+    }
+
+    async fn whatever_somebody_takes_away_by_hand_is_found(scratch) {
+        let clock = Clock::by_hand(beginning());
+        let app = lonely(scratch, &clock).await;
+        let found = async || {
+            clock.advance(SignedDuration::from_mins(1));
+            let found = app.dispatcher().audit().await.unwrap().expect("its turn");
+            found.iter().map(|finding| finding.key()).collect::<Vec<_>>()
+        };
+        let declare = Envelope {
+            wish: Wish::Declare(Declaration::titled("checkout is down")),
+            actor: ana(),
+            delivery: None,
+        };
+        app.desk().engine.handle(declare).await.unwrap();
+        app.settle().await.unwrap();
+        alerts(&app, "declare", "a", Signal::Firing).await;
+        alerts(&app, "notify", "b", Signal::Firing).await;
+        alerts(&app, "suppress", "c", Signal::Firing).await;
+        alerts(&app, "maintenance", "d", Signal::Firing).await;
+        assert_eq!(found().await, Vec::<String>::new());
+        let groups = scratch.look("SELECT owed || ' ' || id FROM alert_groups WHERE owed IS NOT NULL ORDER BY owed").await;
+        let group = |owed: &str| {
+            let group = groups.iter().find_map(|it| it.strip_prefix(owed));
+            format!("group {}", group.unwrap_or_else(|| panic!("{owed}: {groups:?}")).trim())
+        };
+        scratch.tamper("DELETE FROM outbox WHERE key = 'declare'").await;
+        assert_eq!(found().await, [group("declare")]);
+        scratch.tamper("DELETE FROM outbox WHERE queue = 'card'").await;
+        let mut both = [group("card"), group("declare")];
+        both.sort();
+        let mut told = found().await;
+        told.sort();
+        assert_eq!(told, both);
+        scratch.tamper("UPDATE alert_groups SET owed = NULL").await;
+        scratch.tamper("DELETE FROM outbox WHERE key = 'release'").await;
+        assert_eq!(found().await, Vec::<String>::new(), "nothing is owed any more");
+        scratch.tamper("UPDATE outbox SET due_at_ms = due_at_ms - 3600000 WHERE key = 'clock'").await;
+        assert_eq!(found().await, ["overdue clocks"], "nobody works here but the auditor");
+        app.settle().await.unwrap();
+        assert_eq!(found().await, Vec::<String>::new());
+        scratch
+            .tamper(
+                "INSERT INTO outbox (id, incident_id, lane, position, effect, ordered_at_ms, due_at_ms, attempts, \
+                 buried_at_ms, last_error) VALUES ('x', 'INC-2025-0914-001', 'pages_sms', 0, '{\"effect\":\"hologram\"}', \
+                 0, 0, 10, 1, 'unknown variant')",
+            )
+            .await;
+        assert_eq!(found().await, ["order x"], "somebody is called, and an order cannot be read");
+        scratch.tamper("DELETE FROM outbox WHERE incident_id = 'INC-2025-0914-001'").await;
+        let told = found().await;
+        assert!(told.iter().all(|key| key.starts_with("page INC-2025-0914-001/")), "{told:?}");
+        assert!(!told.is_empty());
+        scratch.tamper("UPDATE incidents SET status = 'resolved'").await;
+        assert_eq!(found().await, told, "over, and its pages are not");
+        scratch.tamper("DELETE FROM pages").await;
+        scratch.tamper("DELETE FROM alert_groups").await;
+        let told = found().await;
+        assert_eq!(told.iter().filter(|key| key.starts_with("alert ")).count(), 4, "{told:?}");
+    }
+
+    async fn two_hundred_incidents_with_pages_live_and_die_and_nothing_is_ever_out_of_balance(scratch) {
+        let clock = Clock::by_hand(beginning());
+        let app = lonely(scratch, &clock).await;
+        let door = Door {
+            engine: app.desk().engine.clone(),
+            store: app.desk().store.clone(),
+            clock: clock.clone(),
+        };
+        let mut chance = Chance::new();
+        let mut ids = Vec::new();
+        for n in 0..200 {
+            ids.push(door.declare().await);
+            let then = ["declare", "notify", "suppress", "maintenance"][chance.below(4) as usize];
+            let signal = match chance.below(3) {
+                0 => Signal::Resolved,
+                _ => Signal::Firing,
+            };
+            alerts(&app, then, &format!("{}", chance.below(40)), signal).await;
+            for _ in 0..3 {
+                let id = &ids[chance.below(ids.len() as u64) as usize];
+                door.lives(id, &mut chance).await;
+            }
+            if n % 10 == 0 {
+                app.settle().await.unwrap();
+            }
+            clock.advance(SignedDuration::from_secs(chance.below(50) as i64));
+            if n % 5 == 0 {
+                app.settle().await.unwrap();
+                clock.advance(SignedDuration::from_mins(1));
+                app.settle().await.unwrap();
+                if let Some(found) = app.dispatcher().audit().await.unwrap() {
+                    assert_eq!(found, vec![], "after {n} incidents");
+                }
+            }
+        }
+        // All of them come to an end, by whatever end.
+        for _ in 0..200 {
+            app.settle().await.unwrap();
+            clock.advance(SignedDuration::from_mins(1));
+        }
+        app.settle().await.unwrap();
+        let found = app.dispatcher().audit().await.unwrap();
+        assert_eq!(found.expect("its turn"), vec![]);
+        assert!(scratch.count("pages").await > 200);
+    }
+}
+
+/// A bot that nobody has connected to Slack, with routes for alerts.
+async fn lonely(scratch: &Scratch, clock: &Clock) -> App {
+    let routes = r##"
+[[alert_sources]]
+id = "prometheus"
+kind = "alertmanager"
+secret_env = "X"
+
+[[routes]]
+match = { then = "declare" }
+then = "declare"
+group_by = ["name"]
+
+[[routes]]
+match = { then = "maintenance" }
+then = "declare"
+group_by = ["name"]
+
+[[routes]]
+match = { then = "suppress" }
+then = "suppress"
+
+[[maintenance]]
+name = "Database move"
+match = { then = "maintenance" }
+from = "2025-09-01T00:00"
+to = "2025-09-14T08:00"
+timezone = "UTC"
+"##;
+    let mut catalog = team();
+    let (with, _) = firebell::config::parse(routes, "firebell.toml")
+        .unwrap_or_else(|faults| panic!("{faults}"));
+    catalog.alert_sources = with.alert_sources;
+    catalog.routes = with.routes;
+    catalog.maintenance = with.maintenance;
+    App::build(Parts {
+        sns: Default::default(),
+        alert_secrets: Default::default(),
+        catalog,
+        beside: None,
+        database_url: scratch.url.as_str().into(),
+        slack: None,
+        app_token: None,
+        signing_secret: None,
+        api_token: Some("open sesame".into()),
+        heartbeat_url: None,
+        clock: clock.clone(),
+        metrics: None,
+    })
+    .await
+    .unwrap()
+}
+
+/// Something is heard of an alert that takes this route.
+async fn alerts(app: &App, then: &str, name: &str, signal: Signal) {
+    let alert = Alert {
+        key: DedupKey::new(format!("{then}-{name}")),
+        signal,
+        name: name.into(),
+        title: format!("{name} is {then}"),
+        description: None,
+        severity: None,
+        labels: [("then".to_owned(), then.to_owned())].into(),
+        links: Links::default(),
+        started_at: None,
+        ended_at: None,
+        expires_at: None,
+    };
+    let request = Request {
+        source: "prometheus".into(),
+        alerts: vec![alert],
+        delivery: None,
+        content_type: "application/json".into(),
+        heading: String::new(),
+        body: "{}".into(),
+    };
+    let intake = app.desk().intake.as_ref().unwrap();
+    intake.take(request).await.unwrap();
 }

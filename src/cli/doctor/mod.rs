@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use self::findings::{AGAIN, Findings, State};
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Level, LoadError, Settings, alert_secrets, load};
+use crate::config::{Level, LoadError, Settings, alert_secrets, heartbeat_url, load};
 use crate::domain::catalog::Catalog;
 use crate::slack::socket::SocketMode;
 use crate::store::examine::{Examination, examine};
@@ -76,7 +76,8 @@ async fn examine_all(
         listening(settings, findings).await;
     }
     secrets(settings, faulty, findings);
-    senders(&catalog, vars, findings);
+    senders(&catalog, &vars, findings);
+    watcher(&catalog, &vars, findings);
     if !is_sound("SLACK_API_URL") {
         return Ok(());
     }
@@ -259,6 +260,20 @@ fn senders(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &
     for missing in missing {
         let mend = "set it to the secret that its senders show, or take the source out";
         findings.wrong(about, missing, mend);
+    }
+}
+
+/// Who is told that all is well, if somebody is to be.
+fn watcher(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &mut Findings) {
+    let about = "outer heartbeat";
+    match heartbeat_url(catalog, vars) {
+        Ok(Some(_)) => findings.fine(about, "its address is set"),
+        Ok(None) => {}
+        Err(wrong) => findings.wrong(
+            about,
+            wrong,
+            "set it to the address that your watchdog gave you, or take heartbeat_url_env out of [audit]",
+        ),
     }
 }
 
