@@ -26,7 +26,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
-use crate::http::{Gate, Rooms, Sns, router};
+use crate::http::{Gate, Rooms, Sns, ledger, router};
 use crate::intake::Intake;
 use crate::notify::heartbeat::Heartbeat;
 use crate::notify::letter;
@@ -508,6 +508,7 @@ pub fn prove_templates(words: &Environment<'static>, catalog: &Arc<Catalog>) -> 
     Composer::new(words.clone(), catalog.clone())
         .prove()
         .context(broken)?;
+    ledger::prove(words, catalog).context(broken)?;
     for (incident, record) in samples(catalog) {
         export::prove(words, catalog, &incident, &record).context(broken)?;
         letter::prove(words, catalog, &incident, &record).context(broken)?;

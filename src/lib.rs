@@ -36,7 +36,7 @@
 //! | 2 | [`store`] | what is kept; the only room that speaks SQL | domain |
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
 //! | 2 | [`alerts`] | what alert senders send: one file for each | domain |
-//! | 2 | [`notify`] | what is said by other ways than Slack: the words of e-mails | domain, templates |
+//! | 2 | [`notify`] | what is said by other ways than Slack: the words of e-mails, the outer heartbeat | domain, templates |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
 //! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
 //! | 1 | [`domain`] | the core: no clock, no randomness, no IO, no async | nothing of ours |
@@ -72,6 +72,13 @@
 //!    in line. If an update had come, the clock had been replaced in the same transaction; an older ringing finds
 //!    another setting there and says nothing.
 //!
+//! # The ledger
+//!
+//! What became of each page is kept beside its events (`domain::ledger::entries` → `pages`, `page_deliveries`), in the same
+//! commit; a group of alerts says which order it waits for (`domain::ledger::owed`). Each minute `dispatcher::audit` reads
+//! by indexes whatever may be out of balance (`store::ledger`), and `domain::balance` says what is: it is said once, and
+//! keeps the outer heartbeat (`notify::heartbeat`) silent. It goes past the outbox, which may be what is broken.
+//!
 //! # The walk of an alert
 //!
 //! 1. `http::alerts`: the source is found by its id or by the secret that is shown; `alerts::proof` (or `alerts::sns`)
@@ -104,6 +111,7 @@
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
 //! | another sender of alerts | one file in `alerts`; a line in `fuzz/targets.rs` |
 //! | another sort of change than a deploy | `intake::changes`; whom it concerns says `domain::change` |
+//! | another thing that may be out of balance | a fact and a finding in `domain::balance`, what it is read by in `store::ledger` |
 //! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |
 
 #![warn(missing_docs)]

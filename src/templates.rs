@@ -37,6 +37,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/export/postmortem.md.j2"),
     ),
     (
+        "pages/ledger.html.j2",
+        include_str!("../templates/pages/ledger.html.j2"),
+    ),
+    (
         "slack/announcement.mrkdwn.j2",
         include_str!("../templates/slack/announcement.mrkdwn.j2"),
     ),

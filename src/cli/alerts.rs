@@ -242,7 +242,8 @@ fn held(hold: &Hold) -> String {
 }
 
 /// The moment that is meant: a local time of the organization, one with its offset, or now.
-fn moment(at: Option<&str>, catalog: &Catalog) -> anyhow::Result<Timestamp> {
+/// A moment as it is typed: by the wall clock of the organization, or with its zone; now, if nothing is said.
+pub(super) fn moment(at: Option<&str>, catalog: &Catalog) -> anyhow::Result<Timestamp> {
     let Some(text) = at else {
         return Ok(Timestamp::now());
     };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::app::{beside, prove_templates, stray_templates};
-use crate::config::{Fault, Level, LoadError, Settings, load};
+use crate::config::{Fault, Level, LoadError, Settings, heartbeat_url, load};
 use crate::templates;
 
 /// Proves the configuration, and every template that it brings along.
@@ -19,6 +19,10 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
         Err(error @ LoadError::Unreadable { .. }) => anyhow::bail!("{error}"),
     };
     let is_faulty = catalog.is_none();
+    let vars = |name: &str| std::env::var(name).ok();
+    let watcher = catalog
+        .as_ref()
+        .and_then(|catalog| heartbeat_url(catalog, vars).err());
     let beside = beside(path);
     let strays = stray_templates(beside.as_deref());
     let broken = catalog.and_then(|catalog| {
@@ -33,11 +37,15 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
             "file": path.display().to_string(),
             "slack": settings.way_of_slack(),
             "faults": faults.iter().map(described).collect::<Vec<_>>(),
+            "environment": watcher.into_iter().collect::<Vec<_>>(),
             "templates": { "error": broken, "warnings": strays },
         });
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", faults.render(color));
+        if let Some(watcher) = watcher {
+            println!("warning: {watcher}");
+        }
         for stray in strays {
             println!("warning: {stray}");
         }

@@ -3,7 +3,7 @@
 //!
 //! It says so itself and orders nothing: the outbox may be what is broken.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{error, info, warn};
 
 use super::Dispatcher;
@@ -11,6 +11,7 @@ use super::task::made;
 use crate::domain::balance::{Facts, Finding, OVERDUE, OrderFact, findings};
 use crate::domain::effect::{Effect, Lane};
 use crate::slack::client::{Call, Destination, Failure, Slack};
+use crate::store::Store;
 use crate::store::ledger::{Audited, Saying, SeenOrder};
 
 /// How often it looks.
@@ -31,7 +32,8 @@ impl Dispatcher {
         let Some((turn, mut audited)) = self.store.take_audit(now, now + AUDIT_EVERY).await? else {
             return Ok(None);
         };
-        let found = findings(&self.facts(&mut audited).await?, now);
+        let (found, looked_to) = look_over(&self.store, now, &audited.looked_to).await?;
+        audited.looked_to = looked_to.unwrap_or_default();
         for finding in &found {
             if !audited.findings.contains(finding) {
                 error!("Out of balance: {}", finding.words());
@@ -50,40 +52,6 @@ impl Dispatcher {
         }
         self.store.keep_audit(turn, &audited).await?;
         Ok(Some(audited.findings))
-    }
-
-    /// Whatever may be out of balance.
-    async fn facts(&self, audited: &mut Audited) -> anyhow::Result<Facts> {
-        let store = &self.store;
-        let mut orders = Vec::new();
-        let before = self.clock.now() - OVERDUE;
-        for lane in audited_lanes() {
-            let late = store.late_orders(lane, before, LATE_SEEN).await?;
-            orders.extend(late.into_iter().map(|order| fact(order, lane, false)));
-        }
-        for order in store.given_up_orders(SEEN).await? {
-            let is_needed = match &order.effect {
-                Some(Effect::Notify { page, .. }) => {
-                    store.open_pages_of(&order.by).await?.contains(page)
-                }
-                // What cannot be read may have been the page.
-                None => true,
-                Some(_) => false,
-            };
-            let lane = order.effect.as_ref().map_or(Lane::Clocks, Effect::lane);
-            orders.push(fact(order, lane, is_needed));
-        }
-        let (strays, looked_to) = store
-            .strays_after(&audited.looked_to, CONDITIONS_SEEN)
-            .await?;
-        audited.looked_to = looked_to.unwrap_or_default();
-        Ok(Facts {
-            pages: store.pages_in_doubt(SEEN).await?,
-            unclocked: store.unclocked(SEEN).await?,
-            orders,
-            groups: store.unpaid_groups(SEEN).await?,
-            strays,
-        })
     }
 
     /// Says in the announce channel what it does not know yet; false: somebody else has taken the next turn.
@@ -189,6 +157,42 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// Looks over the ledger in a store: what is out of balance, and the condition up to which was looked (from the one that
+/// was given on) for those whose group is gone; none: there are no more.
+pub async fn look_over(
+    store: &Store,
+    now: Timestamp,
+    looked_to: &str,
+) -> anyhow::Result<(Vec<Finding>, Option<String>)> {
+    let mut orders = Vec::new();
+    let before = now.checked_sub(OVERDUE)?;
+    for lane in audited_lanes() {
+        let late = store.late_orders(lane, before, LATE_SEEN).await?;
+        orders.extend(late.into_iter().map(|order| fact(order, lane, false)));
+    }
+    for order in store.given_up_orders(SEEN).await? {
+        let is_needed = match &order.effect {
+            Some(Effect::Notify { page, .. }) => {
+                store.open_pages_of(&order.by).await?.contains(page)
+            }
+            // What cannot be read may have been the page.
+            None => true,
+            Some(_) => false,
+        };
+        let lane = order.effect.as_ref().map_or(Lane::Clocks, Effect::lane);
+        orders.push(fact(order, lane, is_needed));
+    }
+    let (strays, looked_to) = store.strays_after(looked_to, CONDITIONS_SEEN).await?;
+    let facts = Facts {
+        pages: store.pages_in_doubt(SEEN).await?,
+        unclocked: store.unclocked(SEEN).await?,
+        orders,
+        groups: store.unpaid_groups(SEEN).await?,
+        strays,
+    };
+    Ok((findings(&facts, now), looked_to))
 }
 
 fn not_said(failure: &Failure) {

@@ -37,7 +37,7 @@ use crate::slack::message::Composer;
 use crate::store::Store;
 use crate::store::handover::{Handed, Taker};
 use crate::store::outbox::{Claimed, Lease};
-pub use audit::AUDIT_EVERY;
+pub use audit::{AUDIT_EVERY, look_over};
 use task::{Done, Task, store_trouble, waits};
 
 /// How long an order is ours: longer than the longest call (10 s), so that no call outlives the right to make it, and

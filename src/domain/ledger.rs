@@ -107,6 +107,8 @@ pub struct Entries {
 pub fn entries(recorded: &Recorded, open: &[OpenPage], after: &Incident) -> Entries {
     let mut entries = Entries::default();
     let is_late = matches!(recorded.event, Event::PageDelivery(_));
+    // Who was called by id alone has a name from now on.
+    let is_naming = matches!(recorded.event, Event::NamesLearned { .. });
     if open.is_empty() && after.pages.is_empty() && !is_late {
         return entries;
     }
@@ -121,10 +123,8 @@ pub fn entries(recorded: &Recorded, open: &[OpenPage], after: &Incident) -> Entr
         reason: None,
     };
     for page in &after.pages {
-        if !open.iter().any(|known| known.number == page.number) {
-            entries
-                .pages
-                .push(entry(page, &after.id, recorded.seq, None));
+        if is_naming || !open.iter().any(|known| known.number == page.number) {
+            entries.pages.push(entry(page, after, recorded.seq, None));
         }
         for contact in &page.contacts {
             let known = open.iter().find(|known| known.number == page.number);
@@ -156,20 +156,21 @@ pub fn entries(recorded: &Recorded, open: &[OpenPage], after: &Incident) -> Entr
                 ..reached(page.number, via, Reached::Answered)
             });
         }
-        entries
-            .pages
-            .push(entry(page, &after.id, recorded.seq, ending));
+        entries.pages.push(entry(page, after, recorded.seq, ending));
     }
     entries
 }
 
-fn entry(page: &OpenPage, incident: &IncidentId, seq: u64, ending: Option<Ending>) -> PageEntry {
+fn entry(page: &OpenPage, incident: &Incident, seq: u64, ending: Option<Ending>) -> PageEntry {
     let contacts = page.contacts.iter();
     PageEntry {
-        incident: incident.clone(),
+        incident: incident.id.clone(),
         number: page.number,
         seq,
-        to: page.to.shown(),
+        to: match &page.to {
+            Addressee::Person { who, .. } => format!("@{}", incident.name_of(who)),
+            Addressee::UserGroup { .. } | Addressee::Channel { .. } => page.to.shown(),
+        },
         person: match &page.to {
             Addressee::Person { id, .. } => id.clone(),
             Addressee::UserGroup { .. } | Addressee::Channel { .. } => None,

@@ -3,6 +3,7 @@
 mod alerts;
 mod gate;
 pub mod health;
+pub mod ledger;
 pub mod pages;
 pub mod slack;
 
@@ -84,6 +85,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
         .merge(slack)
         .merge(alerts_routes())
         .route("/incidents/{id}/{file}", get(pages::postmortem))
+        .route("/ledger", get(ledger::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -7,14 +7,19 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::database::Sql;
 use super::outbox::head_of_its_queue;
 use super::write::Kind::{Int, Text};
 use super::write::{Cell, Verb, Write};
 use super::{Store, moment, ms};
 use crate::domain::balance::{Finding, GroupFact, PageFact, StrayFact};
 use crate::domain::effect::{Effect, Lane};
+use crate::domain::group::Group;
 use crate::domain::incident::Incident;
-use crate::domain::ledger::{DeliveryEntry, Entries, PageEntry};
+use crate::domain::ledger::{
+    DeliveryEntry, Entries, GroupIncident, PageEntry, Standing, standing_of_group, standing_of_page,
+};
+use crate::domain::page::PageEnd;
 use crate::domain::terms::{GroupId, IncidentId};
 
 /// Pages as they stand.
@@ -412,6 +417,277 @@ impl Store {
                 group: GroupId::new(group),
             });
         Ok((strays.collect(), last))
+    }
+}
+
+/// A page as it stands in the ledger.
+#[derive(Debug, Clone)]
+pub struct PageLine {
+    /// Where it stands in the order of the ledger.
+    pub place: Place,
+    /// The incident.
+    pub incident: IncidentId,
+    /// Its number.
+    pub number: u32,
+    /// Who is called, for people.
+    pub to: String,
+    /// Why, for people.
+    pub why: String,
+    /// When it began.
+    pub paged_at: Timestamp,
+    /// When it ended, by whom, and by which way, in the words of the store.
+    pub ended: Option<(Timestamp, String, Option<String>)>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Its ways, and how far each came.
+    pub ways: Vec<Way>,
+}
+
+/// A way of a page, and how far it came.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Which, in the word of the configuration.
+    pub via: String,
+    /// The last state that it reached.
+    pub state: String,
+    /// When.
+    pub at: Timestamp,
+    /// What the provider calls the message.
+    pub provider_id: Option<String>,
+    /// Why it came no further.
+    pub reason: Option<String>,
+}
+
+/// A group of alerts as it stands in the ledger.
+#[derive(Debug, Clone)]
+pub struct GroupLine {
+    /// Where it stands in the order of the ledger.
+    pub place: Place,
+    /// The group.
+    pub group: Group,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// A place in the order of the ledger: a moment in milliseconds since 1970, and an id.
+pub type Place = (i64, String);
+
+/// What of the ledger is read, and in which order.
+#[derive(Debug, Clone)]
+pub struct Stretch {
+    /// From then on.
+    pub from: Timestamp,
+    /// Until before then.
+    pub to: Timestamp,
+    /// Only pages that have not ended.
+    pub open: bool,
+    /// The newest first.
+    pub newest_first: bool,
+    /// Beyond this place; none: from the first one on.
+    pub beyond: Option<Place>,
+    /// So many at the most.
+    pub limit: i64,
+}
+
+impl Stretch {
+    /// Where to begin: before the first, or behind the last, of all that can be.
+    fn beyond(&self) -> Place {
+        let first = match self.newest_first {
+            true => (i64::MAX, String::new()),
+            false => (i64::MIN, String::new()),
+        };
+        self.beyond.clone().unwrap_or(first)
+    }
+}
+
+macro_rules! page_lines {
+    ($open:literal, $beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT p.id, p.incident_id, p.number, p.addressee, p.why, p.paged_at_ms, p.ended, p.ended_at_ms, \
+             p.ended_by, p.ended_via, i.status, CAST(CASE WHEN ",
+            has_clock!("p.incident_id"),
+            " THEN 1 ELSE 0 END AS BIGINT) FROM pages AS p LEFT JOIN incidents AS i ON i.id = p.incident_id \
+             WHERE p.paged_at_ms >= $1 AND p.paged_at_ms < $2 AND (p.paged_at_ms, p.id) ",
+            $beyond,
+            " ($3, $4) ",
+            $open,
+            " ORDER BY p.paged_at_ms ",
+            $order,
+            ", p.id ",
+            $order,
+            " LIMIT $5"
+        )
+    };
+}
+
+macro_rules! group_lines {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT g.id, g.began_at_ms, g.state, i.status, CAST(CASE WHEN i.state LIKE '%\"acknowledged_by\":null%' \
+             THEN 0 ELSE 1 END AS BIGINT), CAST(CASE WHEN ",
+            is_ordered!(),
+            " THEN 1 ELSE 0 END AS BIGINT) FROM alert_groups AS g LEFT JOIN incidents AS i ON i.id = g.incident_id \
+             WHERE g.began_at_ms >= $1 AND g.began_at_ms < $2 AND (g.began_at_ms, g.id) ",
+            $beyond,
+            " ($3, $4) ORDER BY g.began_at_ms ",
+            $order,
+            ", g.id ",
+            $order,
+            " LIMIT $5"
+        )
+    };
+}
+
+const WAYS: Sql = Sql {
+    sqlite: "SELECT p.id, d.via, d.state, d.at_ms, d.provider_id, d.reason FROM pages AS p JOIN page_deliveries AS d \
+             ON d.incident_id = p.incident_id AND d.number = p.number \
+             WHERE p.id IN (SELECT value FROM json_each($1)) ORDER BY d.seq, d.id",
+    postgres: "SELECT p.id, d.via, d.state, d.at_ms, d.provider_id, d.reason FROM pages AS p JOIN page_deliveries AS d \
+             ON d.incident_id = p.incident_id AND d.number = p.number \
+             WHERE p.id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS json)))) ORDER BY d.seq, d.id",
+};
+
+type PageLineRow = (
+    String,
+    String,
+    i64,
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    i64,
+);
+type WayRow = (String, String, String, i64, Option<String>, Option<String>);
+
+impl PageLine {
+    fn of(row: PageLineRow) -> Self {
+        let (id, incident, number, to, why, at, ended, ended_at, by, via, status, has_clock) = row;
+        let end = match ended.as_deref() {
+            Some("answered") => Some(PageEnd::Answered),
+            Some("resolved") => Some(PageEnd::Resolved),
+            Some("expired") => Some(PageEnd::Expired),
+            // What no version has written ended by no rule: it counts as open, and is told.
+            Some(_) | None => None,
+        };
+        let over = status.map(|status| status == "resolved" || status == "closed");
+        Self {
+            place: (at, id),
+            incident: IncidentId::new(incident),
+            number: number as u32,
+            to,
+            why,
+            paged_at: moment(at),
+            ended: ended_at.map(|at| (moment(at), by.unwrap_or_default(), via)),
+            standing: standing_of_page(end, over, has_clock == 1),
+            ways: Vec::new(),
+        }
+    }
+}
+
+impl Store {
+    /// Pages of a stretch of the ledger, by when they began.
+    pub async fn page_lines(&self, stretch: &Stretch) -> anyhow::Result<Vec<PageLine>> {
+        let sql = match (stretch.open, stretch.newest_first) {
+            (false, false) => page_lines!("", ">", "ASC"),
+            (false, true) => page_lines!("", "<", "DESC"),
+            (true, false) => page_lines!("AND p.ended IS NULL", ">", "ASC"),
+            (true, true) => page_lines!("AND p.ended IS NULL", "<", "DESC"),
+        };
+        let (at, id) = stretch.beyond();
+        let args = [
+            ms(stretch.from).into(),
+            ms(stretch.to).into(),
+            at.into(),
+            id.as_str().into(),
+            stretch.limit.into(),
+        ];
+        let rows: Vec<PageLineRow> = self
+            .database
+            .rows(sql, &args)
+            .await
+            .context("reading the pages of the ledger")?;
+        let mut lines: Vec<PageLine> = rows.into_iter().map(PageLine::of).collect();
+        let ids: Vec<&str> = lines.iter().map(|line| line.place.1.as_str()).collect();
+        let ids = serde_json::to_string(&ids)?;
+        let ways: Vec<WayRow> = self
+            .database
+            .rows(WAYS, &[ids.as_str().into()])
+            .await
+            .context("reading the deliveries of the ledger")?;
+        for (page, via, state, at_ms, provider_id, reason) in ways {
+            let Some(line) = lines.iter_mut().find(|line| line.place.1 == page) else {
+                continue;
+            };
+            // Each is told with the last that was heard of it.
+            line.ways.retain(|way| way.via != via);
+            line.ways.push(Way {
+                via,
+                state,
+                at: moment(at_ms),
+                provider_id,
+                reason,
+            });
+        }
+        Ok(lines)
+    }
+
+    /// Groups of alerts of a stretch of the ledger, by when their rounds began.
+    pub async fn group_lines(
+        &self,
+        stretch: &Stretch,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<GroupLine>> {
+        let sql = match stretch.newest_first {
+            false => group_lines!(">", "ASC"),
+            true => group_lines!("<", "DESC"),
+        };
+        let (at, id) = stretch.beyond();
+        let args = [
+            ms(stretch.from).into(),
+            ms(stretch.to).into(),
+            at.into(),
+            id.as_str().into(),
+            stretch.limit.into(),
+        ];
+        let rows: Vec<(String, i64, String, Option<String>, i64, i64)> = self
+            .database
+            .rows(sql, &args)
+            .await
+            .context("reading the alerts of the ledger")?;
+        rows.into_iter()
+            .map(|(id, at, state, status, is_acknowledged, is_ordered)| {
+                let group: Group = serde_json::from_str(&state)
+                    .with_context(|| format!("reading the group of alerts {id}"))?;
+                let incident = match status {
+                    Some(status) => Some(GroupIncident {
+                        status: serde_json::from_value(status.into())?,
+                        is_acknowledged: is_acknowledged == 1,
+                    }),
+                    None => None,
+                };
+                Ok(GroupLine {
+                    place: (at, id),
+                    standing: standing_of_group(&group, incident, is_ordered == 1, now),
+                    group,
+                })
+            })
+            .collect()
+    }
+
+    /// How many pages that began since then ended in each way; the word of an end, or `open`.
+    pub async fn page_totals(&self, since: Timestamp) -> anyhow::Result<Vec<(String, i64)>> {
+        self.database
+            .rows(
+                "SELECT COALESCE(ended, 'open'), CAST(COUNT(*) AS BIGINT) FROM pages WHERE paged_at_ms >= $1 \
+                 GROUP BY ended ORDER BY 1",
+                &[ms(since).into()],
+            )
+            .await
+            .context("counting the pages of the ledger")
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ledger and its auditor: every page and every alert ends in exactly one of its ends, and what is in none is found
 //! within the minute, said once, and stops the outer heartbeat.
 
+use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
@@ -438,6 +439,99 @@ async fn a_watchdog_that_leads_elsewhere_or_fails_has_not_heard_and_its_address_
     let (_, ready) = get(&bot.url, "/readyz", None).await;
     assert!(!ready.contains("heartbeat"), "{ready}");
     assert_eq!(watchdog.heard(), 3, "no redirect was followed");
+    bot.finish().await;
+}
+
+/// Runs `firebell ledger` on the bot's own database, of all that there is.
+fn printed(bot: &TestBot, words: &[&str]) -> (Option<i32>, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = std::process::Command::new(env!("CARGO_BIN_EXE_firebell"))
+        .args(["ledger", "--from", "2025-09-01T00:00"])
+        .args(words)
+        .env("DATABASE_URL", &bot.database_url)
+        .output()
+        .unwrap();
+    let said = [stdout, stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    (status.code(), said.concat())
+}
+
+#[tokio::test]
+async fn the_ledger_can_be_read_on_the_command_line_and_as_a_page() {
+    let bot = TestBot::watched(team(), "http://127.0.0.1:1/nobody").await;
+    bot.types(
+        "ana",
+        "general",
+        "/incident declare p1 <b>checkout</b> is down",
+    )
+    .await;
+    bot.advance(SignedDuration::from_mins(1)).await;
+    bot.types("ana", ROOM, "/incident ack").await;
+    bot.types("ana", ROOM, "/incident page @bo can you <i>look</i>?")
+        .await;
+    let intake = &bot.app;
+    alerts(intake, "nothing", "disk full", Signal::Firing).await;
+    bot.settle().await;
+    // The command goes by the time of day of this machine, at which everything is late.
+    let (code, said) = printed(&bot, &[]);
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(said, @"
+    2025-09-14 14:30:00  answered    INC-2025-0914-001 page 1 to @ana: Step 1 of 2 of leadership; answered after 1m by @ana [slack accepted]
+    2025-09-14 14:31:00  open        INC-2025-0914-001 page 2 to @bo: By hand, by @ana: can you <i>look</i>? [slack accepted]
+    2025-09-14 14:31:02  open        alerts “disk full is nothing” of prometheus, 1 of 1 firing
+    Pages: 2: 1 answered, 1 open.
+    Groups of alerts: 1: 1 open.
+    OUT OF BALANCE: Nobody does what is due in the lane clocks: first of all, to ring a clock for INC-2025-0914-001, since 2025-09-14T14:46:00Z.
+    ");
+    let (_, said) = printed(&bot, &["--open", "--json"]);
+    let lines: Vec<serde_json::Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 3, "a page, a group and the totals: {said}");
+    assert_eq!(lines[0]["to"], "@bo");
+    assert_eq!(lines[0]["ways"][0]["state"], "accepted");
+    assert_eq!(lines[2]["totals"]["pages"]["open"], 1);
+
+    assert_eq!(get(&bot.url, "/ledger", None).await.0, 401);
+    assert_eq!(
+        get(&bot.url, "/ledger?before=x", Some("open sesame"))
+            .await
+            .0,
+        400
+    );
+    let (status, page) = get(&bot.url, "/ledger", Some("open sesame")).await;
+    assert_eq!(status, 200, "{page}");
+    for shown in [
+        "Everything is accounted for",
+        "INC-2025-0914-001",
+        "@ana",
+        "disk full is nothing",
+        "answered",
+        "can you &lt;i&gt;look",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("<i>look"), "{page}");
+    let (_, older) = get(&bot.url, "/ledger?before=1000", Some("open sesame")).await;
+    assert!(older.contains("Nobody was called."), "{older}");
+
+    by_hand(&bot, "DELETE FROM outbox WHERE key = 'clock'").await;
+    assert_eq!(audited(&bot).await.len(), 1);
+    let (status, page) = get(&bot.url, "/ledger", Some("open sesame")).await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("Something may have got lost"), "{page}");
+    let (code, said) = printed(&bot, &["--open"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("OUT OF BALANCE: Page 2 of INC-2025-0914-001"),
+        "{said}"
+    );
+    bot.slack.mark_read();
+    bot.types("ana", ROOM, "/incident escalate").await;
+    bot.slack.mark_read();
     bot.finish().await;
 }
 
