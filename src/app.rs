@@ -23,14 +23,15 @@ use tracing::{debug, error, info, warn};
 use crate::clock::Clock;
 use crate::config::ScheduleSecrets;
 use crate::desk::Desk;
-use crate::dispatcher::{Dispatcher, Step, Tools};
+use crate::dispatcher::{AUDIT_EVERY, Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
 use crate::domain::oncall::Schedule;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
-use crate::http::{Gate, Rooms, Sns, router};
+use crate::http::{Gate, Rooms, Sns, ledger, router};
 use crate::intake::Intake;
+use crate::notify::heartbeat::Heartbeat;
 use crate::notify::{Notifier, ack_page, letter, page};
 use crate::reception::Reception;
 use crate::slack::client::{Call, Failure, Slack};
@@ -52,6 +53,8 @@ const FORGET_AGAIN: Duration = Duration::from_millis(100);
 const ALERTS_SMALL: usize = 512;
 /// See [`ALERTS_SMALL`].
 const ALERTS_LARGE: usize = 8;
+/// How often is looked whether it is time to look over the ledger: another replica may have done it.
+const LOOK_AT_THE_LEDGER: Duration = Duration::from_secs(5);
 /// How often the database is asked for the time.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(30);
 /// How often overrides are read: what is known of them is believed for a second.
@@ -112,6 +115,8 @@ pub struct Parts {
     pub public_url: Option<String>,
     /// What opens the protected pages.
     pub api_token: Option<SecretString>,
+    /// The address that is asked for while the ledger balances.
+    pub heartbeat_url: Option<SecretString>,
     /// The clock.
     pub clock: Clock,
     /// What `/metrics` shows.
@@ -159,6 +164,13 @@ impl App {
             _ => None,
         };
         let link_secret: Arc<[u8]> = store.key(LINKS, &random()?).await?.into();
+        let heartbeat = match &parts.heartbeat_url {
+            Some(url) => Some(
+                Heartbeat::new(url.expose_secret())
+                    .map_err(|why| anyhow::anyhow!("the address of the heartbeat: {why}"))?,
+            ),
+            None => None,
+        };
         let dispatcher = Dispatcher::new(Tools {
             notifier: parts.notifier.clone(),
             public_url: parts.public_url.clone(),
@@ -173,6 +185,7 @@ impl App {
             templates: templates.clone(),
             owner: uuid::Uuid::now_v7().to_string(),
             calendar_urls: parts.schedule_secrets.urls.clone(),
+            heartbeat,
         })?;
         let desk = Arc::new(Desk {
             catalog,
@@ -271,6 +284,7 @@ impl App {
         let attending = tokio::spawn(self.attend(stop.clone()));
         tokio::spawn(keep_house(self.rooms.clone(), stop.clone()));
         tokio::spawn(watch_alerts(self.rooms.clone(), stop.clone()));
+        tokio::spawn(audit(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_time(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_overrides(self.rooms.clone(), stop.clone()));
         tokio::spawn(keep_groups(self.rooms.clone(), stop.clone()));
@@ -459,6 +473,21 @@ async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// Looks over the ledger each minute. Not before the first is over: what was due while nobody was there is done by then.
+async fn audit(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
+    let mut pause = Duration::try_from(AUDIT_EVERY).unwrap_or(LOOK_AT_THE_LEDGER);
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = LOOK_AT_THE_LEDGER;
+        if let Err(cause) = rooms.dispatcher.audit().await {
+            error!("Could not look over the ledger: {cause:#}");
+        }
+    }
+}
+
 /// Now and then forgets what nobody will ask for any more.
 async fn keep_house(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
@@ -572,6 +601,7 @@ pub fn prove_templates(words: &Environment<'static>, catalog: &Arc<Catalog>) -> 
     Composer::new(words.clone(), catalog.clone())
         .prove()
         .context(broken)?;
+    ledger::prove(words, catalog).context(broken)?;
     for (incident, record) in samples(catalog) {
         export::prove(words, catalog, &incident, &record).context(broken)?;
         letter::prove(words, catalog, &incident, &record).context(broken)?;

@@ -36,7 +36,7 @@
 //! | 2 | [`store`] | what is kept; the only room that speaks SQL | domain |
 //! | 2 | [`slack`] | requests read, commands understood, messages made, methods called | domain, templates, clock |
 //! | 2 | [`alerts`] | what alert senders send: one file for each | domain |
-//! | 2 | [`notify`] | pages and letters by other ways than Slack, and what is answered by them: one file for each way | domain, templates |
+//! | 2 | [`notify`] | pages and letters by other ways than Slack, and what is answered by them: one file for each way; the outer heartbeat | domain, templates |
 //! | 2 | [`calendar`] | schedules as iCalendar files, written and read | domain |
 //! | 2 | [`config`] | settings from the environment, the catalog from `firebell.toml` | domain |
 //! | 2 | [`simulator`] | a Slack workspace of our own; knows nothing of the bot | templates |
@@ -71,6 +71,13 @@
 //! 7. The update clock is due: `Ring` → `Fire(Due)` → `UpdateOverdue` → a reminder, and the clock for the next
 //!    in line. If an update had come, the clock had been replaced in the same transaction; an older ringing finds
 //!    another setting there and says nothing.
+//!
+//! # The ledger
+//!
+//! What became of each page is kept beside its events (`domain::ledger::entries` → `pages`, `page_deliveries`), in the same
+//! commit; a group of alerts says which order it waits for (`domain::ledger::owed`). Each minute `dispatcher::audit` reads
+//! by indexes whatever may be out of balance (`store::ledger`), and `domain::balance` says what is: it is said once, and
+//! keeps the outer heartbeat (`notify::heartbeat`) silent. It goes past the outbox, which may be what is broken.
 //!
 //! # The walk of an alert
 //!
@@ -123,6 +130,7 @@
 //! | another sender of alerts | one file in `alerts`; a line in `fuzz/targets.rs` |
 //! | another sort of change than a deploy | `intake::changes`; whom it concerns says `domain::change` |
 //! | another form of time in `override` | `domain::typed_time` |
+//! | another thing that may be out of balance | a fact and a finding in `domain::balance`, what it is read by in `store::ledger` |
 //! | a new column | `migrations/`, `store::commit::WRITES` or one file in `store` |
 
 #![warn(missing_docs)]

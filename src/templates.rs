@@ -49,6 +49,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/pages/acknowledge.html.j2"),
     ),
     (
+        "pages/ledger.html.j2",
+        include_str!("../templates/pages/ledger.html.j2"),
+    ),
+    (
         "slack/announcement.mrkdwn.j2",
         include_str!("../templates/slack/announcement.mrkdwn.j2"),
     ),
@@ -71,6 +75,10 @@ const EMBEDDED: &[(&str, &str)] = &[
     (
         "slack/cut-off.mrkdwn.j2",
         include_str!("../templates/slack/cut-off.mrkdwn.j2"),
+    ),
+    (
+        "slack/ledger.mrkdwn.j2",
+        include_str!("../templates/slack/ledger.mrkdwn.j2"),
     ),
     (
         "slack/links.mrkdwn.j2",

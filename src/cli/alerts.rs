@@ -241,7 +241,7 @@ fn held(hold: &Hold) -> String {
 }
 
 /// The moment that is meant: a local time of the organization, one with its offset, or now.
-fn moment(at: Option<&str>, catalog: &Catalog) -> anyhow::Result<Timestamp> {
+pub(super) fn moment(at: Option<&str>, catalog: &Catalog) -> anyhow::Result<Timestamp> {
     match at {
         Some(text) => super::moment(text, catalog),
         None => Ok(Timestamp::now()),

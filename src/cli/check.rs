@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::oncall::gaps;
 use crate::app::{beside, prove_templates, stray_templates};
-use crate::config::{Fault, Level, LoadError, Settings, load};
+use crate::config::{Fault, Level, LoadError, Settings, heartbeat_url, load};
 use crate::notify::Notifier;
 use crate::templates;
 
@@ -34,7 +34,10 @@ pub(super) fn run(
         None => Vec::new(),
     };
     let unset = catalog.as_ref().map_or_else(Vec::new, |catalog| {
-        Notifier::new(catalog, settings.public_url.as_deref(), vars).1
+        let watcher = heartbeat_url(catalog, &vars).err();
+        let mut unset = Notifier::new(catalog, settings.public_url.as_deref(), vars).1;
+        unset.extend(watcher);
+        unset
     });
     let broken = catalog.and_then(|catalog| {
         let words = templates::environment(beside.as_deref());

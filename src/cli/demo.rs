@@ -101,6 +101,7 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
         app_token: None,
         signing_secret: Some(secret),
         api_token: Some("demo".into()),
+        heartbeat_url: None,
         clock: Clock::System,
         metrics: None,
     })

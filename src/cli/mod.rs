@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod env_file;
 mod incident;
+mod ledger;
 mod manifest;
 mod oncall;
 mod page;
@@ -115,6 +116,21 @@ enum Command {
     Page {
         #[command(subcommand)]
         command: Page,
+    },
+    /// Every page and every group of alerts, and how each ended; exit status 1 if anything is out of balance.
+    Ledger {
+        /// What began from this time on: 2025-09-14T03:00, in the organization's zone. Else of the last seven days.
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// And before this time; now, if none is named.
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+        /// Only what is open, whenever it began, unless --from says otherwise.
+        #[arg(long)]
+        open: bool,
+        /// Answer as JSON, one object a line; the last has the totals.
+        #[arg(long)]
+        json: bool,
     },
     /// Prove that records were not changed.
     Audit {
@@ -295,6 +311,20 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                     anchors,
                 },
         } => record::verify(&settings, json, file, &anchors).await,
+        Command::Ledger {
+            from,
+            to,
+            open,
+            json,
+        } => {
+            let wanted = ledger::Wanted {
+                from,
+                to,
+                open,
+                json,
+            };
+            ledger::run(&settings, wanted).await
+        }
         Command::Route {
             command:
                 Route::Test {

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, Parts, beside, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Settings, alert_secrets, schedule_secrets};
+use crate::config::{Settings, alert_secrets, heartbeat_url, schedule_secrets};
 use crate::notify::Notifier;
 
 /// How often the figures are put together.
@@ -39,6 +39,13 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     for closed in closed {
         warn!("{closed}");
     }
+    let heartbeat_url = match heartbeat_url(&catalog, |name| std::env::var(name).ok()) {
+        Ok(url) => url,
+        Err(wrong) => {
+            warn!("{wrong}");
+            None
+        }
+    };
     let beside = beside(settings.config.path());
     for stray in stray_templates(beside.as_deref()) {
         warn!("{stray}");
@@ -62,6 +69,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
         app_token: settings.slack_app_token,
         signing_secret: settings.slack_signing_secret,
         api_token: settings.api_token,
+        heartbeat_url,
         clock: Clock::System,
         metrics: Some(metrics),
     })

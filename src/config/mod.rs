@@ -24,7 +24,7 @@ use crate::domain::catalog::Catalog;
 pub use faults::{Fault, Faults, Level, Related};
 pub use settings::{
     Database, DatabaseKind, ScheduleSecrets, SettingFault, SettingFaults, Settings, alert_secrets,
-    schedule_secrets,
+    heartbeat_url, schedule_secrets,
 };
 
 /// Where the catalog is read from when nothing else is said.

@@ -51,6 +51,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
             "[[change_freezes]]",
             change_freeze,
         ),
+        audit: audit(&mut root),
         notifications,
         organization,
     };
@@ -115,6 +116,17 @@ fn slack(root: &mut Section<'_>) -> Slack {
     };
     it.close();
     slack
+}
+
+fn audit(root: &mut Section<'_>) -> Audit {
+    let Some(mut it) = root.section("audit", "[audit]") else {
+        return Audit::default();
+    };
+    let audit = Audit {
+        heartbeat_url_env: it.optional("heartbeat_url_env", env_name),
+    };
+    it.close();
+    audit
 }
 
 fn incidents(root: &mut Section<'_>) -> Incidents {

@@ -234,6 +234,27 @@ pub fn schedule_secrets(
     (secrets, missing)
 }
 
+/// The address that is asked for while the ledger balances, if the configuration names a variable for it. Errors: what is
+/// wrong with that variable, in words for the operator; never its value.
+pub fn heartbeat_url(
+    catalog: &Catalog,
+    vars: impl Fn(&str) -> Option<String>,
+) -> Result<Option<SecretString>, String> {
+    let Some(name) = &catalog.audit.heartbeat_url_env else {
+        return Ok(None);
+    };
+    let url = vars(name).map(|text| text.trim().to_owned());
+    match url.filter(|text| !text.is_empty()) {
+        None => Err(format!(
+            "{name} is not set, so nobody outside is told that all is well"
+        )),
+        Some(url) if !is_url(&url) => Err(format!(
+            "{name} is not a web address, so nobody outside is told that all is well"
+        )),
+        Some(url) => Ok(Some(SecretString::from(url))),
+    }
+}
+
 /// The environment, and what was found wrong in it so far.
 struct Environment<'v> {
     vars: &'v dyn Fn(&str) -> Option<String>,

@@ -4,6 +4,7 @@
 //! Here stand the lanes, the leases, and how an order is put away; what each order does stands in `task`.
 
 mod alerts;
+mod audit;
 mod calendars;
 mod changes;
 mod groups;
@@ -35,11 +36,13 @@ use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::intake::Intake;
 use crate::notify::Notifier;
+use crate::notify::heartbeat::Heartbeat;
 use crate::slack::client::{CALL_TIMEOUT, Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
 use crate::store::Store;
 use crate::store::handover::{Handed, Taker};
 use crate::store::outbox::{Claimed, Lease};
+pub use audit::{AUDIT_EVERY, look_over};
 use task::{Done, Task, store_trouble, waits};
 
 /// How long an order is ours: longer than the longest call (10 s), so that no call outlives the right to make it, and
@@ -136,6 +139,7 @@ pub struct Dispatcher {
     public_url: Option<String>,
     link_secret: Arc<[u8]>,
     owner: String,
+    heartbeat: Option<Heartbeat>,
     trouble: Mutex<Option<String>>,
     paced: AtomicBool,
     /// Orders whose turn has not come, and when it will: they go back together, in one write.
@@ -182,6 +186,8 @@ pub struct Tools {
     pub owner: String,
     /// The addresses of the calendars that feed schedules, by the schedule's id.
     pub calendar_urls: BTreeMap<String, SecretString>,
+    /// Who is told that all is well; none: nobody.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Dispatcher {
@@ -201,6 +207,7 @@ impl Dispatcher {
             link_secret,
             owner,
             calendar_urls,
+            heartbeat,
         } = tools;
         Ok(Self {
             calendars: calendars::Calendars::new(calendar_urls)?,
@@ -216,6 +223,7 @@ impl Dispatcher {
             public_url,
             link_secret,
             owner,
+            heartbeat,
             trouble: Mutex::default(),
             paced: AtomicBool::new(false),
             not_begun: Mutex::default(),

@@ -57,6 +57,16 @@ pub struct Catalog {
     pub checklists: Vec<Checklist>,
     /// `[[change_freezes]]`
     pub change_freezes: Vec<ChangeFreeze>,
+    /// `[audit]`
+    pub audit: Audit,
+}
+
+/// `[audit]`: who watches over the auditor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audit {
+    /// The variable with the address that is asked for each minute while all balances: `"AUDIT_HEARTBEAT_URL"`; `None`:
+    /// nobody is told.
+    pub heartbeat_url_env: Option<String>,
 }
 
 impl Default for Catalog {
@@ -82,6 +92,7 @@ impl Default for Catalog {
             checks: Vec::new(),
             checklists: Vec::new(),
             change_freezes: Vec::new(),
+            audit: Audit::default(),
         }
     }
 }

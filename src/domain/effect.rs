@@ -563,7 +563,12 @@ pub fn effects_of(
     }
     let due = |incident: &Incident| incident.next_due().map(|(at, _)| at);
     // What a clock rang for is gone from the outbox, even where the next thing is due at the very same moment.
-    if before.and_then(due) != due(after) || is_rung_for(event) {
+    // A clock that is late, or with which somebody is called, is set anew whatever was set before: if it has got lost, it
+    // is there again.
+    let is_renewed = due(after).is_some_and(|at| at <= now)
+        || matches!(event, Event::Paged(_))
+        || is_rung_for(event);
+    if before.and_then(due) != due(after) || is_renewed {
         orders.clock(due(after));
     }
     // It may be over, or weigh less: what it quieted is told on its own then.

@@ -27,6 +27,8 @@ const FLAPS_TOLD: SignedDuration = SignedDuration::from_mins(5);
 const DECLARED_KEPT: usize = 100;
 /// A card whose alerts fire again so soon after all were over tells of them; later there is a new one.
 const CARD_LASTS: SignedDuration = SignedDuration::from_mins(30);
+/// Why nothing is told of alerts that quiet others: they are counted a second time, and told where their routes say.
+const COUNTED: &str = "counted for [[inhibitions]]";
 
 /// What is known of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +102,9 @@ pub struct Group {
     /// Why its alerts are kept back: it is a room in which they wait, and tells nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// Which route suppresses its alerts, for people; none: they are not suppressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<String>,
     /// For when it is ordered to look whom it may let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looks_at: Option<Timestamp>,
@@ -156,6 +161,8 @@ pub struct Routed {
     pub join: Option<SignedDuration>,
     /// The policy by which people are paged for their incident, if their route names one.
     pub escalation_policy: Option<String>,
+    /// Which route suppresses them, for people; none: they are not suppressed.
+    pub suppressed_by: Option<String>,
     /// Why they are kept back; none: they are told.
     pub hold: Option<Hold>,
 }
@@ -270,6 +277,7 @@ impl Group {
             card: None,
             acknowledged_by: None,
             snoozed_until: None,
+            suppressed_by: routed.suppressed_by.clone(),
             hold: None,
             looks_at: None,
             flaps_until: None,
@@ -364,6 +372,9 @@ impl Group {
             }
             Change::Ended => self.firing = self.firing.saturating_sub(1),
         }
+        if self.then == Then::Suppress {
+            self.suppressed_by.clone_from(&routed.suppressed_by);
+        }
         self.changed_at = now;
         let begins_to_flap = flaps_until.is_some() && !self.is_flapping(now);
         self.flaps_until = flaps_until.max(self.flaps_until);
@@ -393,6 +404,7 @@ impl Group {
     fn begin(&mut self, routed: &Routed, source: &str, alert: &Alert, now: Timestamp) {
         source.clone_into(&mut self.source);
         self.then = routed.then;
+        self.suppressed_by.clone_from(&routed.suppressed_by);
         self.channel.clone_from(&routed.channel);
         self.join = routed.join;
         self.escalation_policy.clone_from(&routed.escalation_policy);
@@ -497,6 +509,7 @@ impl Group {
             values: BTreeMap::new(),
             join: None,
             escalation_policy: None,
+            suppressed_by: Some(COUNTED.to_owned()),
             hold: None,
         };
         Self::new(&routed, source, now)
@@ -505,6 +518,7 @@ impl Group {
     /// Counts one more that quiets others, or one less.
     pub fn quiets(&mut self, begins: bool, now: Timestamp) {
         self.version += 1;
+        self.suppressed_by = Some(COUNTED.to_owned());
         self.changed_at = now;
         self.firing = match begins {
             true => self.firing + 1,
@@ -802,6 +816,7 @@ mod tests {
             values: BTreeMap::new(),
             join: None,
             escalation_policy: None,
+            suppressed_by: None,
             hold: None,
         }
     }

@@ -4,6 +4,7 @@
 //! into the second, [`incident::fold`] adds the second to the state, [`effect::effects_of`] makes the third of it.
 
 pub mod alert;
+pub mod balance;
 pub mod catalog;
 pub mod change;
 pub mod command;
@@ -20,6 +21,7 @@ pub mod group;
 pub mod hours;
 pub mod id_pattern;
 pub mod incident;
+pub mod ledger;
 pub mod oncall;
 pub mod page;
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct Matches(Vec<(String, Wanted)>);
 
 #[derive(Debug)]
 struct Ready {
+    /// What it is called where it suppresses: `route 3`.
+    name: String,
     matches: Matches,
     service: Option<Chosen<ServiceId>>,
     severity: Option<Chosen<SeverityId>>,
@@ -94,7 +96,8 @@ impl Routing {
     /// The routes of a configuration. Its patterns and templates are proved where it is read; one that is not sound all
     /// the same matches nothing.
     pub fn new(catalog: &Catalog) -> Self {
-        let routes = catalog.routes.iter().map(|route| Ready {
+        let routes = (1..).zip(&catalog.routes).map(|(n, route)| Ready {
+            name: format!("route {n} of [[routes]]"),
             matches: Matches::new(&route.matches),
             service: route.service.clone(),
             severity: route.severity.clone(),
@@ -174,6 +177,9 @@ impl Routing {
             values,
             join: found.and_then(|route| route.join),
             escalation_policy: found.and_then(|route| route.escalation_policy.clone()),
+            suppressed_by: found
+                .filter(|route| route.then == Then::Suppress)
+                .map(|route| route.name.clone()),
             hold: None,
         }
     }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::alert::Links;
+use super::balance::Finding;
 use super::catalog::{Catalog, Then};
 use super::change::Change;
 use super::escalation::{Channel, Target};
@@ -345,6 +346,7 @@ pub fn groups() -> [Group; 2] {
         values: [("name".to_owned(), "sample".to_owned())].into(),
         join: None,
         escalation_policy: None,
+        suppressed_by: None,
         hold: None,
     };
     let least = Group {
@@ -372,6 +374,24 @@ pub fn groups() -> [Group; 2] {
         ..least.clone()
     };
     [full, least]
+}
+
+/// What an auditor may find.
+pub fn findings() -> Vec<Finding> {
+    let incident = IncidentId::new("INC-1970-0101-001");
+    let text = || "sample".to_owned();
+    vec![
+        Finding::Page {
+            incident: incident.clone(),
+            number: 1,
+            to: text(),
+            why: text(),
+        },
+        Finding::Clock {
+            incident,
+            awaits: text(),
+        },
+    ]
 }
 
 fn links() -> Links {

@@ -328,28 +328,7 @@ fn told_pages(paged: &Paged) -> String {
         false => called.join(", "),
     };
     let mut text = match &paged.why {
-        PageReason::Step {
-            policy,
-            step,
-            of,
-            round,
-            hurried,
-        } => {
-            let mut text = format!("Step {step} of {of} of {policy}");
-            if *round > 1 {
-                let _ = write!(text, ", round {round}");
-            }
-            match hurried {
-                Some(Hurry::ByHand { by }) => {
-                    let _ = write!(text, ", at once at the wish of @{}", by.name);
-                }
-                Some(Hurry::Undelivered) => {
-                    text += ", at once, since the one before it reached nobody";
-                }
-                None => {}
-            }
-            format!("{text}: paged {whom}")
-        }
+        PageReason::Step { .. } => format!("{}: paged {whom}", reason_of(&paged.why)),
         PageReason::ByHand { by, text } => {
             let mut said = format!("@{} paged {whom}", by.name);
             if let Some(text) = text {
@@ -373,6 +352,39 @@ fn told_pages(paged: &Paged) -> String {
         let _ = write!(text, "\n{} late", show_duration(paged.late));
     }
     text
+}
+
+/// Why somebody was called: `Step 2 of 3 of leadership, round 2`, `@ana`.
+pub fn reason_of(why: &PageReason) -> String {
+    match why {
+        PageReason::Step {
+            policy,
+            step,
+            of,
+            round,
+            hurried,
+        } => {
+            let mut text = format!("Step {step} of {of} of {policy}");
+            if *round > 1 {
+                let _ = write!(text, ", round {round}");
+            }
+            match hurried {
+                Some(Hurry::ByHand { by }) => {
+                    let _ = write!(text, ", at once at the wish of @{}", by.name);
+                }
+                Some(Hurry::Undelivered) => {
+                    text += ", at once, since the one before it reached nobody";
+                }
+                None => {}
+            }
+            text
+        }
+        PageReason::ByHand { by, text: None } => format!("By hand, by @{}", by.name),
+        PageReason::ByHand {
+            by,
+            text: Some(text),
+        } => format!("By hand, by @{}: {text}", by.name),
+    }
 }
 
 /// Who was called by one page: `@ana (page 1, Slack at once, SMS after 2m)`.

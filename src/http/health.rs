@@ -6,12 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Rooms, fault};
 use crate::domain::catalog::AlertSource;
 use crate::slack::socket::Health;
+use crate::store::ledger::Audited;
 
 /// `GET /healthz`: the process answers.
 pub async fn alive() -> &'static str {
@@ -105,6 +106,19 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
             ),
         });
     }
+    match store.last_audit().await {
+        Ok(audited) => {
+            if let Some(said) = out_of_balance(&audited, rooms.clock.now()) {
+                body["ledger"] = json!(said);
+            }
+            if let Some(why) = &audited.beat_trouble {
+                body["heartbeat"] = json!(format!(
+                    "degraded: whoever watches over this bot did not hear that all is well: {why}"
+                ));
+            }
+        }
+        Err(cause) => body["ledger"] = json!(format!("degraded: it cannot be read: {cause:#}")),
+    }
     if let Some(clock) = rooms.clock.trouble() {
         body["clock"] = json!(format!("degraded: {clock}"));
     }
@@ -113,6 +127,24 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
         false => StatusCode::OK,
     };
     (status, Json(body)).into_response()
+}
+
+/// So long the auditor of the ledger may be silent, who looks each minute.
+const SILENT: SignedDuration = SignedDuration::from_mins(5);
+
+/// What is wrong with the ledger, if anything is. What, is nobody's business here: the page `/ledger` says it.
+fn out_of_balance(audited: &Audited, now: Timestamp) -> Option<String> {
+    let where_to = "the log and the page /ledger say what";
+    match (audited.findings.len(), audited.looked_at) {
+        (0, Some(at)) if now.duration_since(at) > SILENT => Some(format!(
+            "degraded: nobody has looked over it since {at:.0}; the log says why"
+        )),
+        (0, _) => None,
+        (1, _) => Some(format!("degraded: 1 thing is out of balance; {where_to}")),
+        (n, _) => Some(format!(
+            "degraded: {n} things are out of balance; {where_to}"
+        )),
+    }
 }
 
 /// `GET /metrics`, in the text form of Prometheus.
@@ -125,6 +157,9 @@ pub async fn metrics(State(rooms): State<Arc<Rooms>>) -> Response {
         metrics::gauge!("firebell_outbox_later").set(waiting.later as f64);
         let given_up = waiting.buried + rooms.dispatcher.given_up().told;
         metrics::gauge!("firebell_outbox_given_up").set(given_up as f64);
+    }
+    if let Ok(audited) = rooms.desk.store.last_audit().await {
+        metrics::gauge!("firebell_ledger_out_of_balance").set(audited.findings.len() as f64);
     }
     if let Ok((_, open)) = rooms.desk.store.counts().await {
         metrics::gauge!("firebell_incidents_open").set(open as f64);

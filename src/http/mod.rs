@@ -3,6 +3,7 @@
 mod alerts;
 mod gate;
 pub mod health;
+pub mod ledger;
 mod notify;
 pub mod pages;
 pub mod schedules;
@@ -98,6 +99,7 @@ pub fn router(rooms: Arc<Rooms>) -> Router {
         .merge(notify::routes())
         .route("/incidents/{id}/{file}", get(pages::postmortem))
         .route("/schedules/{file}", get(schedules::ics))
+        .route("/ledger", get(ledger::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

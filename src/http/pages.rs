@@ -106,7 +106,10 @@ fn broken(cause: &anyhow::Error) -> Response {
 }
 
 /// Lets in whoever shows the token: as a bearer, or as the password that a browser asks for.
-fn admit(token: Option<&SecretString>, headers: &HeaderMap) -> Result<(), Box<Response>> {
+pub(super) fn admit(
+    token: Option<&SecretString>,
+    headers: &HeaderMap,
+) -> Result<(), Box<Response>> {
     let Some(token) = token else {
         let reason = "The pages are closed: FIREBELL_API_TOKEN is not set.";
         return Err(Box::new(fault(StatusCode::FORBIDDEN, reason)));

@@ -10,11 +10,13 @@
 //! | `webhook` | a POST that is signed |
 //! | `answer` | what comes back: replies, key presses, reports of delivery, links in e-mails |
 //! | `ack_page` | the page behind a link in an e-mail |
+//! | `heartbeat` | the address of whoever watches over the bot |
 //! | `wire` | an HTTP request within its time |
 
 pub mod ack_page;
 pub mod answer;
 mod email;
+pub mod heartbeat;
 pub mod letter;
 pub mod page;
 mod sms;

@@ -326,6 +326,8 @@ impl Composer {
             self.alert_card(&group, group.changed_at)?;
             self.cut_off(&group, group.changed_at)?;
         }
+        self.out_of_balance(&samples::findings())?;
+        self.out_of_balance(&[])?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What Slack means in this house: requests read, commands understood, messages made, methods called.
 
 mod alert_card;
+mod audit;
 pub mod client;
 pub mod home;
 pub mod inbound;

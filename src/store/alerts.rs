@@ -17,6 +17,7 @@ use super::{Store, moment, ms};
 use crate::domain::alert::{Alert, Tracked};
 use crate::domain::effect::{Effect, Lane, Order, RELEASE};
 use crate::domain::group::Group;
+use crate::domain::ledger::owed;
 use crate::domain::terms::{DedupKey, DeliveryId, GroupId, IncidentId};
 
 /// Orders of one change of a group stand behind each other, and before those of the next.
@@ -267,6 +268,8 @@ impl AlertCommit {
                         .map(|id| id.as_str().to_owned()),
                 ),
                 Cell::int(ms(held.group.changed_at)),
+                Cell::int(ms(held.group.began_at)),
+                Cell::Text(owed(&held.group).map(|owed| owed.word().to_owned())),
                 Cell::text(&serde_json::to_string(&held.group)?),
             ]);
         }
@@ -354,6 +357,8 @@ const WRITES: [Write; 8] = [
             ("version", Int),
             ("incident_id", Text),
             ("changed_at_ms", Int),
+            ("began_at_ms", Int),
+            ("owed", Text),
             ("state", Text),
         ],
     },

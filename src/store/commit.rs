@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::chain::Link;
 use super::handover::Handing;
 use super::incidents::Held;
+use super::ledger::{PAGE_DELIVERIES, PAGES, delivery_id, delivery_row, page_id, page_row};
 use super::outbox::{self, CANCELS, FINISHES, Lease, ORDERS, finish_row};
 pub use super::write::CommitError;
 use super::write::Kind::{Int, Text};
@@ -26,6 +27,7 @@ use super::{Store, ms};
 use crate::domain::effect::{Effect, Lane, Order};
 use crate::domain::event::Recorded;
 use crate::domain::incident::{Incident, Room};
+use crate::domain::ledger::{DeliveryEntry, PageEntry, entries};
 use crate::domain::terms::{DeliveryId, IncidentId};
 
 /// Orders of one event stand in their queue behind each other, and before those of the next event.
@@ -42,6 +44,9 @@ pub struct Commit {
     orders: Vec<NewOrder>,
     cancelled: Vec<Cell>,
     finished: Vec<Cell>,
+    /// By their ids: what one commit changes twice is written once.
+    pages: BTreeMap<String, PageEntry>,
+    page_deliveries: BTreeMap<String, DeliveryEntry>,
 }
 
 #[derive(Debug)]
@@ -106,6 +111,14 @@ impl Commit {
             Cell::text(&hash),
         ]);
         held.head = hash;
+        // A declaration, before which there is no state, pages nobody yet.
+        let entries = entries(recorded, &held.incident.pages, &after);
+        let pages = entries.pages.into_iter();
+        self.pages
+            .extend(pages.map(|entry| (page_id(&entry), entry)));
+        let deliveries = entries.deliveries.into_iter();
+        self.page_deliveries
+            .extend(deliveries.map(|entry| (delivery_id(&entry), entry)));
         held.incident = after.into();
         self.states.insert(held.incident.id.clone(), held.clone());
         Ok(())
@@ -146,6 +159,11 @@ impl Commit {
     /// Takes an order off the outbox in the same breath: it is done, and what it brought back is in this commit.
     pub fn finish(&mut self, lease: &Lease) {
         self.finished.extend(finish_row(lease));
+    }
+
+    /// Whether it says something of pages. Most do not, and are spared the tables of the ledger.
+    fn has_pages(&self) -> bool {
+        !self.pages.is_empty() || !self.page_deliveries.is_empty()
     }
 
     fn cancel(&mut self, incident: &IncidentId, key: &'static str) {
@@ -194,14 +212,23 @@ impl Commit {
             };
             orders.extend(order.row(handing)?);
         }
-        Ok(vec![
+        let mut rows = vec![
             self.finished.clone(),
             self.deliveries.clone(),
             states,
             self.events.clone(),
             self.cancelled.clone(),
             orders,
-        ])
+        ];
+        if self.has_pages() {
+            let pages = self.pages.iter();
+            let pages = pages.map(|(id, entry)| page_row(id, entry));
+            rows.push(pages.collect::<Result<Vec<_>, _>>()?.concat());
+            let deliveries = self.page_deliveries.iter();
+            let deliveries = deliveries.map(|(id, entry)| delivery_row(id, entry));
+            rows.push(deliveries.flatten().collect());
+        }
+        Ok(rows)
     }
 }
 
@@ -242,7 +269,11 @@ impl Store {
     pub async fn commit_by(&self, commit: &Commit, until: Instant) -> Result<(), CommitError> {
         let mut handing = self.handover.begin();
         let rows = commit.rows(&mut handing)?;
-        self.database.write(&COMMIT_WRITES, rows, until).await?;
+        let batch = match commit.has_pages() {
+            true => &PAGING_WRITES,
+            false => &COMMIT_WRITES,
+        };
+        self.database.write(batch, rows, until).await?;
         handing.pass_on();
         Ok(())
     }
@@ -290,42 +321,61 @@ pub(super) const DELIVERIES: Write = Write {
     ],
 };
 
+/// What a commit writes that says something of pages.
+pub(super) static PAGING_WRITES: Batch = Batch {
+    door: "paging_door",
+    committer: 0,
+    writes: &WRITES_OF_PAGING,
+    statements: Mutex::new(BTreeMap::new()),
+};
+
 /// All that a commit writes, in this order.
-const WRITES: [Write; 6] = [
+const WRITES: [Write; 6] = [FINISHES, DELIVERIES, STATES, EVENTS, CANCELS, ORDERS];
+
+/// The same, and what became of pages.
+const WRITES_OF_PAGING: [Write; 8] = [
     FINISHES,
     DELIVERIES,
-    // That an incident of this id is there already is no conflict here: if it is another one, it has a first event too.
-    Write {
-        verb: Verb::Put,
-        table: "incidents",
-        columns: &[
-            ("id", Text),
-            ("day", Text),
-            ("number", Int),
-            ("declared_at_ms", Int),
-            ("version", Int),
-            ("status", Text),
-            ("open_follow_ups", Int),
-            ("severity", Text),
-            ("channel", Text),
-            ("state", Text),
-            ("head", Text),
-        ],
-    },
-    Write {
-        verb: Verb::Insert,
-        table: "events",
-        columns: &[
-            ("incident_id", Text),
-            ("seq", Int),
-            ("kind", Text),
-            ("happened_at_ms", Int),
-            ("recorded_at_ms", Int),
-            ("actor", Text),
-            ("payload", Text),
-            ("hash", Text),
-        ],
-    },
+    STATES,
+    EVENTS,
     CANCELS,
     ORDERS,
+    PAGES,
+    PAGE_DELIVERIES,
 ];
+
+/// Incidents as they stand. That one of this id is there already is no conflict here: if it is another one, it has a
+/// first event too.
+const STATES: Write = Write {
+    verb: Verb::Put,
+    table: "incidents",
+    columns: &[
+        ("id", Text),
+        ("day", Text),
+        ("number", Int),
+        ("declared_at_ms", Int),
+        ("version", Int),
+        ("status", Text),
+        ("open_follow_ups", Int),
+        ("severity", Text),
+        ("channel", Text),
+        ("state", Text),
+        ("head", Text),
+    ],
+};
+
+/// What has happened.
+const EVENTS: Write = Write {
+    verb: Verb::Insert,
+    table: "events",
+    columns: &[
+        ("incident_id", Text),
+        ("seq", Int),
+        ("kind", Text),
+        ("happened_at_ms", Int),
+        ("recorded_at_ms", Int),
+        ("actor", Text),
+        ("payload", Text),
+        ("hash", Text),
+    ],
+};

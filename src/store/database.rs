@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::alerts::ALERT_WRITES;
-use super::commit::COMMIT_WRITES;
+use super::commit::{COMMIT_WRITES, PAGING_WRITES};
 use super::connections::{CONNECTIONS, Connections, Idle};
 use super::write::Batch;
 
@@ -85,7 +85,7 @@ impl SqliteWriter {
             Some(connection) => connection,
             None => {
                 let mut connection = SqliteConnection::connect_with(&self.options).await?;
-                let doors = [&COMMIT_WRITES, &ALERT_WRITES].map(Batch::sqlite_door);
+                let doors = [&COMMIT_WRITES, &PAGING_WRITES, &ALERT_WRITES].map(Batch::sqlite_door);
                 for statement in doors.into_iter().flatten() {
                     sqlx::query(AssertSqlSafe(statement))
                         .execute(&mut connection)

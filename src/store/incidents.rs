@@ -9,10 +9,12 @@ use serde_json::value::RawValue;
 use super::chain::{self, Link};
 use super::commit::{delivery_key, open_follow_ups, word};
 use super::database::{Arg, Sql, by_ids};
+use super::ledger::Expected;
 use super::{Store, moment, ms};
 use crate::domain::event::Recorded;
 use crate::domain::id_pattern::may_name;
 use crate::domain::incident::{Incident, Room, fold};
+use crate::domain::ledger::entries;
 use crate::domain::terms::{ChannelId, DeliveryId, IncidentId, ServiceId};
 
 /// An incident as it is held between two commits: its state, and where its record stands.
@@ -373,7 +375,8 @@ impl Store {
         let mut faults = Vec::new();
         let mut head = chain::BEGINNING.to_owned();
         let mut last = 0;
-        let mut state = None;
+        let mut state: Option<Incident> = None;
+        let mut pages = Expected::default();
         // From before the first, where nothing may stand.
         let mut read_to = i64::MIN;
         'record: loop {
@@ -399,7 +402,14 @@ impl Store {
                     ));
                 }
                 match row.recorded() {
-                    Ok(recorded) => state = fold(state, &recorded),
+                    Ok(recorded) => {
+                        let open = state.as_ref().map(|it| it.pages.clone());
+                        state = fold(state, &recorded);
+                        if let Some(after) = &state {
+                            let open = open.unwrap_or_default();
+                            pages.add(entries(&recorded, &open, after));
+                        }
+                    }
                     Err(cause) => faults.push(format!("{id}: {cause:#}")),
                 }
                 last = row.seq;
@@ -425,6 +435,7 @@ impl Store {
             Ok(_) => {}
             Err(cause) => faults.push(format!("{id}: its state cannot be read: {cause}")),
         }
+        faults.extend(self.ledger_faults(id, &pages, up_to).await?);
         if !row.is_named_by(id) {
             faults.push(format!(
                 "{id}: it is not number {} of {}",

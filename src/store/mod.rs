@@ -13,6 +13,7 @@ pub mod examine;
 pub mod handover;
 pub mod incidents;
 pub mod keys;
+pub mod ledger;
 pub mod outbox;
 pub mod overrides;
 pub mod write;

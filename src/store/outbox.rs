@@ -63,6 +63,8 @@ macro_rules! head_of_its_queue {
     };
 }
 
+pub(super) use head_of_its_queue;
+
 /// Claims due orders, the head of each queue only. A claimed order is due again when its lease runs out, so that the
 /// one index by lane and due time finds everything that wants to be looked at.
 ///

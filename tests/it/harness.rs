@@ -69,6 +69,24 @@ impl TestBot {
         Self::with(catalog, false).await
     }
 
+    /// The same, and the auditor says at this address that all is well.
+    pub async fn watched(catalog: Catalog, heartbeat_url: &str) -> Self {
+        let mut bot = Self::with(catalog, false).await;
+        let parts = Parts {
+            heartbeat_url: Some(heartbeat_url.into()),
+            ..parts(
+                &bot.database_url,
+                bot.catalog.clone(),
+                &bot.slack,
+                &bot.clock,
+            )
+        };
+        bot.app = App::build(parts).await.unwrap();
+        bot.url = connect(&bot.app, &bot.slack).await;
+        bot.store = bot.app.desk().store.clone();
+        bot
+    }
+
     async fn with(catalog: Catalog, socket_mode: bool) -> Self {
         let clock = Clock::by_hand(START.parse().unwrap());
         let folder = tempfile::tempdir().unwrap();
@@ -409,6 +427,7 @@ pub fn parts(url: &str, catalog: Catalog, slack: &Workspace, clock: &Clock) -> P
         app_token: None,
         signing_secret: Some(options.signing_secret.into()),
         api_token: Some("open sesame".into()),
+        heartbeat_url: None,
         clock: clock.clone(),
         metrics: None,
     }

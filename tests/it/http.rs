@@ -365,6 +365,7 @@ fn parts(database_url: &str, slack: &Workspace, clock: &Clock) -> Parts {
         app_token: None,
         signing_secret: Some(options.signing_secret.into()),
         api_token: Some("open sesame".into()),
+        heartbeat_url: None,
         clock: clock.clone(),
         metrics: None,
     }

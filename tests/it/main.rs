@@ -20,6 +20,7 @@ mod http;
 mod intake;
 mod kill;
 mod layers;
+mod ledger;
 mod manifest;
 mod notify;
 mod oncall;

@@ -14,7 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use self::findings::{AGAIN, Findings, State};
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::clock::Clock;
-use crate::config::{Level, LoadError, Settings, alert_secrets, load, schedule_secrets};
+use crate::config::{
+    Level, LoadError, Settings, alert_secrets, heartbeat_url, load, schedule_secrets,
+};
 use crate::domain::catalog::Catalog;
 use crate::notify::Notifier;
 use crate::slack::socket::SocketMode;
@@ -78,6 +80,7 @@ async fn examine_all(
     }
     secrets(settings, faulty, findings);
     senders(&catalog, &vars, findings);
+    watcher(&catalog, &vars, findings);
     calendars(&catalog, &vars, findings);
     notifications(settings, &catalog, vars, findings);
     if !is_sound("SLACK_API_URL") {
@@ -304,6 +307,20 @@ fn notifications(
             "FIREBELL_PUBLIC_URL is not set, so a page is answered in Slack alone: not by SMS, key or link",
             "set it to the address under which Twilio and browsers reach this bot",
         );
+    }
+}
+
+/// Who is told that all is well, if somebody is to be.
+fn watcher(catalog: &Catalog, vars: impl Fn(&str) -> Option<String>, findings: &mut Findings) {
+    let about = "outer heartbeat";
+    match heartbeat_url(catalog, vars) {
+        Ok(Some(_)) => findings.fine(about, "its address is set"),
+        Ok(None) => {}
+        Err(wrong) => findings.wrong(
+            about,
+            wrong,
+            "set it to the address that your watchdog gave you, or take heartbeat_url_env out of [audit]",
+        ),
     }
 }
 
