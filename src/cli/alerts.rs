@@ -1,7 +1,7 @@
 //! `firebell route test` and `firebell alerts replay`: what the configuration makes of alerts, before one comes and
 //! after many came.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -33,54 +33,15 @@ pub(super) fn test(
 ) -> anyhow::Result<ExitCode> {
     let catalog = super::catalog(settings)?;
     let source = chosen(&catalog, source)?;
-    let body = match file.as_os_str() == "-" {
-        true => {
-            let mut body = Vec::new();
-            std::io::Read::read_to_end(&mut std::io::stdin(), &mut body)?;
-            body
-        }
-        false => std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?,
-    };
     let now = moment(at, &catalog)?;
-    let told = match understood(source, &Heading::default(), &body, now) {
-        Ok(told) => told,
-        Err(why) => bail!(
-            "{} cannot be read as what {} sends: {why}",
-            file.display(),
-            source.kind
-        ),
-    };
+    let told = read(source, &file, now)?;
     let routing = Routing::new(&catalog);
     let mut shown = Vec::new();
     for alert in told.alerts {
-        let alert = alert.defused();
-        let routed = routing.at(now).route(&source.id, &alert);
-        let inhibiting = routing.inhibiting(&source.id, &alert);
-        let looks = routing.explain(&source.id, &alert);
-        let beats = catalog.heartbeats.iter().find(|it| {
-            it.source == source.id
-                && !it.matches.is_empty()
-                && Matches::new(&it.matches).are_met(&source.id, &alert)
-        });
-        if let (Some(heartbeat), false) = (beats, json) {
-            let (word, title, id) = (word(alert.signal), &alert.title, &heartbeat.id);
-            println!("{word} {title}\n  the heartbeat {id} takes it: it goes no further");
-            continue;
-        }
+        let understood = Understood::of(alert, source, &routing, &catalog, now);
         match json {
-            true => shown.push(as_json(
-                &alert,
-                &routed,
-                &looks,
-                &routing.unknown(&source.id, &alert),
-                &inhibiting,
-            )),
-            false => print!(
-                "{}",
-                in_words(&alert, &routed, &looks, &catalog, routing.is_echo(&alert))
-                    + &in_words_of_unknown(&routing.unknown(&source.id, &alert))
-                    + &in_words_of(&inhibiting)
-            ),
+            true => shown.push(understood.described()),
+            false => print!("{}", understood.told(&catalog, &routing)),
         }
     }
     for why in &told.skipped {
@@ -93,6 +54,86 @@ pub(super) fn test(
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// What the alerts of a file say: the body of a request as a sender of this source sends it; `-` is standard input.
+pub(super) fn read(source: &AlertSource, file: &Path, now: Timestamp) -> anyhow::Result<Told> {
+    let body = match file.as_os_str() == "-" {
+        true => {
+            let mut body = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::stdin(), &mut body)?;
+            body
+        }
+        false => std::fs::read(file).with_context(|| format!("reading {}", file.display()))?,
+    };
+    match understood(source, &Heading::default(), &body, now) {
+        Ok(told) => Ok(told),
+        Err(why) => bail!(
+            "{} cannot be read as what {} sends: {why}",
+            file.display(),
+            source.kind
+        ),
+    }
+}
+
+/// What the configuration makes of one alert.
+pub(super) struct Understood {
+    pub alert: Alert,
+    pub routed: Routed,
+    /// The heartbeat that takes it, so that it goes no further.
+    pub heartbeat: Option<String>,
+    looks: Vec<Look>,
+    unknown: [Option<String>; 2],
+    inhibiting: Inhibiting,
+}
+
+impl Understood {
+    pub fn of(
+        alert: Alert,
+        source: &AlertSource,
+        routing: &Routing,
+        catalog: &Catalog,
+        now: Timestamp,
+    ) -> Self {
+        let alert = alert.defused();
+        let heartbeat = catalog.heartbeats.iter().find(|it| {
+            it.source == source.id
+                && !it.matches.is_empty()
+                && Matches::new(&it.matches).are_met(&source.id, &alert)
+        });
+        Self {
+            routed: routing.at(now).route(&source.id, &alert),
+            heartbeat: heartbeat.map(|it| it.id.clone()),
+            looks: routing.explain(&source.id, &alert),
+            unknown: routing.unknown(&source.id, &alert),
+            inhibiting: routing.inhibiting(&source.id, &alert),
+            alert,
+        }
+    }
+
+    /// For people.
+    pub fn told(&self, catalog: &Catalog, routing: &Routing) -> String {
+        let alert = &self.alert;
+        if let Some(id) = &self.heartbeat {
+            let (word, title) = (word(alert.signal), &alert.title);
+            return format!("{word} {title}\n  the heartbeat {id} takes it: it goes no further\n");
+        }
+        let is_echo = routing.is_echo(alert);
+        in_words(alert, &self.routed, &self.looks, catalog, is_echo)
+            + &in_words_of_unknown(&self.unknown)
+            + &in_words_of(&self.inhibiting)
+    }
+
+    /// For programs.
+    pub fn described(&self) -> Value {
+        as_json(
+            &self.alert,
+            &self.routed,
+            &self.looks,
+            &self.unknown,
+            &self.inhibiting,
+        )
+    }
 }
 
 /// Reads kept requests again with the configuration of today, in the order of their coming: shows what becomes of them,
@@ -187,7 +228,7 @@ fn again(kept: KeptBody, told: Told) -> Request {
 }
 
 /// The source that is meant: the one that is named, or the only one.
-fn chosen(catalog: &Catalog, named: Option<String>) -> anyhow::Result<&AlertSource> {
+pub(super) fn chosen(catalog: &Catalog, named: Option<String>) -> anyhow::Result<&AlertSource> {
     let known: Vec<&str> = catalog
         .alert_sources
         .iter()

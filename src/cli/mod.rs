@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod doctor;
 mod env_file;
+mod foresight;
 mod incident;
 mod ledger;
 mod manifest;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use jiff::civil::DateTime;
+use jiff::tz::AmbiguousOffset;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
@@ -91,6 +93,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The order in which people are called.
+    Escalation {
+        #[command(subcommand)]
+        command: Escalation,
+    },
+    /// Tell what becomes of the alerts of a file, and whom they call: the body of a request as its sender sends it.
+    Simulate {
+        /// The file; - for standard input.
+        file: std::path::PathBuf,
+        /// The alert source that it would come to, by its id; not needed where there is only one.
+        #[arg(long)]
+        source: Option<String>,
+        /// As if it came at this time: 2026-10-25T01:30+01:00, or 2026-10-25T01:30 in the organization's zone. Else now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write the whole record of an incident: summary, milestones, people, updates, timeline, follow-ups.
     Export {
         /// The incident: INC-2025-0914-001.
@@ -145,6 +166,27 @@ enum Command {
         /// For Socket Mode, which needs no public address.
         #[arg(long, conflicts_with = "url")]
         socket_mode: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Escalation {
+    /// Tell whom a policy calls, when and by which way, through all its rounds, if nobody answers.
+    Preview {
+        /// The policy, by its id.
+        policy: String,
+        /// As if it began at this time: 2026-10-25T01:30+01:00, or 2026-10-25T01:30 in the organization's zone. Else now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// For an incident of this severity; else of the first that calls by this policy.
+        #[arg(long)]
+        severity: Option<String>,
+        /// For an incident of this service.
+        #[arg(long)]
+        service: Option<String>,
+        /// Answer as JSON, for a program.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -300,6 +342,31 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             days,
             json,
         } => oncall::run(&settings, schedule.as_deref(), at.as_deref(), days, json).await,
+        Command::Escalation {
+            command:
+                Escalation::Preview {
+                    policy,
+                    at,
+                    severity,
+                    service,
+                    json,
+                },
+        } => {
+            let typed = foresight::Preview {
+                policy,
+                at,
+                severity,
+                service,
+                json,
+            };
+            foresight::preview(&settings, typed).await
+        }
+        Command::Simulate {
+            file,
+            source,
+            at,
+            json,
+        } => foresight::simulate(&settings, file, source, at.as_deref(), json).await,
         Command::Export { id, format, output } => {
             record::export(&settings, &id, format, output).await
         }
@@ -385,7 +452,8 @@ async fn open(settings: &Settings) -> anyhow::Result<Store> {
     Store::open(settings.database.url.expose_secret()).await
 }
 
-/// A moment as it is typed: with its offset, or in the organization's zone.
+/// A moment as it is typed: with its offset, or in the organization's zone. A local time that the clocks do not show
+/// exactly once is told, with how it was read.
 fn moment(text: &str, catalog: &Catalog) -> anyhow::Result<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
@@ -393,9 +461,20 @@ fn moment(text: &str, catalog: &Catalog) -> anyhow::Result<Timestamp> {
     let local: DateTime = text
         .parse()
         .with_context(|| format!("“{text}” is not a time; write it as 2025-09-14T03:00"))?;
-    Ok(local
-        .to_zoned(catalog.organization.timezone.clone())?
-        .timestamp())
+    let zone = &catalog.organization.timezone;
+    let found = zone.to_ambiguous_timestamp(local);
+    let offset = found.offset();
+    let at = found.compatible()?;
+    let how = match offset {
+        AmbiguousOffset::Unambiguous { .. } => return Ok(at),
+        AmbiguousOffset::Gap { .. } => "does not exist: the clocks go forward over it",
+        AmbiguousOffset::Fold { .. } => "exists twice, as the clocks go back: the first is meant",
+    };
+    let name = zone.iana_name().unwrap_or("that zone");
+    let read = at.to_zoned(zone.clone());
+    let read = read.strftime("%Y-%m-%dT%H:%M%:z");
+    eprintln!("{text} {how} in {name}. It was read as {read}; write the offset to say which one.");
+    Ok(at)
 }
 
 /// The store, for whoever only reads: a database that a wrong address names is not made.

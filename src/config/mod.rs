@@ -2,9 +2,11 @@
 //!
 //! `reader` opens the file's tables and notes what is wrong in them, `values` proves single values (`trial` those that
 //! are templates), `sections`
-//! and `runbook` say what each table holds, `references` proves that what is named exists, `faults` shows it to a person.
+//! and `runbook` say what each table holds, `references` proves that what is named exists, `reach` that policies reach
+//! somebody, `faults` shows it to a person.
 
 mod faults;
+mod reach;
 mod reader;
 mod references;
 mod runbook;
@@ -121,8 +123,9 @@ pub fn load(file: &ConfigFile) -> Result<(Catalog, Faults), LoadError> {
 pub fn parse(text: &str, file_name: &str) -> Result<(Catalog, Faults), Faults> {
     let file = reader::File::new(text);
     let reading = reader::Reading::new(&file, file_name, text);
-    let catalog = sections::catalog(file.root(&reading));
+    let (catalog, places) = sections::catalog(file.root(&reading));
     reading.check_references();
+    reach::prove(&reading, &catalog, &places);
     let faults = reading.finish();
     match faults.has_errors() {
         true => Err(faults),

@@ -5,24 +5,26 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::faults::Level;
+use super::reach::{PlaceOfPolicy, Places};
 use super::reader::{Section, Value};
 use super::references::Thing;
 use super::runbook::{action, change_freeze, check, checklist};
 use super::values::*;
 use crate::domain::catalog::*;
 use crate::domain::escalation::{Channel, EscalationPolicy, Step, StopOn, Target};
-use crate::domain::form::WrongForm;
+use crate::domain::form::{WrongForm, show_duration};
 use crate::domain::oncall::{Rotation, Schedule};
 use crate::domain::terms::{PersonId, ServiceId, SeverityId};
 
 /// The whole file. What is wrong is noted; only if nothing is, the catalog is what the file says.
-pub fn catalog(mut root: Section<'_>) -> Catalog {
+pub fn catalog(mut root: Section<'_>) -> (Catalog, Places) {
+    let mut places = Places::default();
     let organization = organization(&mut root);
     let notifications = notifications(&mut root);
     let catalog = Catalog {
         slack: slack(&mut root),
         incidents: incidents(&mut root),
-        severities: severities(&mut root),
+        severities: severities(&mut root, &mut places),
         people: people(&mut root, &notifications),
         services: each(&mut root, "services", "[[services]]", service),
         schedules: each(&mut root, "schedules", "[[schedules]]", |it| {
@@ -32,7 +34,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
             &mut root,
             "escalation_policies",
             "[[escalation_policies]]",
-            |it| escalation_policy(it, &notifications),
+            |it| escalation_policy(it, &notifications, &mut places),
         ),
         alert_sources: alert_sources(&mut root),
         heartbeats: each(&mut root, "heartbeats", "[[heartbeats]]", heartbeat),
@@ -56,7 +58,7 @@ pub fn catalog(mut root: Section<'_>) -> Catalog {
         organization,
     };
     root.close();
-    catalog
+    (catalog, places)
 }
 
 /// The entries of a list of tables. An entry that lacks what it needs is left out; that it does is noted.
@@ -147,7 +149,7 @@ fn incidents(root: &mut Section<'_>) -> Incidents {
     incidents
 }
 
-fn severities(root: &mut Section<'_>) -> Vec<Severity> {
+fn severities(root: &mut Section<'_>, places: &mut Places) -> Vec<Severity> {
     if root.value("severities").is_none() {
         let defaults = Severity::defaults();
         for severity in &defaults {
@@ -164,7 +166,13 @@ fn severities(root: &mut Section<'_>) -> Vec<Severity> {
     }
     let mut words = Words::default();
     each(root, "severities", "[[severities]]", |it| {
-        severity(it, &mut words)
+        let severity = severity(it, &mut words)?;
+        let within = it.value("acknowledge_within").map(Value::span);
+        let id = severity.id.clone();
+        places
+            .acknowledge_within
+            .extend(within.map(|span| (id, span)));
+        Some(severity)
     })
 }
 
@@ -346,7 +354,7 @@ fn contact(it: &mut Section<'_>, ways: &Notifications) -> Vec<ContactRule> {
             if let Some(lacks) = lacks {
                 let message = format!("this person cannot be reached by \"{via}\"");
                 value.wrong(message, format!("add {lacks}, or take the rule out"));
-            } else if let Some(section) = missing_way(via, ways)
+            } else if let Some(section) = ways.missing(via)
                 && !(via == Channel::Webhook && address)
             {
                 let message = format!("\"{via}\" is not set up: nothing will be sent by it");
@@ -462,13 +470,19 @@ fn rotation(it: &mut Section<'_>, unknown: Level) -> Option<Rotation> {
     })
 }
 
-fn escalation_policy(it: &mut Section<'_>, ways: &Notifications) -> Option<EscalationPolicy> {
+fn escalation_policy(
+    it: &mut Section<'_>,
+    ways: &Notifications,
+    places: &mut Places,
+) -> Option<EscalationPolicy> {
     let id = own_id(it, Thing::EscalationPolicy);
     let mut latest = SignedDuration::ZERO;
+    let mut notify = Vec::new();
     let policy = EscalationPolicy {
         steps: it.required_list("steps", |value| {
             let mut table = value.table("a step")?;
             let step = step(&mut table, &mut latest, ways);
+            notify.extend(table.value("notify").map(Value::span));
             table.close();
             step
         }),
@@ -480,6 +494,26 @@ fn escalation_policy(it: &mut Section<'_>, ways: &Notifications) -> Option<Escal
         ack_timeout: it.optional("ack_timeout", length_of_time),
         id: id?,
     };
+    for (key, length) in [
+        ("repeat_after", policy.repeat_after),
+        ("ack_timeout", policy.ack_timeout),
+    ] {
+        if let Some(length) = length.filter(|it| *it < SHORT)
+            && let Some(value) = it.value(key)
+        {
+            let message = format!(
+                "`{key}` is {}: nobody can be that quick",
+                show_duration(length)
+            );
+            value.doubtful(message, "write a minute at least: \"15m\"");
+        }
+    }
+    if let Some(value) = it.value("id") {
+        places.policies.push(PlaceOfPolicy {
+            id: value.span(),
+            notify,
+        });
+    }
     Some(policy)
 }
 
@@ -499,7 +533,7 @@ fn step(it: &mut Section<'_>, latest: &mut SignedDuration, ways: &Notifications)
     let notify = it.required_list("notify", target);
     let via = it.list("via", |value| {
         let channel = parsed(value)?;
-        if let Some(section) = missing_way(channel, ways) {
+        if let Some(section) = ways.missing(channel) {
             let message = format!("\"{channel}\" is not set up: nothing will be sent by it");
             value.doubtful(message, format!("add {section}"));
         }
@@ -512,20 +546,8 @@ fn step(it: &mut Section<'_>, latest: &mut SignedDuration, ways: &Notifications)
     })
 }
 
-/// The section that a channel needs and that is not there.
-fn missing_way(channel: Channel, ways: &Notifications) -> Option<&'static str> {
-    let Notifications {
-        email,
-        sms,
-        webhook,
-    } = ways;
-    match channel {
-        Channel::Slack => None,
-        Channel::Email => email.is_none().then_some("[notifications.email]"),
-        Channel::Sms | Channel::Voice => sms.is_none().then_some("[notifications.sms]"),
-        Channel::Webhook => webhook.is_none().then_some("[notifications.webhook]"),
-    }
-}
+/// Shorter than this nobody answers: to be woken, to look, and to say so takes longer.
+const SHORT: SignedDuration = SignedDuration::from_secs(60);
 
 fn notifications(root: &mut Section<'_>) -> Notifications {
     let Some(mut it) = root.section("notifications", "[notifications]") else {

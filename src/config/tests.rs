@@ -87,18 +87,32 @@ fn the_example_has_no_error_and_warns_of_those_who_are_only_named() {
        = help: give it to somebody under [[people]]: roles = ["engineering-manager"]
 
     warning: there is no person `bob`
-      --> firebell.toml:93:35
+      --> firebell.toml:94:35
        |
-    93 |   participants = ["person:alice", "person:bob"]
+    94 |   participants = ["person:alice", "person:bob"]
        |                                   ^^^^^^^^^^^^ add it under [[people]]
 
-    warning: nobody has the role `cto`
-       --> firebell.toml:107:30
+    warning: this step reaches nobody
+       --> firebell.toml:109:29
         |
-    107 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
+    109 |   { after = "30m", notify = ["role:engineering-manager"],  via = ["slack", "email"] },
+        |                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = help: it goes on to the next step at once: name somebody who has a way that is set up
+
+    warning: this step reaches nobody
+       --> firebell.toml:110:29
+        |
+    110 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
+        |                             ^^^^^^^^^^^^
+        = help: it goes on to the next step at once: name somebody who has a way that is set up
+
+    warning: nobody has the role `cto`
+       --> firebell.toml:110:30
+        |
+    110 |   { after = "60m", notify = ["role:cto"],                  via = ["slack", "email", "voice"] },
         |                              ^^^^^^^^^^ give it to somebody under [[people]]: roles = ["cto"]
 
-    3 warnings
+    5 warnings
     "#);
 }
 
@@ -1429,4 +1443,113 @@ fn a_webhook_takes_a_body_of_ones_own_and_no_secret() {
     3: "text/plain
     " cannot stand in a header. write one line of ASCII, such as "application/json"
     "#);
+}
+
+/// People with ways of all kinds, and the beginning of a policy.
+const TEAM: &str = r#"
+[[people]]
+id = "ana"
+name = "Ana"
+slack = "U0ANA00001"
+contact = [{ via = "slack", after = "5m" }]
+[[people]]
+id = "bo"
+name = "Bo"
+phone = "+15550100"
+roles = ["lead"]
+[[people]]
+id = "cy"
+name = "Cy"
+email = "cy@example.com"
+roles = ["lead"]
+[[schedules]]
+id = "unstaffed"
+[[severities]]
+id = "p1"
+name = "P1"
+escalation_policy = "leads"
+[[escalation_policies]]
+id = "leads"
+"#;
+
+#[test]
+fn a_policy_that_reaches_nobody_is_refused() {
+    let policy = |steps: &str| told(&format!("{TEAM}steps = [{steps}]\n"));
+    insta::assert_snapshot!(policy(r#"{ after = "0m", notify = ["person:bo"], via = ["sms"] }"#), @r#"
+    warning: nobody is ever on call in this schedule
+      --> firebell.toml:17:1
+       |
+    17 | [[schedules]]
+       | ^^^^^^^^^^^^^
+       = help: begin a rotation with [[schedules.rotations]], or feed it from a calendar with ical_url_env
+
+    error: the policy `leads` reaches nobody in any of its steps
+      --> firebell.toml:24:6
+       |
+    24 | id = "leads"
+       |      ^^^^^^^ name somebody in it who has a way that is set up
+
+    warning: "sms" is not set up: nothing will be sent by it
+      --> firebell.toml:25:57
+       |
+    25 | steps = [{ after = "0m", notify = ["person:bo"], via = ["sms"] }]
+       |                                                         ^^^^^ add [notifications.sms]
+
+    1 error, 2 warnings
+    "#);
+    for nobody in [
+        r#"{ after = "0m", notify = ["role:none"] }"#,
+        r#"{ after = "0m", notify = ["schedule:unstaffed"] }"#,
+        r#"{ after = "0m", notify = ["person:bo"] }"#,
+        r#"{ after = "0m", notify = ["person:ana"], via = ["email", "voice"] }, { after = "5m", notify = ["role:none"] }"#,
+        r#"{ after = "0m", notify = ["role:lead"], via = ["email", "sms"] }"#,
+    ] {
+        let told = policy(nobody);
+        assert!(
+            told.contains("error: the policy `leads` reaches nobody"),
+            "{nobody}: {told}"
+        );
+    }
+    for somebody in [
+        r#"{ after = "0m", notify = ["role:none"] }, { after = "5m", notify = ["person:ana"] }"#,
+        r#"{ after = "0m", notify = ["role:lead"] }"#,
+        r##"{ after = "0m", notify = ["channel:#ops"], via = ["voice"] }"##,
+        r#"{ after = "0m", notify = ["usergroup:sre"] }"#,
+    ] {
+        let told = policy(somebody);
+        assert!(!told.contains("error"), "{somebody}: {told}");
+    }
+}
+
+#[test]
+fn a_step_that_reaches_nobody_and_whoever_it_misses_are_told() {
+    let text = format!(
+        r#"{TEAM}repeat_after = "30s"
+ack_timeout = "5s"
+steps = [
+  {{ after = "0m", notify = ["schedule:unstaffed"] }},
+  {{ after = "2m", notify = ["role:lead", "person:ana"] }},
+  {{ after = "4m", notify = ["person:cy"], via = ["slack"] }},
+]
+"#
+    );
+    insta::assert_snapshot!(brief(&text), @r#"
+    17: nobody is ever on call in this schedule. begin a rotation with [[schedules.rotations]], or feed it from a calendar with ical_url_env
+    25: `repeat_after` is 30s: nobody can be that quick. write a minute at least: "15m"
+    26: `ack_timeout` is 5s: nobody can be that quick. write a minute at least: "15m"
+    28: this step reaches nobody. it goes on to the next step at once: name somebody who has a way that is set up
+    29: `bo` cannot be reached by this step. give them `slack`, or `email` by which Slack finds them, or the step another `via`
+    29: `ana` wishes to be reached by slack after 5m, and by then the policy has gone on (after 2m). give the step more time, or the rule of `contact` less
+    "#);
+}
+
+#[test]
+fn an_acknowledgement_that_nobody_is_asked_for_is_doubted() {
+    let severity = "[[severities]]\nid = \"p1\"\nname = \"P1\"\nacknowledge_within = \"5m\"\n";
+    insta::assert_snapshot!(brief(severity), @"4: nobody is paged for `p1`, so nobody is asked to acknowledge. name an escalation_policy, or leave it out");
+    assert_eq!(
+        brief(""),
+        "",
+        "the default asks for one, and says nothing of it"
+    );
 }

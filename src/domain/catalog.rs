@@ -470,6 +470,21 @@ pub struct ContactRule {
 }
 
 impl Person {
+    /// What is not known of the person and must be, for this way to lead anywhere; none: it does, as far as it is the
+    /// person's matter.
+    pub fn lacks(&self, via: Channel) -> Option<&'static str> {
+        let (is_known, what) = match via {
+            Channel::Slack => (
+                self.slack.is_some() || self.email.is_some(),
+                "`slack`, or `email` by which Slack finds them",
+            ),
+            Channel::Email => (self.email.is_some(), "`email`"),
+            Channel::Sms | Channel::Voice => (self.phone.is_some(), "`phone`"),
+            Channel::Webhook => (true, "`webhook_url_env`"),
+        };
+        (!is_known).then_some(what)
+    }
+
     /// The person as somebody who acts; the Slack id only if the configuration gives one.
     pub fn who(&self) -> Who {
         Who {
@@ -588,6 +603,19 @@ pub struct Webhook {
     pub content_type: String,
     /// Headers of the receiver's own, each value a template that compiles.
     pub headers: BTreeMap<String, String>,
+}
+
+impl Notifications {
+    /// The section of the file without which nothing goes out by this way; none: it is set up.
+    pub fn missing(&self, via: Channel) -> Option<&'static str> {
+        let (is_there, section) = match via {
+            Channel::Slack => (true, "[slack]"),
+            Channel::Email => (self.email.is_some(), "[notifications.email]"),
+            Channel::Sms | Channel::Voice => (self.sms.is_some(), "[notifications.sms]"),
+            Channel::Webhook => (self.webhook.is_some(), "[notifications.webhook]"),
+        };
+        (!is_there).then_some(section)
+    }
 }
 
 impl Webhook {

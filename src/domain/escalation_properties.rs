@@ -81,9 +81,9 @@ fn team(policies: Vec<EscalationPolicy>, contact: Vec<ContactRule>) -> Catalog {
             hours: hours.map(|hours| hours.parse().expect("hours")),
         }],
         fallback: fallback.map(|target| target.parse().expect("a target")),
-        usergroup: None,
         ical_token_env: None,
         ical_url_env: None,
+        usergroup: None,
     };
     let mut catalog = super::given::catalog();
     catalog.people.extend([
@@ -123,6 +123,8 @@ struct Run {
     policy: EscalationPolicy,
     /// The round and step that were called last, both from 1.
     last: Option<(u32, u32)>,
+    /// Whether this round has called anybody.
+    has_called: bool,
     /// When the next step comes, or the round ends.
     next_at: Option<Timestamp>,
 }
@@ -152,6 +154,7 @@ impl Run {
         Self {
             policy,
             last: None,
+            has_called: false,
             next_at,
         }
     }
@@ -190,11 +193,9 @@ impl Watch {
                 }
             }
             Event::AcknowledgementExpired { .. } => self.begin_again(now),
-            Event::Reopened { .. } => {
-                if before.is_some_and(|it| it.acknowledged_by.is_none()) {
-                    self.begin_again(now);
-                }
-            }
+            // Whoever had it has it again.
+            Event::Reopened { .. } if before.is_some_and(|it| it.acknowledged_by.is_some()) => {}
+            Event::Reopened { .. } => self.begin_again(now),
             Event::Paged(paged) => {
                 end = Some(PageEnd::Expired);
                 assert_eq!(gone, paged.unanswered);
@@ -285,9 +286,8 @@ impl Watch {
                 );
                 assert_eq!(*rounds, round);
                 let at = run.next_at.take().expect("it ran");
-                if self.wave.is_empty() {
-                    // Nobody was there: it is said at once.
-                } else {
+                // Where nobody was there in a whole round, it is said at once.
+                if run.has_called {
                     assert!(is_due(at), "not before its time");
                     assert!(round > run.policy.repeat, "after the last round");
                     self.late.push(Late { due: at, now });
@@ -366,6 +366,7 @@ impl Watch {
                     );
                 }
                 Some(Hurry::Undelivered) => {
+                    assert!(*step > 1, "a round begins at its time");
                     assert!(
                         nobody_before || wave_failed,
                         "the one before reached nobody"
@@ -390,6 +391,7 @@ impl Watch {
                 None => due + run.policy.rest(),
             });
             run.last = Some((*round, *step));
+            run.has_called = !paged.pages.is_empty() || (run.has_called && *step > 1);
             self.wave = paged.pages.iter().map(|page| page.number).collect();
             self.steps += 1;
         }
@@ -618,11 +620,7 @@ impl Life {
 
     /// Whether anybody is still called, or will be.
     fn is_calling(&self) -> bool {
-        let Some(incident) = &self.incident else {
-            return false;
-        };
-        let steps = incident.escalation.as_ref().and_then(|it| it.next_at());
-        steps.is_some() || !incident.pages.is_empty()
+        self.incident.as_ref().is_some_and(Incident::is_calling)
     }
 
     /// The clock rings on time until nobody is called any more; then every page has ended.

@@ -301,6 +301,12 @@ impl Incident {
         .min_by_key(|(at, _)| *at)
     }
 
+    /// Whether somebody is called, or will be, unless somebody answers.
+    pub fn is_calling(&self) -> bool {
+        let steps = self.escalation.as_ref().and_then(|it| it.next_at());
+        steps.is_some() || !self.pages.is_empty()
+    }
+
     /// The page of this number, if it has not ended.
     pub fn page(&self, number: u32) -> Option<&OpenPage> {
         self.pages.iter().find(|page| page.number == number)

@@ -14,6 +14,7 @@ pub mod escalation;
 #[cfg(test)]
 mod escalation_properties;
 pub mod event;
+pub mod foresight;
 pub mod form;
 #[cfg(test)]
 pub(crate) mod given;

@@ -694,3 +694,212 @@ fn only_a_bot_that_keeps_a_user_group_asks_to_write_them() {
             .contains(scope)
     );
 }
+
+/// A team in Berlin, with somebody in Los Angeles, and clocks that go back.
+const FORESEEN: &str = r##"
+[organization]
+timezone = "Europe/Berlin"
+[[severities]]
+id = "p1"
+name = "P1 - Critical"
+escalation_policy = "leadership"
+acknowledge_within = "10m"
+[[severities]]
+id = "p3"
+name = "P3 - Low"
+[[people]]
+id = "alice"
+name = "Alice Ames"
+slack = "U0ALICE001"
+phone = "+15550100"
+timezone = "America/Los_Angeles"
+contact = [{ via = "slack", after = "0m" }, { via = "sms", after = "2m" }]
+[[people]]
+id = "bob"
+name = "Bob Berg"
+slack = "@bob"
+[[people]]
+id = "carol"
+name = "Carol Chen"
+email = "carol@example.com"
+roles = ["cto"]
+[[schedules]]
+id = "primary"
+[[schedules.rotations]]
+participants = ["person:alice", "person:bob"]
+shift = "1d"
+handoff = "2026-10-01T02:40"
+[[escalation_policies]]
+id = "leadership"
+repeat = 1
+ack_timeout = "30m"
+steps = [
+  { after = "0m", notify = ["schedule:primary"] },
+  { after = "15m", notify = ["schedule:primary", "channel:#ops"] },
+  { after = "30m", notify = ["role:cto"], via = ["slack", "voice"] },
+]
+[notifications.sms]
+account_sid_env = "SID"
+auth_token_env = "TOKEN"
+from = "+15550199"
+[[alert_sources]]
+id = "scripts"
+kind = "generic"
+secret_env = "SCRIPTS_SECRET"
+[[routes]]
+match = { severity = "critical" }
+severity = "p1"
+then = "declare"
+[[routes]]
+match = { severity = "warning" }
+then = "notify"
+"##;
+
+#[test]
+fn a_policy_is_foreseen_across_the_change_of_the_clocks() {
+    let place = Place::new();
+    place.file("firebell.toml", FORESEEN);
+    let at = ["--at", "2026-10-25T01:30+01:00"];
+    let ran = place.runs(&[&["escalation", "preview", "leadership"][..], &at].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    insta::assert_snapshot!(ran.out, @"
+    leadership: an incident, P1 - Critical, declared at Sun 2026-10-25 02:30 +02:00 (Europe/Berlin), if nobody answers
+      begins again once, 15m after its last step
+      an acknowledgement stops it
+      an acknowledgement counts for 30m: without a sign of life by then it begins anew
+      there is no database yet: by plan alone, without overrides
+
+    Sun 2026-10-25
+      02:30 +02:00     +0m  step 1 of 3: schedule:primary
+                              Bob Berg: Slack to @bob
+      02:40 +02:00    +10m  primary: Alice Ames is on call from here on
+      02:40 +02:00    +10m  nobody has acknowledged in time: said in the war room and in #incidents
+      02:45 +02:00    +15m  step 2 of 3: schedule:primary, channel:#ops
+                              Alice Ames: Slack to U0ALICE001 (Sat 17:45 -07:00 there)
+                              #ops: Slack to #ops
+      02:47 +02:00    +17m  Alice Ames: SMS to +15550100 (Sat 17:47 -07:00 there)
+      02:00 +01:00    +30m  the clocks of Europe/Berlin go back: +02:00 to +01:00
+      02:00 +01:00    +30m  step 3 of 3: role:cto
+                              Carol Chen: Slack to the account of carol@example.com
+                              Carol Chen: phone: NOT REACHED, Carol Chen has no `phone`
+      02:15 +01:00    +45m  step 1 of 3, round 2: schedule:primary
+                              Alice Ames: Slack to U0ALICE001 (Sat 18:15 -07:00 there)
+      02:17 +01:00    +47m  Alice Ames: SMS to +15550100 (Sat 18:17 -07:00 there)
+      02:30 +01:00     +1h  step 2 of 3, round 2: schedule:primary, channel:#ops
+                              Alice Ames: Slack to U0ALICE001 (Sat 18:30 -07:00 there)
+                              #ops: Slack to #ops
+      02:32 +01:00   +1h2m  Alice Ames: SMS to +15550100 (Sat 18:32 -07:00 there)
+      02:45 +01:00  +1h15m  step 3 of 3, round 2: role:cto
+                              Carol Chen: Slack to the account of carol@example.com
+                              Carol Chen: phone: NOT REACHED, Carol Chen has no `phone`
+      03:00 +01:00  +1h30m  nobody answered after 2 rounds: said loudly in the war room and in #incidents
+    ");
+    let ran = place.runs(&[&["escalation", "preview", "leadership", "--json"][..], &at].concat());
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(json["at"], "2026-10-25T02:30:00+02:00");
+    assert_eq!(json["reaches_somebody"], true);
+    let ways = json["lines"].as_array().unwrap().iter();
+    let ways: Vec<&Value> = ways
+        .filter_map(|line| line["ways"].as_array())
+        .flatten()
+        .collect();
+    assert_eq!(ways[0]["address"], "@bob");
+    assert_eq!(ways[1]["address"], "U0ALICE001");
+    assert_eq!(ways[1]["local"], "2026-10-24T17:45:00-07:00");
+}
+
+#[test]
+fn a_local_time_that_exists_twice_or_never_is_told_how_it_was_read() {
+    let place = Place::new();
+    place.file("firebell.toml", FORESEEN);
+    let preview = |at: &str| place.runs(&["escalation", "preview", "leadership", "--at", at]);
+    let twice = preview("2026-10-25T02:30");
+    assert!(
+        twice.err.contains("exists twice, as the clocks go back"),
+        "{}",
+        twice.err
+    );
+    assert!(
+        twice.err.contains("read as 2026-10-25T02:30+02:00"),
+        "{}",
+        twice.err
+    );
+    let never = preview("2026-03-29T02:30");
+    assert!(never.err.contains("does not exist"), "{}", never.err);
+    assert!(
+        never.err.contains("read as 2026-03-29T03:30+02:00"),
+        "{}",
+        never.err
+    );
+    assert_eq!(preview("yesterday").code, Some(2));
+    let unknown = place.runs(&["escalation", "preview", "leadrship"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(
+        unknown.err.contains("Did you mean leadership?"),
+        "{}",
+        unknown.err
+    );
+}
+
+#[test]
+fn an_alert_is_simulated_from_its_body_to_the_last_page() {
+    let place = Place::new();
+    place.file("firebell.toml", FORESEEN);
+    place.file(
+        "a.json",
+        r#"{ "title": "disk full", "severity": "critical" }"#,
+    );
+    let ran = place.runs(&["simulate", "a.json", "--at", "2026-10-25T01:30+01:00"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let head: Vec<&str> = ran.out.lines().take(6).collect();
+    insta::assert_snapshot!(head.join("\n"), @r#"
+    firing disk full
+      route 1: taken
+      → declare, severity p1, grouped by name="disk full" source="scripts"
+      declared as P1 - Critical: pages by leadership, as its severity says
+
+    leadership: an incident, P1 - Critical, declared at Sun 2026-10-25 02:30 +02:00 (Europe/Berlin), if nobody answers
+    "#);
+    assert!(
+        ran.out.contains("nobody answered after 2 rounds"),
+        "{}",
+        ran.out
+    );
+    let ran = place.runs(&["simulate", "a.json", "--json"]);
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(json[0]["incident"]["policy"], "leadership");
+    assert_eq!(json[0]["incident"]["escalation"]["reaches_somebody"], true);
+    place.file(
+        "b.json",
+        r#"{ "title": "disk fills", "severity": "warning" }"#,
+    );
+    let ran = place.runs(&["simulate", "b.json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("route 2: taken"), "{}", ran.out);
+    assert!(!ran.out.contains("step 1"), "nobody is called: {}", ran.out);
+    assert_eq!(
+        place.runs(&["simulate", "a.json", "--source", "no"]).code,
+        Some(2)
+    );
+    assert_eq!(place.runs(&["simulate"]).code, Some(2));
+    assert_eq!(place.runs(&["simulate", "none.json"]).code, Some(1));
+}
+
+#[test]
+fn an_alert_by_which_nobody_would_be_reached_fails_its_simulation() {
+    let place = Place::new();
+    // By the file somebody takes turns: only not at that time.
+    let text = FORESEEN.replace("2026-10-01T02:40", "2027-10-01T02:40");
+    let text = text.replace(", \"channel:#ops\"", "");
+    place.file(
+        "firebell.toml",
+        &text.replace("role:cto", "schedule:primary"),
+    );
+    place.file(
+        "a.json",
+        r#"{ "title": "disk full", "severity": "critical" }"#,
+    );
+    let ran = place.runs(&["simulate", "a.json", "--at", "2026-10-25T01:30+01:00"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains("NOBODY IS REACHED"), "{}", ran.out);
+}

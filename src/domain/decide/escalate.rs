@@ -385,11 +385,12 @@ impl Draft<'_> {
                 return;
             }
             let after = self.incident.escalation.as_ref();
-            match after.and_then(|it| Some((it.coming()?, it.has_called))) {
+            match after.map(|it| (it.coming(), it.has_called)) {
+                Some((Some(next), _)) if next.0 == round => (round, step) = next,
+                // Whom the round has called is given time to answer: then the clock begins anew, or says that nobody has.
+                Some((_, true)) => return,
                 // A policy that found nobody from its first step to its last finds nobody the next time.
-                Some(((next, _), false)) if next != round => return self.exhaust(),
-                None => return self.exhaust(),
-                Some((next, _)) => (round, step) = next,
+                Some((_, false)) | None => return self.exhaust(),
             }
             hurried = Some(Hurry::Undelivered);
             late = SignedDuration::ZERO;

@@ -384,6 +384,34 @@ fn a_policy_behind_which_nobody_is_says_so_at_once_and_does_not_go_round_for_eve
 }
 
 #[test]
+fn a_last_step_that_finds_nobody_takes_no_time_from_those_before_it() {
+    let given = declared_with(with_policy(EscalationPolicy {
+        steps: vec![step(0, "person:alice", &[]), step(0, "role:nobody", &[])],
+        repeat: 2,
+        repeat_after: Some(minutes(10)),
+        ..policy()
+    }));
+    assert_eq!(
+        given.events().len(),
+        3,
+        "declared, called, and found nobody"
+    );
+    assert_eq!(given.incident().pages.len(), 1);
+    let (given, said) = until(given, 60);
+    let steps: String = said
+        .lines()
+        .filter(|line| line.contains("Step 1") || line.contains("at its end"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    insta::assert_snapshot!(steps, @"
+    10m Step 1 of 2 of leadership, round 2: paged @alice (page 2: Slack) | Nobody answered page 1
+    20m Step 1 of 2 of leadership, round 3: paged @alice (page 3: Slack) | Nobody answered page 2
+    30m The escalation is at its end after 3 rounds, and nobody has answered
+    ");
+    assert!(given.incident().pages.is_empty());
+}
+
+#[test]
 fn escalate_goes_on_at_once_and_the_steps_after_it_count_from_there() {
     let given = declared_p1().at(3).by(bob()).done(Command::Escalate);
     insta::assert_snapshot!(last_lines(&given, 1), @"Step 2 of 3 of leadership, at once at the wish of @bob: paged @mona (page 2: Slack)");

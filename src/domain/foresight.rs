@@ -1,0 +1,198 @@
+//! What a policy will do if nobody answers: the core itself is driven through it, from the declaration to the last word.
+
+use jiff::Timestamp;
+
+use super::catalog::{Catalog, Person, SlackName};
+use super::command::{Command, Declaration, Identity, Timer};
+use super::decide::{Refusal, World, decide};
+use super::escalation::{Channel, Target};
+use super::event::Recorded;
+use super::incident::{Incident, fold};
+use super::oncall::Override;
+use super::page::Addressee;
+use super::terms::{Actor, IncidentId};
+
+/// Everything that happens to an incident that is declared in these words at that moment by an alert, until nobody is
+/// called any more: every page, every further way, and the end of it. The clock rings on time, nothing gets lost, and
+/// nobody answers.
+///
+/// Refused is what would be refused of a declaration: a severity that is not there.
+pub fn foresee(
+    declaration: Declaration,
+    at: Timestamp,
+    catalog: &Catalog,
+    overrides: &[Override],
+) -> Result<Vec<Recorded>, Refusal> {
+    let identity = Identity {
+        id: IncidentId::new("INC-PREVIEW"),
+        channel: "incident-preview".to_owned(),
+    };
+    let mut record = Vec::new();
+    let mut state: Option<Incident> = None;
+    let mut now = at;
+    let mut command = Command::Declare {
+        identity,
+        declaration,
+    };
+    loop {
+        let world = World {
+            now,
+            actor: &Actor::Firebell,
+            catalog,
+            overrides,
+        };
+        for event in decide(state.as_ref(), &command, world)? {
+            let recorded = Recorded {
+                seq: record.len() as u64 + 1,
+                happened_at: event.happened_at(now),
+                recorded_at: now,
+                event,
+                actor: Actor::Firebell,
+            };
+            state = fold(state, &recorded);
+            record.push(recorded);
+        }
+        let Some(incident) = &state else { break };
+        match incident.next_due() {
+            Some((at, _)) if incident.is_calling() => {
+                now = at;
+                command = Command::Fire(Timer::Due { at });
+            }
+            Some(_) | None => break,
+        }
+    }
+    Ok(record)
+}
+
+/// Where a way to somebody leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// There: `+15550100`, `alice@company.com`, `U0ALICE001`.
+    To(String),
+    /// Nowhere: what the configuration lacks.
+    Nowhere(String),
+}
+
+impl Address {
+    /// Whether somebody is reached there.
+    pub fn leads_somewhere(&self) -> bool {
+        match self {
+            Address::To(_) => true,
+            Address::Nowhere(_) => false,
+        }
+    }
+}
+
+/// Where a way to somebody who is called leads, by this configuration.
+pub fn address(to: &Addressee, via: Channel, catalog: &Catalog) -> Address {
+    match to {
+        Addressee::UserGroup { handle } => Address::To(format!("the user group @{handle}")),
+        Addressee::Channel { name } => Address::To(format!("#{name}")),
+        Addressee::Person { id, who } => match id.as_ref().and_then(|id| catalog.person(id)) {
+            Some(person) => address_of(person, via, catalog),
+            None => Address::To(format!("@{}", who.name)),
+        },
+    }
+}
+
+fn address_of(person: &Person, via: Channel, catalog: &Catalog) -> Address {
+    if let Some(lacks) = person.lacks(via) {
+        return Address::Nowhere(format!("{} has no {lacks}", person.name));
+    }
+    let own = match via {
+        Channel::Webhook => person.webhook_url_env.as_ref(),
+        Channel::Slack | Channel::Email | Channel::Sms | Channel::Voice => None,
+    };
+    if let (None, Some(section)) = (own, catalog.notifications.missing(via)) {
+        return Address::Nowhere(format!("{section} is not set up"));
+    }
+    let webhook = || catalog.notifications.webhook.as_ref();
+    let address = match via {
+        Channel::Slack => match (&person.slack, &person.email) {
+            (Some(SlackName::Id(id)), _) => Some(id.to_string()),
+            (Some(handle @ SlackName::Handle(_)), _) => Some(handle.to_string()),
+            (None, email) => email
+                .as_ref()
+                .map(|email| format!("the account of {email}")),
+        },
+        Channel::Email => person.email.clone(),
+        Channel::Sms | Channel::Voice => person.phone.clone(),
+        Channel::Webhook => own
+            .or(webhook().map(|it| &it.url_env))
+            .map(|name| format!("${name}")),
+    };
+    Address::To(address.unwrap_or_default())
+}
+
+/// Whether a target may lead to somebody at some time: a person, a role that somebody has, a plan in which somebody takes
+/// turns or has a fallback, and whatever only Slack or somebody else's calendar can tell.
+pub fn may_reach<'a>(target: &Target, catalog: &'a Catalog) -> Option<Vec<&'a Person>> {
+    match target {
+        Target::Person(id) => Some(catalog.person(id).into_iter().collect()),
+        Target::Role(role) => Some(catalog.people_with_role(role)),
+        Target::UserGroup(_) | Target::Channel(_) => None,
+        Target::Schedule(id) => {
+            let schedule = catalog.schedule(id)?;
+            if schedule.ical_url_env.is_some() {
+                return None;
+            }
+            let turns = schedule.rotations.iter().flat_map(|it| &it.participants);
+            let mut people: Vec<&Person> = turns.filter_map(|id| catalog.person(id)).collect();
+            match &schedule.fallback {
+                Some(fallback @ (Target::Person(_) | Target::Role(_))) => {
+                    people.extend(may_reach(fallback, catalog).into_iter().flatten());
+                }
+                Some(Target::Schedule(_) | Target::UserGroup(_) | Target::Channel(_)) | None => {}
+            }
+            Some(people)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Event;
+    use crate::domain::given::{catalog, minute};
+    use crate::domain::terms::SeverityId;
+    use crate::domain::timeline::tell;
+
+    #[test]
+    fn a_policy_is_foreseen_to_its_last_word_by_the_core_itself() {
+        let mut catalog = catalog();
+        let step = |after: i64, notify: &str| crate::domain::escalation::Step {
+            after: jiff::SignedDuration::from_mins(after),
+            notify: vec![notify.parse().expect("a target")],
+            via: vec![],
+        };
+        catalog.escalation_policies = vec![crate::domain::escalation::EscalationPolicy {
+            id: "leads".into(),
+            steps: vec![step(0, "role:nobody"), step(20, "person:bob")],
+            repeat: 1,
+            repeat_after: None,
+            stop_on: crate::domain::escalation::StopOn::Acknowledged,
+            ack_timeout: None,
+        }];
+        let declaration = Declaration {
+            severity: Some(SeverityId::new("p2")),
+            escalation_policy: Some("leads".into()),
+            ..Declaration::titled("preview")
+        };
+        let record = foresee(declaration, minute(0), &catalog, &[]).expect("foreseen");
+        let told: String = record
+            .iter()
+            .filter(|it| !matches!(it.event, Event::Declared(_) | Event::UpdateOverdue(_)))
+            .map(|it| {
+                let minutes = it.recorded_at.duration_since(minute(0)).as_mins();
+                format!("{minutes}m {}\n", tell(it).text.replace('\n', " | "))
+            })
+            .collect();
+        insta::assert_snapshot!(told, @"
+        0m Step 1 of 2 of leads: paged nobody | Nobody is behind role:nobody
+        0m Step 2 of 2 of leads, at once, since the one before it reached nobody: paged @bob (page 1: Slack)
+        20m Step 1 of 2 of leads, round 2: paged nobody | Nobody answered page 1 | Nobody is behind role:nobody
+        20m Step 2 of 2 of leads, round 2, at once, since the one before it reached nobody: paged @bob (page 2: Slack)
+        40m The escalation is at its end after 2 rounds, and nobody has answered
+        ");
+    }
+}
