@@ -199,6 +199,10 @@ fn ending(page: &OpenPage, recorded: &Recorded, after: &Incident) -> Option<Endi
         Event::PageExpired { .. } | Event::EscalationExhausted { .. } => {
             (PageEnd::Expired, "the clock".to_owned(), None)
         }
+        // With a new round those end that nobody answered in the round before; the war room reads which.
+        Event::Paged(paged) if paged.unanswered.contains(&page.number) => {
+            (PageEnd::Expired, "the next round".to_owned(), None)
+        }
         Event::Resolved(_) => {
             let who = recorded.actor.person().map(by);
             let who = who.unwrap_or_else(|| recorded.actor.name().to_owned());

@@ -398,7 +398,7 @@ async fn the_database_is_looked_at_and_left_alone() {
         .holds(async |postgres| {
             assert_eq!(house.finds("database").await.0, "fine");
             assert_eq!(postgres.count("deliveries").await, 0);
-            let emptied = "DROP TABLE incidents, events, deliveries, outbox, alerts, alert_groups, alert_bodies, heartbeats, changes, overrides, duties, calendars, _sqlx_migrations";
+            let emptied = "DROP TABLE incidents, events, deliveries, outbox, alerts, alert_groups, alert_bodies, heartbeats, changes, overrides, duties, calendars, pages, page_deliveries, audits, keys, _sqlx_migrations";
             postgres.tamper(emptied).await;
             let (state, said) = house.finds("database").await;
             assert!(
