@@ -260,6 +260,7 @@ impl Words<'_> {
                 false => "page",
             },
             "incident": facts.incident,
+            "page": facts.page,
             "severity": self.severity(),
             "title": self.title,
             "service": facts.service.as_deref().map(one_line),

@@ -739,7 +739,7 @@ async fn a_webhook_is_signed_and_says_everything() {
         .keys()
         .map(String::as_str)
         .collect();
-    insta::assert_snapshot!(names.join(" "), @r"acknowledge_url content event incident key organization person service severity short since subject title url why");
+    insta::assert_snapshot!(names.join(" "), @r"acknowledge_url content event incident key organization page person service severity short since subject title url why");
     assert_eq!(
         said["person"],
         json!({ "id": "alice", "name": "Alice Ames" })
