@@ -30,6 +30,7 @@ mod paging;
 mod peers;
 mod reliability;
 mod rotas;
+mod runbooks;
 mod scenario;
 mod scratch;
 mod senders;
