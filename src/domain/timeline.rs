@@ -387,8 +387,18 @@ pub fn reason_of(why: &PageReason) -> String {
     }
 }
 
-/// Who was called by one page: `@ana (page 1, Slack at once, SMS after 2m)`.
+/// Who was called by one page: `@ana (page 1: Slack, SMS after 2m)`.
 fn told_page(page: &Page) -> String {
+    format!(
+        "{} (page {}: {})",
+        page.to.shown(),
+        page.number,
+        ways_of(page)
+    )
+}
+
+/// The ways of a page, for people: `Slack, SMS after 2m`.
+pub fn ways_of(page: &Page) -> String {
     let first = page.contacts.first().map(|contact| contact.at);
     let ways: Vec<String> = page
         .contacts
@@ -401,12 +411,7 @@ fn told_page(page: &Page) -> String {
             }
         })
         .collect();
-    format!(
-        "{} (page {}: {})",
-        page.to.shown(),
-        page.number,
-        ways.join(", ")
-    )
+    ways.join(", ")
 }
 
 fn told_delivery(delivery: &Delivery) -> String {

@@ -8,11 +8,11 @@ use serde_json::json;
 use super::client::Outgoing;
 use super::interaction::{Style, button, careful};
 use super::message::{Composer, moment, said, short};
-use crate::domain::form::{show_duration, show_roughly};
+use crate::domain::form::show_roughly;
 use crate::domain::incident::Incident;
 use crate::domain::page::{Addressee, Hurry, OpenPage, Page, PageReason, Paged, Vacancy};
 use crate::domain::terms::Who;
-use crate::domain::timeline::way;
+use crate::domain::timeline::ways_of;
 use crate::templates::mrkdwn;
 
 impl Composer {
@@ -94,18 +94,6 @@ pub(super) fn called(paged: &Paged) -> Template {
 }
 
 fn callee(page: &Page) -> Template {
-    let first = page.contacts.first().map(|contact| contact.at);
-    let ways: Vec<String> = page
-        .contacts
-        .iter()
-        .map(|contact| {
-            let after = first.map(|first| contact.at.duration_since(first));
-            match after.filter(|after| !after.is_zero()) {
-                Some(after) => format!("{} after {}", way(contact.via), show_duration(after)),
-                None => way(contact.via).to_owned(),
-            }
-        })
-        .collect();
     context! {
         number => page.number,
         person => match &page.to {
@@ -113,7 +101,7 @@ fn callee(page: &Page) -> Template {
             Addressee::UserGroup { .. } | Addressee::Channel { .. } => None,
         },
         name => page.to.shown(),
-        ways => ways.join(", "),
+        ways => ways_of(page),
     }
 }
 
