@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::manifest::{DESCRIPTION, USAGE_HINT};
 use crate::app::{App, Parts};
 use crate::clock::Clock;
+use crate::config::parse;
 use crate::domain::catalog::Catalog;
 use crate::notify::Notifier;
 use crate::reception::{ADD_TO_TIMELINE, DECLARE, DECLARE_ON_MESSAGE};
@@ -34,6 +37,8 @@ const PEOPLE: [(&str, &str, &str); 6] = [
     ("eli", "Eli Novak", "Platform"),
     ("fay", "Fay Mensah", "Head of engineering"),
 ];
+/// The configuration; the turns on call begin on the day of the demo.
+const CONFIGURATION: &str = include_str!("../../templates/demo.toml");
 /// The channels that are there from the start, with what they are for.
 const CHANNELS: [&str; 3] = ["general", "incidents", "deploys"];
 /// How long the bot is watched for something to say after a line was typed.
@@ -42,8 +47,9 @@ const WATCH: Duration = Duration::from_millis(1_500);
 const WELCOME: &str = "\
 This is Firebell in a Slack workspace of its own: no account, no network, nothing kept. Try there:
   1. Type `/incident declare p1 checkout is down` in #general: the war room appears at the left.
-  2. Open it, and click Acknowledge on the card.
-  3. Become somebody else in the row of people at the left edge: each sees what that person would see.
+  2. Bo is on call, and is paged: become Bo in the row of people at the left edge, and click Acknowledge in his
+     direct message (or on the card in the war room).
+  3. Become somebody else: each sees what that person would see. `/incident oncall` tells who is next.
   4. Click Update and fill in the form; then Resolve.
   5. Type `/incident export`, and open the file that comes. Or let a scenario play: the button at the top left.
 Ctrl-C ends it.";
@@ -54,9 +60,21 @@ You are ana, in #general. Try:
   /incident declare p1 checkout is down
   go incident-           goes to another channel: the newest whose name begins so
   click Acknowledge      clicks a button of the newest message that has it
-  as bo                  makes you bo (or cy, dee, eli, fay)
+  as bo                  makes you bo, who is on call and paged (or cy, dee, eli, fay)
   quit
 ";
+
+/// What the demo's bot is configured with: Bo is on call on the day on which it begins.
+fn configuration(now: Timestamp) -> anyhow::Result<Catalog> {
+    let today = now
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%dT00:00")
+        .to_string();
+    let text = CONFIGURATION.replace("DEMO_HANDOFF", &today);
+    let parsed = parse(&text, "templates/demo.toml");
+    let (catalog, _) = parsed.map_err(|faults| anyhow::anyhow!("{faults}"))?;
+    Ok(catalog)
+}
 
 /// Runs the demo: its page until Ctrl-C, or what is typed here until the input ends.
 pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
@@ -88,13 +106,14 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
     tokio::spawn(workspace.serve(slack));
     let folder = std::env::temp_dir().join(format!("firebell-demo-{}", uuid::Uuid::now_v7()));
     std::fs::create_dir_all(&folder)?;
+    let catalog = configuration(Clock::System.now())?;
     let app = App::build(Parts {
         sns: Default::default(),
         alert_secrets: Default::default(),
         schedule_secrets: Default::default(),
-        notifier: Notifier::new(&Catalog::default(), None, |_| None).0,
+        notifier: Notifier::new(&catalog, None, |_| None).0,
         public_url: None,
-        catalog: Catalog::default(),
+        catalog,
         beside: None,
         database_url: format!("sqlite://{}", folder.join("firebell.db").display()).into(),
         slack: Some((format!("http://{slack_address}/api"), token)),

@@ -664,7 +664,7 @@ impl Dispatcher {
                 why: why.to_owned(),
             }),
             // What is tried in vain for a page is reported as it is tried.
-            Effect::Notify { .. } | Effect::EndPage { .. } => None,
+            Effect::Notify { .. } | Effect::RefreshPage { .. } | Effect::EndPage { .. } => None,
             // The room is gone: whatever would be told there would fail too, and tell of that.
             effect if is_gone(code) && effect.is_in_room() => None,
             Effect::Post {
@@ -749,6 +749,9 @@ impl Dispatcher {
         match &claimed.effect {
             Effect::Notify { page, via } => {
                 return self.notify(claimed, *page, *via, tenure).await;
+            }
+            Effect::RefreshPage { page, at } => {
+                return self.refresh_page(claimed, *page, at, tenure).await;
             }
             Effect::EndPage { page, at } => {
                 return self.end_page(claimed, *page, at, tenure).await;

@@ -253,6 +253,30 @@ impl Dispatcher {
         }
     }
 
+    /// Brings the message of a page up to date; what is over says so in its own turn.
+    pub(super) async fn refresh_page(
+        &self,
+        claimed: &Claimed,
+        page: u32,
+        at: &MessageRef,
+        tenure: &Tenure,
+    ) -> Result<Done, Failure> {
+        let (Some(slack), Some(incident)) = (&self.slack, self.incident_of(claimed).await?) else {
+            return Ok(Done::Quietly);
+        };
+        let Some(open) = incident.page(page) else {
+            return Ok(Done::Quietly);
+        };
+        let call = Call {
+            now: self.clock.now(),
+            ticket: &claimed.lease.id,
+            tenure: Some(tenure),
+        };
+        let message = made(self.composer.page(&incident, open, call.now))?;
+        slack.update(at, &message, call).await?;
+        Ok(Done::Quietly)
+    }
+
     /// Says on the message of a page that it is over.
     pub(super) async fn end_page(
         &self,

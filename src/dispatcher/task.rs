@@ -77,6 +77,7 @@ impl Task<'_> {
             // Done before it came here.
             Effect::Ring { .. }
             | Effect::Notify { .. }
+            | Effect::RefreshPage { .. }
             | Effect::EndPage { .. }
             | Effect::WriteLetter { .. }
             | Effect::DeclareForAlerts
@@ -645,6 +646,9 @@ impl Effect {
             Effect::PostAlertCard => "post the card of alerts".to_owned(),
             Effect::RefreshAlertCard => "update the card of alerts".to_owned(),
             Effect::Notify { page, via } => format!("page somebody by {} (page {page})", way(*via)),
+            Effect::RefreshPage { page, .. } => {
+                format!("bring the message of page {page} up to date")
+            }
             Effect::EndPage { page, .. } => format!("say that page {page} is over"),
             Effect::WriteLetter { to, .. } => format!("write to {to}"),
             Effect::Ring { .. } => "ring a clock".to_owned(),

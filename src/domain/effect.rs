@@ -1,6 +1,6 @@
 //! What the world must now be told: the orders that follow from an event.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::command::Timer;
@@ -97,6 +97,13 @@ pub enum Effect {
         page: u32,
         /// The way.
         via: Channel,
+    },
+    /// Bring a page's message in Slack up to date: the war room was opened since.
+    RefreshPage {
+        /// The number of the page.
+        page: u32,
+        /// Where the message stands.
+        at: MessageRef,
     },
     /// Say on a page's message in Slack that it is over, so that nobody answers it in vain.
     EndPage {
@@ -218,6 +225,8 @@ pub enum Order {
     },
 }
 
+/// A page that is posted so soon after the declaration may not know the war room yet.
+const ROOM_OPENS: SignedDuration = SignedDuration::from_mins(2);
 /// The key of the clock: there is one for each incident.
 const CLOCK: &str = "clock";
 /// The key of the order of a room of alerts to look whom it may let go.
@@ -229,7 +238,7 @@ impl Effect {
         match self {
             Effect::Ring { .. } => Lane::Clocks,
             Effect::Notify { via, .. } => Lane::of_pages(*via),
-            Effect::EndPage { .. } => Lane::PagesBySlack,
+            Effect::RefreshPage { .. } | Effect::EndPage { .. } => Lane::PagesBySlack,
             Effect::WriteLetter { .. } => Lane::Email,
             Effect::DeclareForAlerts
             | Effect::TellIncidentOfAlerts
@@ -261,7 +270,6 @@ impl Effect {
         match self {
             Effect::Ring { .. }
             | Effect::Notify { .. }
-            | Effect::EndPage { .. }
             | Effect::WriteLetter { .. }
             | Effect::ReleaseAlerts
             | Effect::ReviewQuieted
@@ -274,6 +282,8 @@ impl Effect {
             Effect::DeclareForAlerts | Effect::TellIncidentOfAlerts => Some("incident"),
             Effect::PostAlertCard | Effect::RefreshAlertCard => Some("card"),
             Effect::TellOfCutOff => Some("cut-off"),
+            // What is over stays over.
+            Effect::RefreshPage { .. } | Effect::EndPage { .. } => Some("page-messages"),
             // A large file may take minutes, and nothing that is said comes after it.
             Effect::UploadExport { .. } => Some("upload"),
             Effect::Announce
@@ -329,6 +339,7 @@ impl Effect {
                 timer: Timer::Due { .. },
             } => Some(CLOCK),
             Effect::Notify { .. }
+            | Effect::RefreshPage { .. }
             | Effect::EndPage { .. }
             | Effect::WriteLetter { .. }
             | Effect::OpenWarRoom { .. }
@@ -379,6 +390,11 @@ pub fn effects_of(
             orders.invite(&after.wanted_in_room());
             orders.checklists(&after.brings.checklists);
             orders.now(Effect::RefreshAnnouncement);
+            for page in &after.pages {
+                for contact in &page.contacts {
+                    orders.refresh_page(page.number, contact.via, contact.provider_id.as_deref());
+                }
+            }
         }
         Event::WarRoomFailed { .. } => {
             orders.post(Audience::Room, seq);
@@ -440,6 +456,14 @@ pub fn effects_of(
             // It was answered in the very moment in which it was posted.
             DeliveryState::Accepted if after.page(delivery.page).is_none() => {
                 orders.end_page(delivery.page, delivery.via, delivery.provider_id.as_deref());
+            }
+            // The war room was opened while it was posted, perhaps.
+            DeliveryState::Accepted
+                if matches!(after.room, Room::Channel { .. })
+                    && now.duration_since(after.milestones.declared) < ROOM_OPENS =>
+            {
+                let id = delivery.provider_id.as_deref();
+                orders.refresh_page(delivery.page, delivery.via, id);
             }
             DeliveryState::Waiting
             | DeliveryState::Ordered
@@ -674,6 +698,15 @@ fn is_done_by_people(event: &Event) -> bool {
     }
 }
 
+/// Where a page stands in Slack: its provider's id is `channel/ts` there.
+fn in_slack(via: Channel, provider_id: Option<&str>) -> Option<MessageRef> {
+    let (channel, ts) = provider_id?.split_once('/')?;
+    (via == Channel::Slack).then(|| MessageRef {
+        channel: ChannelId::new(channel),
+        ts: MessageTs::new(ts),
+    })
+}
+
 /// The list that `effects_of` writes.
 struct Orders {
     now: Timestamp,
@@ -728,15 +761,17 @@ impl Orders {
         }
     }
 
-    /// Ends what a page says in Slack, if it stands there: `channel/ts`.
+    /// Ends what a page says in Slack, if it stands there.
     fn end_page(&mut self, page: u32, via: Channel, provider_id: Option<&str>) {
-        let at = provider_id.and_then(|id| id.split_once('/'));
-        if let (Channel::Slack, Some((channel, ts))) = (via, at) {
-            let at = MessageRef {
-                channel: ChannelId::new(channel),
-                ts: MessageTs::new(ts),
-            };
+        if let Some(at) = in_slack(via, provider_id) {
             self.now(Effect::EndPage { page, at });
+        }
+    }
+
+    /// Brings what a page says in Slack up to date, if it stands there.
+    fn refresh_page(&mut self, page: u32, via: Channel, provider_id: Option<&str>) {
+        if let Some(at) = in_slack(via, provider_id) {
+            self.now(Effect::RefreshPage { page, at });
         }
     }
 

@@ -204,7 +204,7 @@ impl Commit {
                 position: order.position,
                 // Those of its declaration. Before a page nothing stands: it has no queue.
                 is_first: order.position < 2 * PLACES_PER_EVENT
-                    || order.effect.lane().is_of_pages(),
+                    || (order.effect.lane().is_of_pages() && order.effect.queue().is_none()),
                 effect: &order.effect,
                 channel: None,
                 ordered_at: order.ordered_at,
