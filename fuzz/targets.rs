@@ -3,6 +3,7 @@
 //! One list for two drivers: libFuzzer, which is guided by the code that its inputs reach (`main.rs`, `make fuzz`), and
 //! the tests, which know the corpus and change it by chance (`tests/it/fuzz.rs`, `make test`).
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,13 +12,18 @@ use firebell::alerts::sns::{Certificates, Envelope, certificate_url, confirm_url
 use firebell::alerts::{
     Malformed, Sent, Told, alertmanager, opsgenie, pagerduty, proof, read as read_alerts,
 };
+use firebell::calendar;
 use firebell::domain::alert::{Alert, Links, Signal};
 use firebell::domain::catalog::{AlertField, AlertSource, Catalog, SourceKind};
+use firebell::domain::oncall::Schedule;
 use firebell::domain::terms::{SlackUserId, Who};
+use firebell::domain::typed_time::TypedStretch;
 use firebell::http::{Filter, Search};
+use firebell::notify::answer;
 use firebell::slack::inbound::{EventRequest, Interaction, SlashCommand};
 use firebell::slack::{interaction, modal, parse, signature};
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use secrecy::SecretString;
@@ -42,7 +48,7 @@ pub enum Read {
 }
 
 /// Every parser of what strangers send.
-pub const TARGETS: [Target; 26] = [
+pub const TARGETS: [Target; 29] = [
     of("alertmanager", |it| source(SourceKind::Alertmanager, it)),
     of("alertmanager-api", posted),
     of("alertmanager-filter", filter),
@@ -75,6 +81,9 @@ pub const TARGETS: [Target; 26] = [
     of("slack-interaction", slack_interaction),
     of("slack-event", slack_event),
     of("slack-signature", slack_signature),
+    of("calendar", calendar_of_others),
+    of("twilio", twilio),
+    of("override-time", override_time),
 ];
 
 const fn of(name: &'static str, reads: fn(&[u8]) -> Read) -> Target {
@@ -471,6 +480,64 @@ fn slack_line(input: &[u8]) -> Read {
         }
     }
     came
+}
+
+/// A calendar that somebody else serves: whatever it is, no turn ends before it begins.
+fn calendar_of_others(input: &[u8]) -> Read {
+    let catalog = Catalog::default();
+    let schedule = Schedule {
+        id: "primary".into(),
+        name: None,
+        timezone: TimeZone::UTC,
+        rotations: vec![],
+        fallback: None,
+        usergroup: None,
+        ical_token_env: None,
+        ical_url_env: None,
+    };
+    let text = String::from_utf8_lossy(input);
+    let until = now() + SignedDuration::from_hours(24 * 120);
+    match calendar::read::read(&text, &schedule, &catalog, now(), until) {
+        Ok(read) => {
+            assert!(read.turns.iter().all(|turn| turn.from < turn.to));
+            Read::Understood
+        }
+        Err(why) => {
+            assert!(!why.is_empty());
+            Read::Refused
+        }
+    }
+}
+
+/// What Twilio brings: a reply to a text message, a key, a report of delivery. Only what was proved comes here, but people
+/// type what they like.
+fn twilio(input: &[u8]) -> Read {
+    let text = String::from_utf8_lossy(input);
+    let reply = answer::reply(&text);
+    assert_eq!(reply, answer::reply(&text));
+    let _ = answer::digit(&text);
+    let form: BTreeMap<String, String> = serde_urlencoded::from_bytes(input).unwrap_or_default();
+    match answer::report(&form) {
+        Some(_) => Read::Understood,
+        None => Read::Refused,
+    }
+}
+
+/// The times of an override, as they are typed.
+fn override_time(input: &[u8]) -> Read {
+    let text = String::from_utf8_lossy(input);
+    let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+    let understood = TypedStretch::parse(&text).and_then(|it| it.understand(now(), &zone));
+    match understood {
+        Ok(stretch) => {
+            assert!(stretch.from < stretch.to);
+            Read::Understood
+        }
+        Err(why) => {
+            assert!(!why.to_string().is_empty());
+            Read::Refused
+        }
+    }
 }
 
 fn slack_command(input: &[u8]) -> Read {
