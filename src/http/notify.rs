@@ -182,7 +182,10 @@ async fn voice(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
             page,
             via: Channel::Voice,
         }),
-        Meaning::PassOn => Command::Escalate,
+        Meaning::PassOn => Command::PassOn(Answer {
+            page,
+            via: Channel::Voice,
+        }),
         Meaning::Stop | Meaning::Unclear => return twiml(answer::ask_again(&proved.url)),
     };
     let delivery = format!("twilio/{}/{digits}", proved.said("CallSid"));
@@ -244,7 +247,10 @@ async fn sms(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
             page: meant.page,
             via: Channel::Sms,
         }),
-        Meaning::PassOn => Command::Escalate,
+        Meaning::PassOn => Command::PassOn(Answer {
+            page: meant.page,
+            via: Channel::Sms,
+        }),
         Meaning::Stop | Meaning::Unclear => {
             let said =
                 format!("{id} waits for your answer. Reply 1 to take it on, 4 to pass it on.");

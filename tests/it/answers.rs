@@ -269,6 +269,43 @@ async fn the_key_for_the_next_in_line_calls_them() {
 }
 
 #[tokio::test]
+async fn whoever_passes_on_what_somebody_else_has_by_then_calls_nobody() {
+    let house = House::paged_by("\"voice\"").await;
+    let calls = house.twilio.kept("Calls").await;
+    let url = field(&calls[0], "Twiml");
+    let url = url.split("action=\"").nth(1).unwrap();
+    let url = url.split('"').next().unwrap().replace("&amp;", "&");
+    house.bot.types("ana", ROOM, "/incident ack").await;
+    let press = json!({ "CallSid": "CA1", "Digits": "4" });
+    let (_, answer) = house.calls(&url, press).await;
+    assert_snapshot!(within(&answer, "Say"), @"INC-2025-0914-001 is already acknowledged by ana. Goodbye.");
+    assert_eq!(house.twilio.kept("Messages").await.len(), 0);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_would_have_to_wait_for_slacks_pace_is_paged_by_the_next_way_meanwhile() {
+    let contact = r#"contact = [{ via = "slack", after = "0m" }, { via = "sms", after = "5m" }]"#;
+    let house = House::open(r#""slack", "sms""#, contact).await;
+    let bot = &house.bot;
+    // Slack asks once to be left alone: from then on nobody calls, and nobody fails.
+    let pace = Fault::RateLimited { retry_after_s: 50 };
+    bot.slack.fault("conversations.open", pace, 1);
+    for title in ["checkout is down", "search is down"] {
+        let line = format!("/incident declare p1 {title}");
+        assert_eq!(bot.user("ana").types("general", &line).await.status, 200);
+        let step = SignedDuration::from_millis(500);
+        bot.goes_on_for(SignedDuration::from_secs(2), step).await;
+    }
+    let sent = house.twilio.kept("Messages").await.len();
+    assert_eq!(sent, 2, "of both, and not after five minutes");
+    bot.comes_through().await;
+    assert_eq!(bot.user("bo").dms().len(), 2, "late is better than never");
+    bot.reads("incident-2025-0914-002");
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn what_twilio_tells_of_a_message_is_kept_and_a_failure_goes_on_at_once() {
     let house = House::paged_by("\"sms\", \"voice\"").await;
     let message = house.twilio.kept("Messages").await[0].clone();

@@ -350,6 +350,28 @@ fn what_cannot_be_delivered_counts_as_unanswered_and_the_next_step_goes_at_once(
 }
 
 #[test]
+fn what_is_told_out_of_order_of_a_message_that_failed_brings_it_to_life_for_nobody() {
+    let of = |id: &str, state| {
+        Command::Record(Report::Delivery(Delivery {
+            page: 1,
+            via: Channel::Sms,
+            state,
+            provider_id: Some(id.to_owned()),
+            reason: None,
+        }))
+    };
+    let given = declared_p1().at(1);
+    let failed = given.done(of("SM1", DeliveryState::Failed));
+    failed
+        .clone()
+        .when(of("SM1", DeliveryState::Accepted))
+        .nothing();
+    // One that was sent after it is another matter.
+    let again = failed.done(of("SM2", DeliveryState::Accepted));
+    assert_eq!(last_lines(&again, 1), "Page 1 by SMS: accepted (SM2)\n");
+}
+
+#[test]
 fn while_slack_is_away_the_next_way_of_the_person_is_taken_at_once() {
     let mut catalog = team();
     let alice = catalog
