@@ -60,6 +60,7 @@ impl House {
             phone = "+15550101"
             [[escalation_policies]]
             id = "leadership"
+            repeat = 1
             steps = [
               {{ after = "0m",  notify = ["person:bo"], via = [{via}] }},
               {{ after = "15m", notify = ["person:cy"], via = ["sms"] }},
@@ -184,6 +185,22 @@ async fn whoever_passes_on_by_text_message_lets_the_next_be_called_at_once() {
     assert_eq!(numbers, [BO, "+15550101"]);
     assert_eq!(house.acknowledged_by().await, None);
     house.texts("+15550101", "ok", "SM2").await;
+    assert_eq!(house.acknowledged_by().await.as_deref(), Some("cy"));
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_answers_when_others_are_called_already_has_it_all_the_same() {
+    let house = House::paged_by("\"sms\", \"email\"").await;
+    // Cy is called after a quarter of an hour, and then it begins anew with Bo.
+    house.bot.advance(minutes(31)).await;
+    let texts = house.twilio.kept("Messages").await;
+    assert_eq!(field(&texts[2], "To"), BO, "round 2");
+    assert!(house.bot.incident(ID).await.page(2).is_none());
+    // The letter of the round before still has its button.
+    let (_, html) = asks("GET", &link(&house)).await;
+    assert!(html.contains("<button>"), "{html}");
+    assert_snapshot!(house.texts("+15550101", "1", "SM1").await, @"INC-2025-0914-001 is yours. Nobody else is called any more.");
     assert_eq!(house.acknowledged_by().await.as_deref(), Some("cy"));
     house.finish().await;
 }
