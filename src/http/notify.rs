@@ -228,14 +228,17 @@ async fn sms(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
         Ok(open) => open,
         Err(cause) => return unreadable(&cause),
     };
-    let meant = match &reply.about {
+    // `ok, there in 10-15 min` names no incident.
+    let ids = &rooms.desk.catalog.incidents.id;
+    let about = reply.about.filter(|word| ids.id_of(word).is_some());
+    let meant = match &about {
         Some(id) => open
             .iter()
             .find(|it| it.incident.id.as_str().eq_ignore_ascii_case(id)),
         None => open.first(),
     };
     let Some(meant) = meant else {
-        let said = match &reply.about {
+        let said = match &about {
             Some(id) => format!("No page about {id} waits for your answer."),
             None => "No page waits for your answer.".to_owned(),
         };
