@@ -11,8 +11,9 @@ use calcard::common::timezone::Tz;
 use calcard::icalendar::timezone::TzResolver;
 use calcard::icalendar::{
     ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarDuration, ICalendarEntry,
-    ICalendarParameterName, ICalendarParameterValue, ICalendarParticipationStatus, ICalendarPeriod,
-    ICalendarProperty, ICalendarStatus, ICalendarValue,
+    ICalendarFrequency, ICalendarParameterName, ICalendarParameterValue,
+    ICalendarParticipationStatus, ICalendarPeriod, ICalendarProperty, ICalendarRecurrenceRule,
+    ICalendarStatus, ICalendarValue,
 };
 use calcard::{Entry, Parser};
 use jiff::civil::{DateTime, Time};
@@ -27,6 +28,8 @@ use crate::domain::terms::PersonId;
 const RECURRENCES: usize = 10_000;
 /// Recurrences of all events together that are looked at.
 const RECURRENCES_IN_ALL: usize = 200_000;
+/// Hours, days, weeks … of all rules together that are gone through: a rule that never fits costs the same as one that does.
+const PERIODS_IN_ALL: i64 = 5_000_000;
 /// Turns of one calendar that are kept.
 const TURNS: usize = 5_000;
 /// Troubles that are told.
@@ -73,6 +76,7 @@ pub fn read(
         troubles: BTreeSet::new(),
         strangers: BTreeSet::new(),
         left: RECURRENCES_IN_ALL,
+        periods_left: PERIODS_IN_ALL,
     };
     let mut events: BTreeMap<&str, Vec<&ICalendarComponent>> = BTreeMap::new();
     let is_event = |it: &&ICalendarComponent| it.component_type == ICalendarComponentType::VEvent;
@@ -116,6 +120,8 @@ struct Reading<'a> {
     strangers: BTreeSet<String>,
     /// Recurrences that are still looked at.
     left: usize,
+    /// Periods that are still gone through.
+    periods_left: i64,
 }
 
 /// A time as it stands in a calendar.
@@ -183,11 +189,19 @@ impl Reading<'_> {
                 false => self.recurrences(version, &start),
             };
             let mut exact: Vec<When> = Vec::new();
-            let mut excepted: Vec<When> = Vec::new();
+            let mut excepted = BTreeSet::new();
+            let mut excepted_days = BTreeSet::new();
             for entry in &version.entries {
                 match entry.name {
                     ICalendarProperty::Rdate if !is_moved => exact.extend(self.when(entry)),
-                    ICalendarProperty::Exdate => excepted.extend(self.when(entry)),
+                    ICalendarProperty::Exdate => {
+                        for it in self.when(entry) {
+                            match it.is_day {
+                                true => drop(excepted_days.insert(it.local.date())),
+                                false => excepted.extend(it.instant()),
+                            }
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -198,23 +212,22 @@ impl Reading<'_> {
                 ..start.clone()
             }));
             let mut seen = BTreeSet::new();
+            let mut person = None;
             for begin in exact {
                 let (Some(from), Some(to)) = (begin.instant(), end(&begin, length)) else {
                     continue;
                 };
-                let is_excepted = excepted.iter().any(|it| match it.is_day {
-                    true => it.local.date() == begin.local.date(),
-                    false => it.instant() == Some(from),
-                });
+                let is_excepted =
+                    excepted.contains(&from) || excepted_days.contains(&begin.local.date());
                 let is_replaced = !is_moved && moved.contains(&from);
                 if is_excepted || is_replaced || to <= self.from || from >= self.to || from >= to {
                     continue;
                 }
                 if seen.insert(from) {
-                    let person = self.person(version);
+                    let person = person.get_or_insert_with(|| self.person(version));
                     turns.push(Override {
                         schedule: self.schedule.id.clone(),
-                        person,
+                        person: person.clone(),
                         from,
                         to,
                     });
@@ -236,6 +249,19 @@ impl Reading<'_> {
         let mut rule = rule.clone();
         for value in &mut rule.values {
             if let ICalendarValue::RecurrenceRule(rule) = value {
+                let periods = period_h(rule)
+                    .map(|hours| horizon.duration_since(start.local).as_hours() / hours);
+                match periods.filter(|periods| *periods <= self.periods_left) {
+                    Some(periods) => self.periods_left -= periods,
+                    None => {
+                        let what = format!(
+                            "“{}” recurs too often, or since too long ago: it is taken once",
+                            title(event)
+                        );
+                        self.troubles.insert(what);
+                        return vec![start.local];
+                    }
+                }
                 // Reckoned is on the wall clock of the beginning; the end of the rule is often told in UTC.
                 let until = rule.until.as_ref().and_then(|it| self.moment(it, None));
                 let until = until.map(|until| match (until.is_day, until.instant()) {
@@ -435,6 +461,30 @@ fn nominal(duration: &ICalendarDuration) -> Option<Length> {
     let exact = i64::from(hours) * 3_600 + i64::from(minutes) * 60 + i64::from(seconds);
     let days = Span::new().try_days(days).ok()?;
     Some(Length::Nominal(days, SignedDuration::from_secs(exact)))
+}
+
+/// The hours of a rule's period; none: nobody hands over so often, and going through it would take for ever.
+fn period_h(rule: &ICalendarRecurrenceRule) -> Option<i64> {
+    let times = [&rule.byhour, &rule.byminute, &rule.bysecond].map(|it| it.len().max(1));
+    let lists = [
+        rule.byday.len(),
+        rule.bymonthday.len(),
+        rule.byyearday.len(),
+        rule.byweekno.len(),
+        rule.bymonth.len(),
+        rule.bysetpos.len(),
+    ];
+    if times.iter().product::<usize>() > 24 || lists.iter().any(|length| *length > 366) {
+        return None;
+    }
+    match rule.freq {
+        ICalendarFrequency::Yearly => Some(365 * 24),
+        ICalendarFrequency::Monthly => Some(28 * 24),
+        ICalendarFrequency::Weekly => Some(7 * 24),
+        ICalendarFrequency::Daily => Some(24),
+        ICalendarFrequency::Hourly => Some(1),
+        ICalendarFrequency::Minutely | ICalendarFrequency::Secondly => None,
+    }
 }
 
 /// The times at which a rule recurs, on a clock that is never moved.

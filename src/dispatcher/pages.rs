@@ -1,6 +1,6 @@
 //! Pages on their way: one way to one person at a time, said once, and what became of it told to the incident.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::task::{Done, made, store_trouble};
 use super::{Dispatcher, Envelope, Wish};
@@ -14,11 +14,14 @@ use crate::domain::terms::{Actor, SlackUserId};
 use crate::notify::answer::AckLink;
 use crate::notify::letter::letter;
 use crate::notify::{self, Accepted, PageFacts, page_text};
-use crate::slack::client::{Call, Destination, Failure, Slack, Tenure};
+use crate::slack::client::{Call, Destination, Failure, Outgoing, Slack, Tenure};
 use crate::store::outbox::Claimed;
 
 /// After so long without success a way counts as failed; it is tried on, since late is better than never.
 const HOPE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Whose turn to be paged by Slack comes later than that is paged by the next way meanwhile.
+const TURN: SignedDuration = SignedDuration::from_secs(5);
 
 /// A letter to a stakeholder that could not be sent for so long tells of what everybody knows by then.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
@@ -79,7 +82,19 @@ impl Dispatcher {
                     .await?;
                 Err(Failure::Retry { after, why })
             }
-            Err(later @ Failure::Later { .. }) => Err(later),
+            Err(Failure::Later { at }) => {
+                // Slack has its pace, or wants to be left alone: for the person it is the same as if it were away.
+                let late = |until: Timestamp| until.duration_since(claimed.ordered_at);
+                let state = match late(self.clock.now()) > HOPE {
+                    true => DeliveryState::Failed,
+                    false => DeliveryState::Delayed,
+                };
+                if late(at) > TURN {
+                    let why = "Slack takes no more for now".to_owned();
+                    self.tell(claimed, told(state, None, Some(why))).await?;
+                }
+                Err(Failure::Later { at })
+            }
         }
     }
 
@@ -111,8 +126,9 @@ impl Dispatcher {
             ticket: &claimed.lease.id,
             tenure: Some(tenure),
         };
-        let to: Vec<String> = match &page.to {
-            Addressee::Channel { name } => vec![format!("#{name}")],
+        let own = claimed.lease.id.clone();
+        let to: Vec<(String, String)> = match &page.to {
+            Addressee::Channel { name } => vec![(format!("#{name}"), own)],
             Addressee::Person { id, who } => {
                 let known = id.as_ref().and_then(|id| self.catalog.person(id));
                 let user = match (&who.slack, known) {
@@ -126,52 +142,86 @@ impl Dispatcher {
                         who.name
                     )));
                 };
-                vec![self.direct(slack, &user, call).await?]
+                vec![(self.direct(slack, &user, call).await?, own)]
             }
-            Addressee::UserGroup { handle } => {
-                let members = slack.members_of_group(handle, call).await?;
-                let members = members.unwrap_or_default();
-                if members.is_empty() {
-                    return Err(undeliverable(&format!(
-                        "nobody is in the user group @{handle}, or there is none"
-                    )));
-                }
-                let mut channels = Vec::new();
-                for user in members {
-                    channels.push(self.direct(slack, &user, call).await?);
-                }
-                channels
-            }
+            Addressee::UserGroup { handle } => self.members(slack, handle, &own, call).await?,
         };
-        let mut posted = None;
-        for (n, channel) in to.iter().enumerate() {
-            // Of several each has a name of its own: whoever comes again knows who was told already.
-            let order = match n {
-                0 => claimed.lease.id.clone(),
-                n => format!("{}/{n}", claimed.lease.id),
-            };
+        let (mut posted, mut refused) = (None, None);
+        for (channel, order) in &to {
             let call = Call {
-                ticket: &order,
+                ticket: order,
                 ..call
             };
-            let destination = Destination::channel(channel);
-            let before = match claimed.lease.attempts > 1 {
-                true => {
-                    slack
-                        .posted_before(&destination, &order, claimed.ordered_at, call)
-                        .await?
+            match self
+                .post_once(slack, claimed, channel, order, &message, call)
+                .await
+            {
+                Ok(at) => drop(posted.get_or_insert(at)),
+                // One who cannot be written to keeps the page from none of the others.
+                Err(why @ Failure::GiveUp { .. }) => refused = Some(why),
+                // Whoever only has to wait for a turn comes again without looking who was told already.
+                Err(Failure::Later { at }) if posted.is_some() => {
+                    let after = at.duration_since(call.now);
+                    return Err(retry(Some(after), "Slack has its pace".to_owned()));
                 }
-                false => None,
-            };
-            let at = match before {
-                Some(at) => at,
-                None => slack.post(&destination, &message, &order, call).await?,
-            };
-            posted.get_or_insert(at);
+                Err(failure) => return Err(failure),
+            }
         }
-        Ok(Sent {
-            provider_id: posted.map(|at| format!("{}/{}", at.channel, at.ts)),
-        })
+        match (posted, refused) {
+            (None, Some(why)) => Err(why),
+            (posted, _) => Ok(Sent {
+                provider_id: posted.map(|at| format!("{}/{}", at.channel, at.ts)),
+            }),
+        }
+    }
+
+    /// The direct messages with everybody in a user group, each with an order of its own: whoever comes again knows who was
+    /// told already.
+    async fn members(
+        &self,
+        slack: &Slack,
+        handle: &str,
+        order: &str,
+        call: Call<'_>,
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let members = slack.members_of_group(handle, call).await?;
+        let (mut to, mut refused) = (Vec::new(), None);
+        for user in members.unwrap_or_default() {
+            match self.direct(slack, &user, call).await {
+                Ok(channel) => to.push((channel, format!("{order}/{user}"))),
+                // A bot, or somebody who has left.
+                Err(why @ Failure::GiveUp { .. }) => refused = Some(why),
+                Err(failure) => return Err(failure),
+            }
+        }
+        match (to.is_empty(), refused) {
+            (false, _) => Ok(to),
+            (true, Some(why)) => Err(why),
+            (true, None) => Err(undeliverable(&format!(
+                "nobody is in the user group @{handle}, or there is none"
+            ))),
+        }
+    }
+
+    /// Posts a page, unless an earlier attempt had got through.
+    async fn post_once(
+        &self,
+        slack: &Slack,
+        claimed: &Claimed,
+        channel: &str,
+        order: &str,
+        message: &Outgoing,
+        call: Call<'_>,
+    ) -> Result<MessageRef, Failure> {
+        let to = Destination::channel(channel);
+        if claimed.lease.attempts > 1
+            && let Some(at) = slack
+                .posted_before(&to, order, claimed.ordered_at, call)
+                .await?
+        {
+            return Ok(at);
+        }
+        slack.post(&to, message, order, call).await
     }
 
     async fn direct(
@@ -294,8 +344,11 @@ impl Dispatcher {
             tenure: Some(tenure),
         };
         let message = made(self.composer.page_over(&incident, page, call.now))?;
-        slack.update(at, &message, call).await?;
-        Ok(Done::Quietly)
+        match slack.update(at, &message, call).await {
+            // Whoever was paged has deleted it, or is gone: there is nothing left that anybody could answer in vain.
+            Ok(()) | Err(Failure::GiveUp { .. }) => Ok(Done::Quietly),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Writes to a stakeholder what an event says. A repeated letter is the same one, by its Message-ID.

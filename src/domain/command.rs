@@ -29,6 +29,8 @@ pub enum Command {
     Answer(Answer),
     /// Go on with the escalation at once.
     Escalate,
+    /// The same, said by answering a page: once somebody else has it, nobody is called for that.
+    PassOn(Answer),
     /// Call somebody, whatever the escalation does.
     Page {
         /// Whom.

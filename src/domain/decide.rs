@@ -97,13 +97,19 @@ fn pursue(incident: &Incident, command: &Command, world: World<'_>) -> Result<Ve
         (Command::Escalate, Investigating | Identified | Mitigating | Monitoring) => {
             escalate::escalate(incident, world)
         }
+        (Command::PassOn(answer), Investigating | Identified | Mitigating | Monitoring) => {
+            escalate::still_asked(incident, *answer)?;
+            escalate::escalate(incident, world)
+        }
         (Command::Page { whom, text }, Investigating | Identified | Mitigating | Monitoring) => {
             escalate::page(incident, whom, text.as_deref(), world)
         }
-        (Command::Escalate | Command::Page { .. }, Resolved | Closed) => Err(Refusal::Over {
-            id: id(),
-            status: incident.status,
-        }),
+        (Command::Escalate | Command::PassOn(_) | Command::Page { .. }, Resolved | Closed) => {
+            Err(Refusal::Over {
+                id: id(),
+                status: incident.status,
+            })
+        }
 
         (
             Command::PostUpdate {

@@ -106,7 +106,7 @@ impl Escalation {
     }
 
     /// A step was reached, both counted from 0. `is_on_time`: the steps after it keep their times; else they count from
-    /// this one.
+    /// this one. What follows the last step counts from it in any case: whoever it calls late is given as long to answer.
     pub fn reached(
         &mut self,
         round: u32,
@@ -115,7 +115,8 @@ impl Escalation {
         is_on_time: bool,
         now: Timestamp,
     ) {
-        if !is_on_time || round != self.round {
+        let is_last = step + 1 >= self.policy.steps.len();
+        if !is_on_time || round != self.round || is_last {
             let after = self.policy.steps.get(step).map(|step| step.after);
             self.base = now.checked_sub(after.unwrap_or_default()).unwrap_or(now);
         }

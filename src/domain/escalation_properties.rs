@@ -388,7 +388,8 @@ impl Watch {
             let own = steps[*step as usize - 1].after;
             run.next_at = Some(match steps.get(*step as usize) {
                 Some(next) => due + (next.after - own),
-                None => due + run.policy.rest(),
+                // Whoever is called last has all the rest to answer, however late that was.
+                None => now + run.policy.rest(),
             });
             run.last = Some((*round, *step));
             run.has_called = !paged.pages.is_empty() || (run.has_called && *step > 1);

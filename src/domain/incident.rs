@@ -12,7 +12,7 @@ use super::event::{
     SeverityTerms, Update,
 };
 use super::group::Tally;
-use super::page::{DeliveryState, OpenPage, PageReason, Paged};
+use super::page::{OpenPage, PageReason, Paged};
 use super::terms::{ChannelId, GroupId, IncidentId, Role, ServiceId, SlackUserId, Status, Who};
 
 /// The state of one incident. It does not grow with the timeline: what is told there is not kept here.
@@ -452,11 +452,8 @@ impl Incident {
             Event::AcknowledgeOverdue { .. } => self.deadlines.acknowledge = None,
             Event::Paged(paged) => self.take_pages(paged, at),
             Event::PageContinued { page, via, .. } => {
-                let page = self.pages.iter_mut().find(|open| open.number == *page);
-                for contact in page.into_iter().flat_map(|page| &mut page.contacts) {
-                    if via.contains(&contact.via) {
-                        contact.state = DeliveryState::Ordered;
-                    }
+                if let Some(page) = self.pages.iter_mut().find(|open| open.number == *page) {
+                    page.go_on(via, at);
                 }
             }
             Event::PageDelivery(delivery) => {

@@ -352,6 +352,19 @@ impl OpenPage {
             .collect()
     }
 
+    /// Takes these ways. Who is called late has as long to answer by them.
+    pub fn go_on(&mut self, via: &[Channel], now: Timestamp) {
+        for contact in &mut self.contacts {
+            if via.contains(&contact.via) {
+                contact.state = DeliveryState::Ordered;
+            }
+        }
+        let patient = now.checked_add(PATIENCE).ok();
+        self.expires_at = self
+            .expires_at
+            .map(|at| patient.map_or(at, |it| it.max(at)));
+    }
+
     /// Whether every way to the person failed.
     pub fn is_undelivered(&self) -> bool {
         let mut ways = self.contacts.iter();

@@ -182,7 +182,10 @@ async fn voice(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
             page,
             via: Channel::Voice,
         }),
-        Meaning::PassOn => Command::Escalate,
+        Meaning::PassOn => Command::PassOn(Answer {
+            page,
+            via: Channel::Voice,
+        }),
         Meaning::Stop | Meaning::Unclear => return twiml(answer::ask_again(&proved.url)),
     };
     let delivery = format!("twilio/{}/{digits}", proved.said("CallSid"));
@@ -225,14 +228,17 @@ async fn sms(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
         Ok(open) => open,
         Err(cause) => return unreadable(&cause),
     };
-    let meant = match &reply.about {
+    // `ok, there in 10-15 min` names no incident.
+    let ids = &rooms.desk.catalog.incidents.id;
+    let about = reply.about.filter(|word| ids.id_of(word).is_some());
+    let meant = match &about {
         Some(id) => open
             .iter()
             .find(|it| it.incident.id.as_str().eq_ignore_ascii_case(id)),
         None => open.first(),
     };
     let Some(meant) = meant else {
-        let said = match &reply.about {
+        let said = match &about {
             Some(id) => format!("No page about {id} waits for your answer."),
             None => "No page waits for your answer.".to_owned(),
         };
@@ -244,7 +250,10 @@ async fn sms(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
             page: meant.page,
             via: Channel::Sms,
         }),
-        Meaning::PassOn => Command::Escalate,
+        Meaning::PassOn => Command::PassOn(Answer {
+            page: meant.page,
+            via: Channel::Sms,
+        }),
         Meaning::Stop | Meaning::Unclear => {
             let said =
                 format!("{id} waits for your answer. Reply 1 to take it on, 4 to pass it on.");
@@ -285,11 +294,12 @@ struct Waiting {
     who: Who,
 }
 
-/// The open pages to these people, those that went out by SMS first, then the newest: to that one a reply is meant.
+/// The open pages to these people, those that went out by SMS first, then the newest: to that one a reply is meant. If
+/// there are none, those that have ended and may still be answered: nobody has it, and others are called by now.
 async fn pages_to(rooms: &Rooms, people: &[&Person]) -> anyhow::Result<Vec<Waiting>> {
     let open = rooms.desk.store.list(Which::Open, LOOKED_THROUGH).await?;
     let mut found = Vec::new();
-    for incident in open {
+    for incident in &open {
         for page in &incident.pages {
             if let Some(who) = people.iter().find_map(|person| called(page, &person.id)) {
                 let by_sms = page.contact(Channel::Sms);
@@ -304,7 +314,34 @@ async fn pages_to(rooms: &Rooms, people: &[&Person]) -> anyhow::Result<Vec<Waiti
         }
     }
     found.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
+    if let (true, [person, ..]) = (found.is_empty(), people) {
+        return ended_pages_to(rooms, people, person.who(), &open).await;
+    }
     Ok(found.into_iter().map(|(_, waiting)| waiting).collect())
+}
+
+async fn ended_pages_to(
+    rooms: &Rooms,
+    people: &[&Person],
+    who: Who,
+    open: &[Arc<Incident>],
+) -> anyhow::Result<Vec<Waiting>> {
+    let ids: Vec<&str> = open.iter().map(|incident| incident.id.as_str()).collect();
+    let people: Vec<&str> = people.iter().map(|person| person.id.as_str()).collect();
+    let ended = rooms.desk.store.pages_to(&people, &ids).await?;
+    let mut found: Vec<Waiting> = Vec::new();
+    for (id, page) in ended {
+        let incident = open.iter().find(|incident| incident.id == id);
+        let is_new = !found.iter().any(|it| it.incident.id == id);
+        if let Some(incident) = incident.filter(|it| is_new && it.can_be_answered(page)) {
+            found.push(Waiting {
+                incident: incident.clone(),
+                page,
+                who: who.clone(),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// Who is called by a page, if it is this person.
@@ -356,7 +393,8 @@ fn in_short(rooms: &Rooms, refusal: &Refusal) -> String {
         }
         Refusal::Over { id, status } => format!("{id} is {}.", status.word().to_lowercase()),
         Refusal::PageOver { id } => {
-            format!("That page is over: others are called now, and nobody has {id} yet.")
+            let command = &rooms.desk.catalog.slack.command;
+            format!("That page is over, and nobody has {id} yet. In Slack: {command} ack {id}.")
         }
         Refusal::NoEscalation { id } => format!("Nobody else can be called for {id}."),
         other => {
@@ -419,16 +457,16 @@ async fn show(State(rooms): State<Arc<Rooms>>, Named(parts): Named<Parts>) -> Re
 
 /// How it stands with the page that a link is for.
 fn state_of(rooms: &Rooms, link: &AckLink, incident: &Incident) -> AckState {
-    match (&incident.acknowledged_by, incident.page(link.page)) {
+    match &incident.acknowledged_by {
         _ if !incident.status.is_open() => AckState::Over {
             status: incident.status.word(),
         },
-        (_, Some(_)) => AckState::Asks,
-        (Some(by), None) if is_them(rooms, link, by) => AckState::Yours,
-        (Some(by), None) => AckState::Taken {
+        _ if incident.can_be_answered(link.page) => AckState::Asks,
+        Some(by) if is_them(rooms, link, by) => AckState::Yours,
+        Some(by) => AckState::Taken {
             by: incident.name_of(by).to_owned(),
         },
-        (None, None) => AckState::PageOver,
+        None => AckState::PageOver,
     }
 }
 

@@ -28,7 +28,7 @@ pub enum AckState {
         /// How it stands: `Resolved`.
         status: &'static str,
     },
-    /// The page is over, and others are called.
+    /// The page is over, and nobody has it.
     PageOver,
     /// The link was not made here, or was changed.
     NotValid,
@@ -61,7 +61,7 @@ pub fn ack_page(
         ),
         AckState::PageOver => (
             "This page is over",
-            format!("Others are called now, and nobody has {id} yet. To take it on, in Slack: {command} ack {id}"),
+            format!("Nobody has {id} yet. To take it on, in Slack: {command} ack {id}"),
         ),
         AckState::NotValid => (
             "This link is not valid",

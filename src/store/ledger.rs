@@ -366,6 +366,26 @@ impl Store {
         Ok(rows.into_iter().map(|(number,)| number as u32).collect())
     }
 
+    /// The pages to these people in these incidents, ended or not, the newest first.
+    pub async fn pages_to(
+        &self,
+        people: &[&str],
+        incidents: &[&str],
+    ) -> anyhow::Result<Vec<(IncidentId, u32)>> {
+        let (people, incidents) = (
+            serde_json::to_string(people)?,
+            serde_json::to_string(incidents)?,
+        );
+        let args = [people.as_str().into(), incidents.as_str().into()];
+        let rows: Vec<(String, i64)> = self
+            .database
+            .rows(PAGES_TO, &args)
+            .await
+            .context("looking for pages to somebody")?;
+        let page = |(incident, number)| (IncidentId::new(incident), number as u32);
+        Ok(rows.into_iter().map(page).collect())
+    }
+
     /// Groups of alerts that wait for an order that is not there, by their ids.
     pub async fn unpaid_groups(&self, limit: i64) -> anyhow::Result<Vec<GroupFact>> {
         let rows: Vec<(String, String)> = self
@@ -539,6 +559,15 @@ macro_rules! group_lines {
         )
     };
 }
+
+const PAGES_TO: Sql = Sql {
+    sqlite: "SELECT incident_id, number FROM pages WHERE person_id IN (SELECT value FROM json_each($1)) \
+             AND incident_id IN (SELECT value FROM json_each($2)) ORDER BY paged_at_ms DESC, number DESC",
+    postgres: "SELECT incident_id, number FROM pages \
+             WHERE person_id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS json)))) \
+             AND incident_id = ANY(ARRAY(SELECT json_array_elements_text(CAST($2 AS json)))) \
+             ORDER BY paged_at_ms DESC, number DESC",
+};
 
 const WAYS: Sql = Sql {
     sqlite: "SELECT p.id, d.via, d.state, d.at_ms, d.provider_id, d.reason FROM pages AS p JOIN page_deliveries AS d \

@@ -174,12 +174,13 @@ impl Store {
             .database
             .rows(
                 "SELECT number, schedule, person, from_ms, to_ms, made_by, made_at_ms, withdrawn_by, withdrawn_at_ms \
-                 FROM overrides WHERE to_ms > $1 AND withdrawn_at_ms IS NULL ORDER BY number LIMIT $2",
+                 FROM overrides WHERE to_ms > $1 AND withdrawn_at_ms IS NULL ORDER BY number DESC LIMIT $2",
                 &[ms(now).into(), IN_FORCE_MAX.into()],
             )
             .await
             .context("looking for overrides")?;
-        rows.into_iter().map(read).collect()
+        // Of too many the last ones count: they cover those before them.
+        rows.into_iter().rev().map(read).collect()
     }
 
     /// What calendars and overrides did, or will do, to the plans between two moments: the turns of calendars first, then
@@ -193,12 +194,16 @@ impl Store {
             .database
             .rows(
                 "SELECT number, schedule, person, from_ms, to_ms, made_by, made_at_ms, withdrawn_by, withdrawn_at_ms \
-                 FROM overrides WHERE to_ms > $1 AND from_ms < $2 ORDER BY number LIMIT $3",
+                 FROM overrides WHERE to_ms > $1 AND from_ms < $2 ORDER BY number DESC LIMIT $3",
                 &[ms(from).into(), ms(to).into(), KEPT_MAX.into()],
             )
             .await
             .context("looking for overrides")?;
-        let kept: Vec<KeptOverride> = rows.into_iter().map(read).collect::<anyhow::Result<_>>()?;
+        let kept: Vec<KeptOverride> = rows
+            .into_iter()
+            .rev()
+            .map(read)
+            .collect::<anyhow::Result<_>>()?;
         let turns = self.turns(&self.standing.turns()).await?;
         let fed = turns.values().flat_map(|(_, turns)| turns.iter().cloned());
         let fed = fed.filter(|turn| turn.to > from && turn.from < to);

@@ -60,6 +60,7 @@ impl House {
             phone = "+15550101"
             [[escalation_policies]]
             id = "leadership"
+            repeat = 1
             steps = [
               {{ after = "0m",  notify = ["person:bo"], via = [{via}] }},
               {{ after = "15m", notify = ["person:cy"], via = ["sms"] }},
@@ -162,7 +163,8 @@ async fn a_reply_to_a_text_message_answers_the_page() {
     assert_eq!(house.delivery(Channel::Sms).await, DeliveryState::Accepted);
     assert_snapshot!(house.texts(BO, "what is this?", "SM1").await, @"INC-2025-0914-001 waits for your answer. Reply 1 to take it on, 4 to pass it on.");
     assert_eq!(house.acknowledged_by().await, None);
-    assert_snapshot!(house.texts(BO, "1", "SM2").await, @"INC-2025-0914-001 is yours. Nobody else is called any more.");
+    let said = house.texts(BO, "Ok, there in 10-15 minutes", "SM2").await;
+    assert_snapshot!(said, @"INC-2025-0914-001 is yours. Nobody else is called any more.");
     assert_eq!(house.acknowledged_by().await.as_deref(), Some("bo"));
     // Twilio brings the same message again, and he is not sure either.
     house.texts(BO, "1", "SM2").await;
@@ -184,6 +186,22 @@ async fn whoever_passes_on_by_text_message_lets_the_next_be_called_at_once() {
     assert_eq!(numbers, [BO, "+15550101"]);
     assert_eq!(house.acknowledged_by().await, None);
     house.texts("+15550101", "ok", "SM2").await;
+    assert_eq!(house.acknowledged_by().await.as_deref(), Some("cy"));
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_answers_when_others_are_called_already_has_it_all_the_same() {
+    let house = House::paged_by("\"sms\", \"email\"").await;
+    // Cy is called after a quarter of an hour, and then it begins anew with Bo.
+    house.bot.advance(minutes(31)).await;
+    let texts = house.twilio.kept("Messages").await;
+    assert_eq!(field(&texts[2], "To"), BO, "round 2");
+    assert!(house.bot.incident(ID).await.page(2).is_none());
+    // The letter of the round before still has its button.
+    let (_, html) = asks("GET", &link(&house)).await;
+    assert!(html.contains("<button>"), "{html}");
+    assert_snapshot!(house.texts("+15550101", "1", "SM1").await, @"INC-2025-0914-001 is yours. Nobody else is called any more.");
     assert_eq!(house.acknowledged_by().await.as_deref(), Some("cy"));
     house.finish().await;
 }
@@ -265,6 +283,43 @@ async fn the_key_for_the_next_in_line_calls_them() {
         .await;
     assert_snapshot!(within(&answer, "Say"), @"It is passed on. The next in line are called now. Goodbye.");
     assert_eq!(house.twilio.kept("Messages").await.len(), 1);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_passes_on_what_somebody_else_has_by_then_calls_nobody() {
+    let house = House::paged_by("\"voice\"").await;
+    let calls = house.twilio.kept("Calls").await;
+    let url = field(&calls[0], "Twiml");
+    let url = url.split("action=\"").nth(1).unwrap();
+    let url = url.split('"').next().unwrap().replace("&amp;", "&");
+    house.bot.types("ana", ROOM, "/incident ack").await;
+    let press = json!({ "CallSid": "CA1", "Digits": "4" });
+    let (_, answer) = house.calls(&url, press).await;
+    assert_snapshot!(within(&answer, "Say"), @"INC-2025-0914-001 is already acknowledged by ana. Goodbye.");
+    assert_eq!(house.twilio.kept("Messages").await.len(), 0);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_would_have_to_wait_for_slacks_pace_is_paged_by_the_next_way_meanwhile() {
+    let contact = r#"contact = [{ via = "slack", after = "0m" }, { via = "sms", after = "5m" }]"#;
+    let house = House::open(r#""slack", "sms""#, contact).await;
+    let bot = &house.bot;
+    // Slack asks once to be left alone: from then on nobody calls, and nobody fails.
+    let pace = Fault::RateLimited { retry_after_s: 50 };
+    bot.slack.fault("conversations.open", pace, 1);
+    for title in ["checkout is down", "search is down"] {
+        let line = format!("/incident declare p1 {title}");
+        assert_eq!(bot.user("ana").types("general", &line).await.status, 200);
+        let step = SignedDuration::from_millis(500);
+        bot.goes_on_for(SignedDuration::from_secs(2), step).await;
+    }
+    let sent = house.twilio.kept("Messages").await.len();
+    assert_eq!(sent, 2, "of both, and not after five minutes");
+    bot.comes_through().await;
+    assert_eq!(bot.user("bo").dms().len(), 2, "late is better than never");
+    bot.reads("incident-2025-0914-002");
     house.finish().await;
 }
 

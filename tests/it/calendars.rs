@@ -169,11 +169,39 @@ fn what_is_not_understood_is_told_and_the_rest_is_read() {
         ),
     ));
     assert_snapshot!(read.troubles.join("\n"), @r#"
-        it has 10001 turns; the first 5000 count
         the time zone “Mars/Olympus” is not known: its times are read in the schedule's
         “bo” begins at no time
-        “bo” recurs too often: 10000 times are looked at
+        “bo” recurs too often, or since too long ago: it is taken once
         "#);
+}
+
+#[test]
+fn a_calendar_that_would_take_for_ever_is_read_at_once() {
+    let numbers = |to: u32| (0..to).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let at = "DTSTART:19000101T000000Z\nDURATION:PT1H\nSUMMARY:bo\n";
+    let (hours, sixty) = (numbers(24), numbers(60));
+    let days = "BYDAY=MO,TU,WE,TH,FR,SA,SU";
+    let endless = [
+        "RRULE:FREQ=SECONDLY;BYHOUR=3;BYMINUTE=0;BYSECOND=0;BYSETPOS=60".to_owned(),
+        format!("RRULE:FREQ=YEARLY;{days};BYHOUR={hours};BYMINUTE={sixty};BYSECOND={sixty}"),
+    ];
+    let endless = |n: usize| event(&format!("{at}{}", endless[n % 2]));
+    let mut events: Vec<String> = (0..100).map(endless).collect();
+    // A rule that never fits, and as many exceptions as go into a file.
+    let never = event(&format!("{at}RRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=31"));
+    events.extend(vec![never; 100]);
+    let excepted = "\nEXDATE:20250101T000000Z".repeat(100_000);
+    events.push(event(&format!(
+        "DTSTART:20250501T000000Z\nDURATION:PT1H\nSUMMARY:bo\nRRULE:FREQ=HOURLY{excepted}"
+    )));
+    let begun = std::time::Instant::now();
+    let read = of(&events.join("\n"));
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    assert!(
+        read.troubles.iter().any(|it| it.contains("taken once")),
+        "{:?}",
+        read.troubles
+    );
 }
 
 #[test]

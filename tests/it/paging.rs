@@ -197,3 +197,54 @@ async fn a_page_whose_answer_is_lost_is_posted_once() {
         bot.finish_unread().await;
     }
 }
+
+#[tokio::test]
+async fn one_member_of_a_group_who_cannot_be_written_to_keeps_the_page_from_none_of_the_others() {
+    let bot = TestBot::configured(TEAM).await;
+    bot.slack.add_group("sre", &["bo", "cy"]);
+    bot.types("ana", "general", "/incident declare p4 the cellar is wet")
+        .await;
+    let gone = Fault::Error("user_disabled".to_owned());
+    bot.slack.fault("conversations.open", gone, 1);
+    let line = format!("/incident page {ID} usergroup:sre bring a bucket");
+    bot.types("ana", "general", &line).await;
+    bot.comes_through().await;
+    assert_eq!(pages(&bot, "bo").len() + pages(&bot, "cy").len(), 1);
+    let incident = bot.incident(ID).await;
+    let contact = &incident.pages[0].contacts[0];
+    assert_eq!(contact.state, DeliveryState::Accepted);
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn each_member_of_a_group_is_paged_once_although_one_has_to_wait_for_a_turn() {
+    let bot = TestBot::configured(TEAM).await;
+    bot.slack.add_group("sre", &["bo", "cy"]);
+    bot.types("ana", "general", "/incident declare p4 the cellar is wet")
+        .await;
+    // So many messages at once take all turns in the conversation with Cy.
+    for whom in ["@cy", "@cy", "@cy", "@cy", "usergroup:sre"] {
+        let line = format!("/incident page {ID} {whom} bring a bucket");
+        assert_eq!(bot.user("ana").types("general", &line).await.status, 200);
+    }
+    bot.comes_through().await;
+    assert_eq!(pages(&bot, "cy").len(), 5);
+    assert_eq!(pages(&bot, "bo").len(), 1);
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_tried_again_does_not_wait_for_as_long_as_the_clock_was_ahead() {
+    let bot = TestBot::configured(TEAM).await;
+    bot.clock.advance(minutes(120));
+    bot.slack
+        .fault("conversations.open", Fault::Status(503), usize::MAX);
+    let line = "/incident declare p1 checkout is down";
+    assert_eq!(bot.user("ana").types("general", line).await.status, 200);
+    bot.goes_on_for(minutes(1), minutes(1)).await;
+    bot.slack.clear_faults();
+    bot.clock.advance(minutes(-120));
+    bot.goes_on_for(minutes(1), minutes(1)).await;
+    assert_eq!(pages(&bot, "bo").len(), 1);
+    bot.finish_unread().await;
+}

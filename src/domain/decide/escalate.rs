@@ -14,7 +14,7 @@ use crate::domain::page::{
     Addressee, Answer, Contact, Delivery, DeliveryState, Hurry, OpenPage, Page, PageReason, Paged,
     Vacancy, contacts,
 };
-use crate::domain::terms::Role;
+use crate::domain::terms::{Role, Who};
 
 /// How often a post-mortem that is due is asked for, once a day: a week, then whoever does not want to write it has won.
 const POSTMORTEM_REMINDERS: u32 = 7;
@@ -178,19 +178,8 @@ pub(super) fn acknowledge(
     world: World<'_>,
 ) -> Result<Vec<Event>, Refusal> {
     let by = world.actor.person().ok_or(Refusal::OnlyPeople)?;
-    let already = || Refusal::AlreadyAcknowledged {
-        id: incident.id.clone(),
-        by: incident.acknowledged_by.clone().unwrap_or(by.clone()),
-    };
-    if let Some(answer) = answer
-        && !incident.can_be_answered(answer.page)
-    {
-        return Err(match &incident.acknowledged_by {
-            Some(_) => already(),
-            None => Refusal::PageOver {
-                id: incident.id.clone(),
-            },
-        });
+    if let Some(answer) = answer {
+        still_asked(incident, answer)?;
     }
     let is_called = |page: &OpenPage| page.is_of_escalation();
     if incident.acknowledged_by.is_none() || incident.pages.iter().any(is_called) {
@@ -219,14 +208,42 @@ pub(super) fn acknowledge(
             by: by.clone(),
             via: answer.map(|answer| answer.via),
         }]),
-        None => Err(already()),
+        None => Err(already(
+            incident,
+            incident.acknowledged_by.as_ref().unwrap_or(by),
+        )),
+    }
+}
+
+/// Whether the page by which somebody answers still asks for it.
+pub(super) fn still_asked(incident: &Incident, answer: Answer) -> Result<(), Refusal> {
+    match (
+        incident.can_be_answered(answer.page),
+        &incident.acknowledged_by,
+    ) {
+        (true, _) => Ok(()),
+        (false, Some(by)) => Err(already(incident, by)),
+        (false, None) => Err(Refusal::PageOver {
+            id: incident.id.clone(),
+        }),
+    }
+}
+
+fn already(incident: &Incident, by: &Who) -> Refusal {
+    Refusal::AlreadyAcknowledged {
+        id: incident.id.clone(),
+        by: by.clone(),
     }
 }
 
 /// One way of a page came further, or came to nothing.
 pub(super) fn deliver(incident: &Incident, delivery: &Delivery, world: World<'_>) -> Vec<Event> {
     let known = incident.page(delivery.page);
-    let state = known.and_then(|page| Some(page.contact(delivery.via)?.state));
+    let known = known.and_then(|page| page.contact(delivery.via));
+    let state = known.map(|contact| contact.state);
+    // Another message may still arrive; of this one it was said already that it does not.
+    let is_same = delivery.provider_id.is_some()
+        && known.is_some_and(|contact| contact.provider_id == delivery.provider_id);
     match (state, delivery.state) {
         // The page is over: what still comes of it is kept, and nothing follows.
         (None, DeliveryState::Delayed | DeliveryState::Ordered | DeliveryState::Waiting) => {
@@ -236,6 +253,7 @@ pub(super) fn deliver(incident: &Incident, delivery: &Delivery, world: World<'_>
         (None, _) => return vec![Event::PageDelivery(delivery.clone())],
         // Told twice, or out of order.
         (Some(before), now) if before == now => return vec![],
+        (Some(DeliveryState::Failed), DeliveryState::Accepted) if is_same => return vec![],
         (Some(DeliveryState::Delivered), DeliveryState::Accepted)
         | (_, DeliveryState::Ordered | DeliveryState::Waiting) => return vec![],
         (

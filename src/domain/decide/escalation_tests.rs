@@ -240,6 +240,54 @@ fn a_step_whose_time_passed_while_the_bot_was_down_fires_once_and_says_how_late(
 }
 
 #[test]
+fn however_long_the_bot_was_down_whoever_is_called_last_has_time_to_answer() {
+    let given = declared_with(with_policy(EscalationPolicy {
+        repeat: 0,
+        ..policy()
+    }));
+    let (at, _) = given.incident().next_due().expect("a step");
+    // It comes back when all of the policy is over, and the rest behind it too.
+    let given = given.at(600).done(Command::Fire(Timer::Due { at }));
+    let open: Vec<u32> = given.incident().pages.iter().map(|it| it.number).collect();
+    assert_eq!(open, [1, 2, 3, 4], "all are called, and nobody is let off");
+    let (_, said) = until(given, 700);
+    assert!(said.contains("615m The escalation is at its end"), "{said}");
+}
+
+#[test]
+fn somebody_who_is_called_by_hand_is_called_by_every_way_before_it_is_said_that_nobody_answered() {
+    let mut catalog = team();
+    let alice = catalog
+        .people
+        .iter_mut()
+        .find(|it| it.id.as_str() == "alice");
+    alice.expect("alice").contact = [(Channel::Slack, 0), (Channel::Sms, 2)]
+        .map(|(via, after)| ContactRule {
+            via,
+            after: minutes(after),
+        })
+        .to_vec();
+    let mut given = given([declared()]).with(catalog);
+    given = given.by(bob()).done(Command::Page {
+        whom: Callee::Target(Target::Person(PersonId::new("alice"))),
+        text: None,
+    });
+    // The bot was down when the SMS was due, and when the page would have been over.
+    let (at, due) = given.incident().next_due().expect("a way");
+    assert_eq!(due, Due::Contact);
+    let given = given
+        .at(60)
+        .of(Actor::Firebell)
+        .done(Command::Fire(Timer::Due { at }));
+    let page = given.incident().page(1).expect("it is open");
+    assert_eq!(page.contacts[1].state, DeliveryState::Ordered);
+    let (given, _) = until(given, 74);
+    assert!(given.incident().page(1).is_some());
+    let (given, _) = until(given, 75);
+    assert!(given.incident().page(1).is_none());
+}
+
+#[test]
 fn a_clock_that_is_set_back_neither_loses_a_step_nor_repeats_one() {
     let mut catalog = team();
     catalog.severities[0].update_every = None;
@@ -299,6 +347,28 @@ fn what_cannot_be_delivered_counts_as_unanswered_and_the_next_step_goes_at_once(
     given
         .when(delivery(1, Channel::Sms, DeliveryState::Failed))
         .nothing();
+}
+
+#[test]
+fn what_is_told_out_of_order_of_a_message_that_failed_brings_it_to_life_for_nobody() {
+    let of = |id: &str, state| {
+        Command::Record(Report::Delivery(Delivery {
+            page: 1,
+            via: Channel::Sms,
+            state,
+            provider_id: Some(id.to_owned()),
+            reason: None,
+        }))
+    };
+    let given = declared_p1().at(1);
+    let failed = given.done(of("SM1", DeliveryState::Failed));
+    failed
+        .clone()
+        .when(of("SM1", DeliveryState::Accepted))
+        .nothing();
+    // One that was sent after it is another matter.
+    let again = failed.done(of("SM2", DeliveryState::Accepted));
+    assert_eq!(last_lines(&again, 1), "Page 1 by SMS: accepted (SM2)\n");
 }
 
 #[test]
