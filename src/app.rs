@@ -31,6 +31,7 @@ use crate::domain::samples::samples;
 use crate::engine::Engine;
 use crate::http::{Gate, Rooms, Sns, ledger, router};
 use crate::intake::Intake;
+use crate::notify::answer::LinkSecret;
 use crate::notify::heartbeat::Heartbeat;
 use crate::notify::{Notifier, ack_page, letter, page};
 use crate::reception::Reception;
@@ -163,7 +164,7 @@ impl App {
             }
             _ => None,
         };
-        let link_secret: Arc<[u8]> = store.key(LINKS, &random()?).await?.into();
+        let link_secret = LinkSecret::new(store.key(LINKS, &random()?).await?);
         let heartbeat = match &parts.heartbeat_url {
             Some(url) => Some(
                 Heartbeat::new(url.expose_secret())

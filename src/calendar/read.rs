@@ -99,9 +99,10 @@ pub fn read(
     // The later beginning covers the earlier; of two that begin together, the shorter the longer.
     turns.sort_by_key(|turn| (turn.from, std::cmp::Reverse(turn.to)));
     if turns.len() > TURNS {
-        let what = format!("it has {} turns; the first {TURNS} count", turns.len());
+        let what = format!("it has {} turns; the last {TURNS} count", turns.len());
         reading.troubles.insert(what);
-        turns.truncate(TURNS);
+        // What is over is missed by nobody.
+        turns.drain(..turns.len() - TURNS);
     }
     Ok(Read {
         turns,

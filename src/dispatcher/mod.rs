@@ -36,6 +36,7 @@ use crate::domain::terms::{Actor, IncidentId};
 use crate::engine::{Engine, EngineError, Envelope, Wish};
 use crate::intake::Intake;
 use crate::notify::Notifier;
+use crate::notify::answer::LinkSecret;
 use crate::notify::heartbeat::Heartbeat;
 use crate::slack::client::{CALL_TIMEOUT, Call, Failure, Slack, Tenure, left_alone};
 use crate::slack::message::Composer;
@@ -137,7 +138,7 @@ pub struct Dispatcher {
     templates: Arc<Environment<'static>>,
     notifier: Notifier,
     public_url: Option<String>,
-    link_secret: Arc<[u8]>,
+    link_secret: LinkSecret,
     owner: String,
     heartbeat: Option<Heartbeat>,
     trouble: Mutex<Option<String>>,
@@ -181,7 +182,7 @@ pub struct Tools {
     /// Where people and providers reach us, without a slash at the end.
     pub public_url: Option<String>,
     /// What the links of e-mails are signed with.
-    pub link_secret: Arc<[u8]>,
+    pub link_secret: LinkSecret,
     /// What tells this process's leases from every other's.
     pub owner: String,
     /// The addresses of the calendars that feed schedules, by the schedule's id.
@@ -795,13 +796,9 @@ impl Dispatcher {
 /// How long an order of a lane is ours.
 fn lease_of(lane: Lane) -> SignedDuration {
     match lane {
-        Lane::Chat | Lane::Alerts => LEASE,
-        Lane::Clocks
-        | Lane::PagesBySlack
-        | Lane::Email
-        | Lane::Sms
-        | Lane::Voice
-        | Lane::Webhook => SHORT_LEASE,
+        // A mail server may take its time for each line of the conversation.
+        Lane::Chat | Lane::Alerts | Lane::Email => LEASE,
+        Lane::Clocks | Lane::PagesBySlack | Lane::Sms | Lane::Voice | Lane::Webhook => SHORT_LEASE,
     }
 }
 

@@ -146,7 +146,7 @@ impl Dispatcher {
             }
             Addressee::UserGroup { handle } => self.members(slack, handle, &own, call).await?,
         };
-        let (mut posted, mut refused) = (None, None);
+        let (mut posted, mut refused) = (Vec::new(), None);
         for (channel, order) in &to {
             let call = Call {
                 ticket: order,
@@ -156,21 +156,21 @@ impl Dispatcher {
                 .post_once(slack, claimed, channel, order, &message, call)
                 .await
             {
-                Ok(at) => drop(posted.get_or_insert(at)),
+                Ok(at) => posted.push(format!("{}/{}", at.channel, at.ts)),
                 // One who cannot be written to keeps the page from none of the others.
                 Err(why @ Failure::GiveUp { .. }) => refused = Some(why),
                 // Whoever only has to wait for a turn comes again without looking who was told already.
-                Err(Failure::Later { at }) if posted.is_some() => {
+                Err(Failure::Later { at }) if !posted.is_empty() => {
                     let after = at.duration_since(call.now);
                     return Err(retry(Some(after), "Slack has its pace".to_owned()));
                 }
                 Err(failure) => return Err(failure),
             }
         }
-        match (posted, refused) {
-            (None, Some(why)) => Err(why),
-            (posted, _) => Ok(Sent {
-                provider_id: posted.map(|at| format!("{}/{}", at.channel, at.ts)),
+        match refused {
+            Some(why) if posted.is_empty() => Err(why),
+            Some(_) | None => Ok(Sent {
+                provider_id: (!posted.is_empty()).then(|| posted.join(" ")),
             }),
         }
     }

@@ -698,13 +698,17 @@ fn is_done_by_people(event: &Event) -> bool {
     }
 }
 
-/// Where a page stands in Slack: its provider's id is `channel/ts` there.
-fn in_slack(via: Channel, provider_id: Option<&str>) -> Option<MessageRef> {
-    let (channel, ts) = provider_id?.split_once('/')?;
-    (via == Channel::Slack).then(|| MessageRef {
-        channel: ChannelId::new(channel),
-        ts: MessageTs::new(ts),
-    })
+/// Where a page stands in Slack: its provider's id is `channel/ts` there, one for each member of a user group.
+fn in_slack(via: Channel, provider_id: Option<&str>) -> Vec<MessageRef> {
+    let places = provider_id.filter(|_| via == Channel::Slack).into_iter();
+    places
+        .flat_map(|places| places.split_whitespace())
+        .filter_map(|place| place.split_once('/'))
+        .map(|(channel, ts)| MessageRef {
+            channel: ChannelId::new(channel),
+            ts: MessageTs::new(ts),
+        })
+        .collect()
 }
 
 /// The list that `effects_of` writes.
@@ -763,14 +767,14 @@ impl Orders {
 
     /// Ends what a page says in Slack, if it stands there.
     fn end_page(&mut self, page: u32, via: Channel, provider_id: Option<&str>) {
-        if let Some(at) = in_slack(via, provider_id) {
+        for at in in_slack(via, provider_id) {
             self.now(Effect::EndPage { page, at });
         }
     }
 
     /// Brings what a page says in Slack up to date, if it stands there.
     fn refresh_page(&mut self, page: u32, via: Channel, provider_id: Option<&str>) {
-        if let Some(at) = in_slack(via, provider_id) {
+        for at in in_slack(via, provider_id) {
             self.now(Effect::RefreshPage { page, at });
         }
     }

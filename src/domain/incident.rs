@@ -312,10 +312,10 @@ impl Incident {
         self.pages.iter().find(|page| page.number == number)
     }
 
-    /// Whether somebody may still say by this page that he has it: it is open, or it is one of those that ended with
-    /// their round while nobody has it and people are called on.
+    /// Whether somebody may still say by this page that he has it: it is open, or it ended without an answer, and nobody has
+    /// had it since.
     pub fn can_be_answered(&self, number: u32) -> bool {
-        let escalation = self.escalation.as_ref().filter(|it| it.is_running);
+        let escalation = self.escalation.as_ref();
         let is_of_it = escalation.is_some_and(|it| it.paged_before < number);
         let is_asked_on = is_of_it && number <= self.paged && self.acknowledged_by.is_none();
         self.page(number).is_some() || is_asked_on
@@ -621,8 +621,12 @@ impl Incident {
     fn expect_acknowledgement(&mut self, from: Timestamp, now: Timestamp) {
         let is_asked_for = self.escalation.is_some() || self.commander().is_none();
         let is_open = self.acknowledged_by.is_none() && self.status.is_open();
-        self.deadlines.acknowledge = after(from, self.severity.acknowledge_within)
-            .filter(|due| is_asked_for && is_open && *due > now);
+        let within = self.severity.acknowledge_within;
+        // What comes to weigh more when that time is over already is given it from now on.
+        let due = after(from, within).filter(|due| *due > now);
+        self.deadlines.acknowledge = due
+            .or_else(|| after(now, within))
+            .filter(|_| is_asked_for && is_open);
     }
 
     /// Something was heard of whoever acknowledged: it counts from now on again.

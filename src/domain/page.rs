@@ -169,7 +169,8 @@ pub struct Delivery {
     pub via: Channel,
     /// How far it came.
     pub state: DeliveryState,
-    /// What the provider calls the message: a SID of Twilio, a Message-ID, `channel/ts` in Slack.
+    /// What the provider calls the message: a SID of Twilio, a Message-ID, `channel/ts` in Slack (several for a user group,
+    /// with a space between).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
     /// Why it came no further, in words for a person.

@@ -30,6 +30,7 @@ use crate::desk::Desk;
 use crate::dispatcher::Dispatcher;
 use crate::intake::Intake;
 use crate::notify::Notifier;
+use crate::notify::answer::LinkSecret;
 use crate::reception::Reception;
 use crate::slack::socket::SocketMode;
 pub use alerts::sns::{Fetch, Fetched, Sns};
@@ -60,7 +61,7 @@ pub struct Rooms {
     /// Where people and providers reach us, without a slash at the end.
     pub public_url: Option<String>,
     /// What the links of e-mails are signed with.
-    pub link_secret: Arc<[u8]>,
+    pub link_secret: LinkSecret,
     /// What opens the calendars of schedules.
     pub schedule_secrets: ScheduleSecrets,
     /// The clock.

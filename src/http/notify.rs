@@ -135,6 +135,11 @@ async fn status(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
         Progress::Delivered | Progress::Answered => (DeliveryState::Delivered, None),
         Progress::Failed { why } => (DeliveryState::Failed, Some(why)),
     };
+    // Brought a second time, it is not written down a second time.
+    let delivery = Delivery {
+        id: DeliveryId::new(format!("twilio/{}/{}", report.sid, state.word())),
+        for_ever: false,
+    };
     let told = Report::Delivery(PageDelivery {
         page,
         via: report.channel,
@@ -145,7 +150,7 @@ async fn status(State(rooms): State<Arc<Rooms>>, request: Request) -> Response {
     let envelope = Envelope {
         wish: Wish::Pursue(incident, Command::Record(told)),
         actor: Actor::Firebell,
-        delivery: None,
+        delivery: Some(delivery),
     };
     match rooms.desk.engine.handle(envelope).await {
         Ok(_) | Err(EngineError::Refused(_)) => done,

@@ -2,6 +2,9 @@
 //! from what was proved to be genuine; nothing is done yet.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use hmac::{Hmac, KeyInit, Mac};
@@ -157,6 +160,31 @@ pub fn last_words(text: &str) -> String {
 /// Asks for a key once more, in TwiML; `address` is where it goes.
 pub fn ask_again(address: &str) -> String {
     voice::ask_again(address)
+}
+
+/// What links are signed with. Its `Debug` form shows none of it. Copies share it.
+#[derive(Clone)]
+pub struct LinkSecret(Arc<[u8]>);
+
+impl LinkSecret {
+    /// This secret.
+    pub fn new(secret: impl Into<Arc<[u8]>>) -> Self {
+        Self(secret.into())
+    }
+}
+
+impl Deref for LinkSecret {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LinkSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkSecret(…)")
+    }
 }
 
 /// What a link acknowledges: this page to this person, and nothing else.

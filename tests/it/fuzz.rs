@@ -456,6 +456,9 @@ fn door(target: &str, input: &[u8]) -> Option<Door> {
         }
         // Certificates come from Amazon, if it is asked.
         "sns-certificates" => return None,
+        // We ask for it ourselves; these are typed behind /incident override; and Twilio has signed none of that, and is not
+        // even used here.
+        "calendar" | "override-time" | "twilio" => return None,
         _ => panic!("where does {target} come in?"),
     })
 }
