@@ -9,8 +9,9 @@ use tracing::error;
 
 use crate::clock::Clock;
 use crate::domain::catalog::{Catalog, Person, SlackName};
-use crate::domain::command::Command;
+use crate::domain::command::{Callee, Command};
 use crate::domain::decide::{Refusal, World, decide};
+use crate::domain::escalation::Target;
 use crate::domain::event::{Event, Mark, MessageRef, Resolution, Update};
 use crate::domain::form::{WrongForm, show_roughly};
 use crate::domain::group::{Group, GroupReport};
@@ -148,6 +149,9 @@ pub fn marked(incident: &IncidentId, message: &MessageRef, mark: Mark) -> Delive
         for_ever: true,
     }
 }
+
+/// Slack did not say in time who somebody is.
+struct SlackIsSilent;
 
 impl Desk {
     /// Takes a form that was sent off.
@@ -361,7 +365,7 @@ impl Desk {
     async fn take_over(&self, wish: OverrideWish, asked: &Asked<'_>) -> anyhow::Result<Answer> {
         let now = self.clock.now();
         let catalog = &self.catalog;
-        let typist = self.person_meant(&asked.who).await;
+        let typist = self.person_meant(&asked.who).await.ok().flatten();
         let own_zone = typist.and_then(|person| person.timezone.clone());
         let zone_of = |id: &str| {
             let theirs = catalog.schedule(id).map(|schedule| &schedule.timezone);
@@ -438,7 +442,13 @@ impl Desk {
                         return Ok(self.no(&format!("{message}{}", help.unwrap_or_default())));
                     }
                 };
-                let Some(person) = self.person_meant(&person).await else {
+                let Ok(meant) = self.person_meant(&person).await else {
+                    return Ok(self.no(&format!(
+                        "Slack did not say just now who @{} is. Please try again in a moment, or name them as `[[people]]` does: `@id`.",
+                        person.name
+                    )));
+                };
+                let Some(person) = meant else {
                     let who = &person.name;
                     return Ok(self.no(&format!(
                         "@{who} is not in `[[people]]` of firebell.toml, so no page could reach them. Add them there with their Slack user id, or name somebody whom `/incident contacts` shows."
@@ -476,14 +486,16 @@ impl Desk {
 
     /// The person of the configuration who is meant. Slack is asked about somebody whom it may know by handle or e-mail
     /// address only; not for long, since a person waits.
-    async fn person_meant(&self, who: &Who) -> Option<&Person> {
+    async fn person_meant(&self, who: &Who) -> Result<Option<&Person>, SlackIsSilent> {
         if let Some(person) = self.catalog.person_meant(who, &[]) {
-            return Some(person);
+            return Ok(Some(person));
         }
-        let (slack, user) = (self.slack.as_ref()?, who.slack.as_ref()?);
+        let (Some(slack), Some(user)) = (self.slack.as_ref(), who.slack.as_ref()) else {
+            return Ok(None);
+        };
         let may_be = |person: &Person| !matches!(person.slack, Some(SlackName::Id(_)));
         if !self.catalog.people.iter().any(may_be) {
-            return None;
+            return Ok(None);
         }
         let call = Call {
             now: self.clock.now(),
@@ -491,8 +503,29 @@ impl Desk {
             tenure: None,
         };
         let asking = tokio::time::timeout(WHO_IS_IT, slack.known_by(user, call));
-        let known = asking.await.ok()?.ok()?;
-        self.catalog.person_meant(who, &known)
+        match asking.await {
+            Ok(Ok(known)) => Ok(self.catalog.person_meant(who, &known)),
+            Ok(Err(_)) | Err(_) => Err(SlackIsSilent),
+        }
+    }
+
+    /// A command in which whoever is to be paged is the person of the configuration, if there is one: only of that person
+    /// it is known how else than by Slack they are reached.
+    async fn naming(&self, command: Command) -> Command {
+        match command {
+            Command::Page {
+                whom: Callee::User(who),
+                text,
+            } => {
+                let known = self.person_meant(&who).await.ok().flatten();
+                let whom = match known {
+                    Some(person) => Callee::Target(Target::Person(person.id.clone())),
+                    None => Callee::User(who),
+                };
+                Command::Page { whom, text }
+            }
+            command => command,
+        }
     }
 
     /// A refusal in these words.
@@ -627,6 +660,7 @@ impl Desk {
     ) -> anyhow::Result<Answer> {
         match request {
             Request::Pursue(command) => {
+                let command = self.naming(command).await;
                 Ok(self.pass_on(Wish::Pursue(id.clone(), command), asked).await)
             }
             Request::ShowTimeline => self.timeline(id).await,

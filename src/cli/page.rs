@@ -114,19 +114,16 @@ fn find<'c>(catalog: &'c Catalog, word: &str) -> anyhow::Result<&'c Person> {
     })
 }
 
-/// By what a person wishes to be reached; else by all that they have and that is set up.
+/// By what a person wishes to be reached, and by all else that they have and that is set up.
 fn ways_of(catalog: &Catalog, person: &Person) -> Vec<Channel> {
-    if !person.contact.is_empty() {
-        return person.contact.iter().map(|rule| rule.via).collect();
-    }
-    let ways = &catalog.notifications;
-    let has = |way: &Channel| match way {
-        Channel::Slack => person.slack.is_some() || person.email.is_some(),
-        Channel::Email => person.email.is_some() && ways.email.is_some(),
-        Channel::Sms | Channel::Voice => person.phone.is_some() && ways.sms.is_some(),
-        Channel::Webhook => ways.webhook.is_some() || person.webhook_url_env.is_some(),
+    let is_own = |way: &Channel| person.contact.iter().any(|rule| rule.via == *way);
+    let leads_somewhere = |way: &Channel| {
+        let own = *way == Channel::Webhook && person.webhook_url_env.is_some();
+        person.lacks(*way).is_none() && (own || catalog.notifications.missing(*way).is_none())
     };
-    Channel::ALL.iter().copied().filter(has).collect()
+    let all = Channel::ALL.iter().copied();
+    all.filter(|way| is_own(way) || leads_somewhere(way))
+        .collect()
 }
 
 /// A direct message; what it is called is its channel and time.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::faults::Level;
 use super::reader::Reading;
-use crate::domain::catalog::{Catalog, Person};
+use crate::domain::catalog::{Catalog, Notifications, Person};
 use crate::domain::escalation::{Channel, EscalationPolicy, Step, Target};
 use crate::domain::foresight::may_reach;
 use crate::domain::form::show_duration;
@@ -96,7 +96,7 @@ fn prove_policy(
             None => policy.rest(),
         };
         for person in people(step, catalog) {
-            let ways = ways(person, step);
+            let ways = ways(person, step, &catalog.notifications);
             if !ways.iter().any(|(via, _)| person.lacks(*via).is_none()) {
                 let lacks: Vec<&str> = ways.iter().filter_map(|it| person.lacks(it.0)).collect();
                 let lacks = lacks.first().copied().unwrap_or_default();
@@ -126,9 +126,9 @@ fn prove_policy(
 }
 
 /// The ways to a person in a step, and how long after it each is taken.
-fn ways(person: &Person, step: &Step) -> Vec<(Channel, SignedDuration)> {
+fn ways(person: &Person, step: &Step, set_up: &Notifications) -> Vec<(Channel, SignedDuration)> {
     let beginning = Timestamp::UNIX_EPOCH;
-    let contacts = contacts(person, &step.via, beginning).into_iter();
+    let contacts = contacts(person, &step.via, set_up, beginning).into_iter();
     contacts
         .map(|it| (it.via, it.at.duration_since(beginning)))
         .collect()
@@ -156,7 +156,7 @@ fn reaches(step: &Step, catalog: &Catalog) -> bool {
         .iter()
         .any(|target| match may_reach(target, catalog) {
             Some(people) => people.iter().any(|person| {
-                let mut ways = ways(person, step).into_iter();
+                let mut ways = ways(person, step, &catalog.notifications).into_iter();
                 ways.any(|(via, _)| is_usable(person, via, catalog))
             }),
             // Only Slack, or somebody else's calendar, can tell.

@@ -453,7 +453,8 @@ pub struct Person {
     pub timezone: Option<TimeZone>,
     /// What may be written as `role:NAME`: `devops-lead`.
     pub roles: Vec<String>,
-    /// How this person wishes to be reached, in the order of time; empty: as the step of the policy says.
+    /// How this person wishes to be reached, in the order of time; empty: as the step of the policy says, and where that
+    /// says nothing, by Slack at once, and then by whatever else leads to them.
     pub contact: Vec<ContactRule>,
     /// The environment variable with an address of the person's own for `via = "webhook"`; `None`: that of
     /// `[notifications.webhook]`.

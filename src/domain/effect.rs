@@ -407,7 +407,10 @@ pub fn effects_of(
         }
         // Nobody is told: the announcement is the telling.
         Event::Announced { .. } => {}
-        Event::Acknowledged { .. } => {
+        Event::Acknowledged { by, .. } => {
+            if let (Room::Channel { .. }, Some(user)) = (&after.room, &by.slack) {
+                orders.invite(&[Invitee::User(user.clone())]);
+            }
             orders.post(Audience::Room, seq);
             orders.refresh();
         }
@@ -436,6 +439,12 @@ pub fn effects_of(
                 }
             }
             orders.post(Audience::Room, seq);
+            // Whoever is called has to find the work; before the room is there, it calls them in itself.
+            if matches!(after.room, Room::Channel { .. }) {
+                let called = paged.pages.iter();
+                let called: Vec<Invitee> = called.filter_map(|page| page.to.invitee()).collect();
+                orders.invite(&called);
+            }
             orders.refresh_posted(after);
         }
         Event::PageContinued { page, via, early } => {

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::catalog::{Catalog, Person, SlackName};
-use super::command::{Command, Declaration, Identity, Timer};
+use super::command::{Command, Declaration, Identity, Report, Timer};
 use super::decide::{Refusal, World, decide};
 use super::escalation::{Channel, Target};
 use super::event::Recorded;
 use super::incident::{Incident, fold};
 use super::oncall::Override;
-use super::page::Addressee;
+use super::page::{Addressee, Delivery, DeliveryState};
 use super::terms::{Actor, IncidentId};
 
 /// Everything that happens to an incident that is declared in these words at that moment by an alert, until nobody is
@@ -53,6 +53,11 @@ pub fn foresee(
             record.push(recorded);
         }
         let Some(incident) = &state else { break };
+        // What leads nowhere fails as soon as it is tried, and what follows from that follows at once.
+        if let Some(delivery) = nowhere(incident, catalog) {
+            command = Command::Record(Report::Delivery(delivery));
+            continue;
+        }
         match incident.next_due() {
             Some((at, _)) if incident.is_calling() => {
                 now = at;
@@ -62,6 +67,25 @@ pub fn foresee(
         }
     }
     Ok(record)
+}
+
+/// A way that is taken just now and leads nowhere.
+fn nowhere(incident: &Incident, catalog: &Catalog) -> Option<Delivery> {
+    let pages = incident.pages.iter();
+    let ways = pages.flat_map(|page| page.contacts.iter().map(move |contact| (page, contact)));
+    let mut taken = ways.filter(|(_, contact)| contact.state == DeliveryState::Ordered);
+    taken.find_map(
+        |(page, contact)| match address(&page.to, contact.via, catalog) {
+            Address::To(_) => None,
+            Address::Nowhere(reason) => Some(Delivery {
+                page: page.number,
+                via: contact.via,
+                state: DeliveryState::Failed,
+                provider_id: None,
+                reason: Some(reason),
+            }),
+        },
+    )
 }
 
 /// Where a way to somebody leads.

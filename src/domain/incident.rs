@@ -236,12 +236,18 @@ impl Incident {
         }
     }
 
-    /// Who is called into the room when it opens: whom the severity names, and who holds a role by then.
+    /// Who is called into the room when it opens: whom the severity names, who holds a role by then, and who is paged.
     pub fn wanted_in_room(&self) -> Vec<Invitee> {
         let mut wanted = self.brings.invite.clone();
         let holders = self.roles.values().chain(&self.acknowledged_by);
         for user in holders.filter_map(|who| who.slack.clone()) {
             let invitee = Invitee::User(user);
+            if !wanted.contains(&invitee) {
+                wanted.push(invitee);
+            }
+        }
+        let called = self.pages.iter().filter_map(|page| page.to.invitee());
+        for invitee in called {
             if !wanted.contains(&invitee) {
                 wanted.push(invitee);
             }

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Person;
+use super::catalog::{Notifications, Person};
 use super::escalation::{Channel, Target};
+use super::event::Invitee;
 use super::terms::{PersonId, Who};
 
 /// Somebody is called. The number tells the page from every other of the incident.
@@ -59,6 +60,16 @@ impl Addressee {
                 (None, _) | (_, None) => who.name == somebody.name,
             },
             Addressee::UserGroup { .. } | Addressee::Channel { .. } => false,
+        }
+    }
+
+    /// Who is to be called into the war room for it; nobody for a channel.
+    pub fn invitee(&self) -> Option<Invitee> {
+        match self {
+            Addressee::Person { id: Some(id), .. } => Some(Invitee::Person(id.clone())),
+            Addressee::Person { id: None, who } => who.slack.clone().map(Invitee::User),
+            Addressee::UserGroup { handle } => Some(Invitee::UserGroup(handle.clone())),
+            Addressee::Channel { .. } => None,
         }
     }
 
@@ -373,19 +384,49 @@ impl OpenPage {
     }
 }
 
+/// What holds for whoever has no rules of their own: Slack at once, then whatever else they can be reached by.
+const USUAL: [(Channel, SignedDuration); 4] = [
+    (Channel::Slack, SignedDuration::ZERO),
+    (Channel::Email, SignedDuration::from_mins(2)),
+    (Channel::Sms, SignedDuration::from_mins(2)),
+    (Channel::Voice, SignedDuration::from_mins(5)),
+];
+
 /// The ways to a person at this moment: those of the step, each when the person's own rules say so and at once where they
-/// say nothing; without ways of the step, those of the rules; without rules, Slack.
+/// say nothing; without ways of the step, those of the rules; without rules, the usual ones as far as they lead anywhere.
 ///
 /// A step may say less than a person's rules, never more: who is paged by Slack alone is not called at night.
-pub fn contacts(person: &Person, via: &[Channel], now: Timestamp) -> Vec<Contact> {
+pub fn contacts(
+    person: &Person,
+    via: &[Channel],
+    set_up: &Notifications,
+    now: Timestamp,
+) -> Vec<Contact> {
+    let leads_somewhere =
+        |via: Channel| person.lacks(via).is_none() && set_up.missing(via).is_none();
     let after = |channel: Channel| {
         let mut rules = person.contact.iter();
         rules
             .find(|rule| rule.via == channel)
             .map_or(SignedDuration::ZERO, |rule| rule.after)
     };
+    if via.is_empty() && person.contact.is_empty() {
+        let usual = USUAL.into_iter().filter(|(via, _)| leads_somewhere(*via));
+        let contacts = usual.map(|(via, after)| Contact {
+            via,
+            at: now.checked_add(after).unwrap_or(now),
+        });
+        let contacts: Vec<Contact> = contacts.collect();
+        // Nothing leads anywhere: that Slack does not know them is told where it is tried.
+        return match contacts.is_empty() {
+            true => vec![Contact {
+                via: Channel::Slack,
+                at: now,
+            }],
+            false => contacts,
+        };
+    }
     let ways: Vec<Channel> = match (via, &person.contact[..]) {
-        ([], []) => vec![Channel::Slack],
         ([], rules) => rules.iter().map(|rule| rule.via).collect(),
         (via, _) => via.to_vec(),
     };

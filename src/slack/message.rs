@@ -47,8 +47,8 @@ pub struct Composer {
     pub(super) catalog: Arc<Catalog>,
 }
 
-/// What is said later than this after it happened says when that was; Slack's pace alone makes it no later.
-const BELATED: SignedDuration = SignedDuration::from_mins(2);
+/// What is said later than this after it happened says when that was.
+const BELATED: SignedDuration = SignedDuration::from_mins(1);
 /// How late a page is shown when templates are proved: late enough to be told.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -81,7 +81,7 @@ impl Composer {
     }
 
     /// What an event says to the people who follow the incident. `anchor` proves the record so far, where that is
-    /// worth saying. What is said long after it happened, since Slack could not be reached, says when that was.
+    /// worth saying. What is said long after it happened says when that was.
     pub fn notice(
         &self,
         incident: &Incident,

@@ -545,16 +545,16 @@ async fn while_slack_is_away_the_next_way_is_taken_at_once_and_the_room_is_fille
     assert_eq!(bot.user("bo").dms().len(), 0);
     assert_snapshot!(bot.reads(ROOM), @"
     :pager: Step 1 of 2: <@U0000000002> (Slack, SMS after 5m)
-    Happened at <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>; said later, since Slack could not be reached.
+    Happened at <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>; said later.
     ---
     :pager: Page 1: Slack did not get through, so it goes on at once by SMS.
-    Happened at <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>; said later, since Slack could not be reached.
+    Happened at <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>; said later.
     ---
     :warning: *Page 1 could not be delivered by Slack*: users.list: HTTP status 503
-    Happened at <!date^1757860277^{date_short_pretty} {time}|2025-09-14 14:31 UTC>; said later, since Slack could not be reached.
+    Happened at <!date^1757860277^{date_short_pretty} {time}|2025-09-14 14:31 UTC>; said later.
     ---
     :eyes: Acknowledged by @bo.
-    Happened at <!date^1757860382^{date_short_pretty} {time}|2025-09-14 14:33 UTC>; said later, since Slack could not be reached.
+    Happened at <!date^1757860382^{date_short_pretty} {time}|2025-09-14 14:33 UTC>; said later.
     ---
     :rotating_light: *INCIDENT - P1*
     *checkout is down*
@@ -567,5 +567,26 @@ async fn while_slack_is_away_the_next_way_is_taken_at_once_and_the_room_is_fille
     *ETA:* TBD
     [Update] [Resolve] [⋯ Take the lead | Call the next step now | Timeline | Export the record | Help]
     ");
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_is_paged_by_a_mention_is_reached_by_whatever_leads_to_them() {
+    let house = House::paged_by("\"slack\"").await;
+    let line = "/incident page @cy have a look";
+    let said = house.bot.types("ana", ROOM, line).await;
+    assert!(said.contains("paging"), "{said}");
+    house.bot.advance(minutes(1)).await;
+    assert_eq!(house.twilio.kept("Messages").await.len(), 0, "Slack first");
+    house.bot.advance(minutes(2)).await;
+    let messages = house.twilio.kept("Messages").await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["to"], "+15550101");
+    house.texts("+15550101", "1", "SM1").await;
+    house.bot.advance(minutes(10)).await;
+    assert_eq!(house.twilio.kept("Calls").await.len(), 0, "answered before");
+    assert!(house.bot.channel(ROOM).members.contains(&"cy".to_owned()));
+    house.bot.user("cy").dms();
+    house.bot.user("bo").dms();
     house.finish().await;
 }

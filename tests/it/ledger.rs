@@ -481,7 +481,7 @@ async fn the_ledger_can_be_read_on_the_command_line_and_as_a_page() {
     insta::assert_snapshot!(said, @"
     2025-09-14 14:30:00  answered    INC-2025-0914-001 page 1 to @ana: Step 1 of 2 of leadership; answered after 1m by @ana [slack accepted]
     2025-09-14 14:31:00  open        INC-2025-0914-001 page 2 to @bo: By hand, by @ana: can you <i>look</i>? [slack accepted]
-    2025-09-14 14:31:03  open        alerts “disk full is nothing” of prometheus, 1 of 1 firing
+    2025-09-14 14:31:01  open        alerts “disk full is nothing” of prometheus, 1 of 1 firing
     Pages: 2: 1 answered, 1 open.
     Groups of alerts: 1: 1 open.
     OUT OF BALANCE: Nobody does what is due in the lane clocks: first of all, to ring a clock for INC-2025-0914-001, since 2025-09-14T14:46:00Z.

@@ -150,7 +150,7 @@ async fn one_calls_somebody_by_hand_and_goes_on_at_once() {
     let bot = declared().await;
     reads_all(&bot);
     pages(&bot, "bo");
-    assert_snapshot!(bot.types("ana", ROOM, "/incident page @cy the database is on fire").await, @"INC-2025-0914-001: paging <@U0000000003>. If nobody answers, the war room hears of it.");
+    assert_snapshot!(bot.types("ana", ROOM, "/incident page @cy the database is on fire").await, @"INC-2025-0914-001: paging @cy. If nobody answers, the war room hears of it.");
     assert_snapshot!(bot.reads(ROOM), @"
     :pager: <@U0000000001> calls: <@U0000000003> (Slack)
     > the database is on fire

@@ -135,7 +135,10 @@ pub(super) fn page(
             let known = who.slack.as_ref();
             let known = known.and_then(|id| world.catalog.person_by_slack(id));
             let (to, contacts) = match known {
-                Some(person) => (Addressee::person(person), contacts(person, &[], world.now)),
+                Some(person) => (
+                    Addressee::person(person),
+                    contacts(person, &[], &world.catalog.notifications, world.now),
+                ),
                 None => (
                     Addressee::Person {
                         id: None,
@@ -382,10 +385,10 @@ impl Draft<'_> {
             }
             let is_empty = pages.is_empty();
             // However often a policy is gone through, only the pages of one round are kept in mind.
-            let unanswered = match round == escalation.round {
-                true => vec![],
-                false => self.called_by_steps(),
-            };
+            // And those end that were called before the escalation began anew.
+            let is_past =
+                |page: &u32| round != escalation.round || *page <= escalation.paged_before;
+            let unanswered = self.called_by_steps().into_iter().filter(is_past).collect();
             self.push(Event::Paged(Box::new(Paged {
                 why: PageReason::Step {
                     policy: escalation.policy.id.clone(),
@@ -486,7 +489,10 @@ fn add_pages(
                 });
             }
             for person in people {
-                add(Addressee::person(person), contacts(person, via, world.now));
+                add(
+                    Addressee::person(person),
+                    contacts(person, via, &world.catalog.notifications, world.now),
+                );
             }
         }
     }

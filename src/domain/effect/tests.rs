@@ -85,6 +85,7 @@ fn a_posted_card_is_pinned() {
 #[test]
 fn an_acknowledgement_is_told_and_shown() {
     assert_snapshot!(in_a_room(Event::Acknowledged { by: bob(), answer: None }), @r#"
+    chat/room invite invitees=[{"user":"U0BOB00001"}] at 0:00
     chat/room post seq=3 to="room" at 0:00
     chat/room refresh_card [card] at 0:00
     chat/announce refresh_announcement [announcement] at 0:00
