@@ -3,5 +3,18 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    end_quietly_with_the_reader();
     firebell::cli::main()
+}
+
+/// Whoever reads what is printed may stop before its end (`| head`): that is no fault of ours, and nobody is there to be told.
+fn end_quietly_with_the_reader() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>();
+        if said.is_some_and(|said| said.starts_with("failed printing to stdout: Broken pipe")) {
+            std::process::exit(0);
+        }
+        tell(panic);
+    }));
 }

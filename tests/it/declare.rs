@@ -440,7 +440,10 @@ async fn outside_a_war_room_the_open_incidents_are_offered_as_buttons() {
             .acknowledged_by
             .is_none()
     );
-    assert_snapshot!(bot.user("bo").sees().iter().map(|message| message.plain_text()).collect::<Vec<_>>().join("\n"), @"You have INC-2025-0914-001.");
+    assert_snapshot!(bot.user("bo").sees().iter().map(|message| message.plain_text()).collect::<Vec<_>>().join("\n"), @"
+    You have INC-2025-0914-001.
+    :eyes: Acknowledged by <@U0000000002>.
+    ");
     bot.reads(ROOM);
     bot.finish().await;
 }
