@@ -5,13 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{ACCEPT, CONTENT_LENGTH, LOCATION, USER_AGENT};
 use hyper::{Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
@@ -20,6 +16,7 @@ use url::Url;
 use super::{Dispatcher, locked};
 use crate::calendar::read::read;
 use crate::domain::oncall::Schedule;
+use crate::notify::wire::{Web, web};
 use crate::store::calendars::FreshCalendar;
 
 /// How often an address is asked.
@@ -42,7 +39,7 @@ pub(super) struct Calendars {
     /// The addresses, by the schedule's id. They are secrets.
     urls: BTreeMap<String, SecretString>,
     /// None where there is no address to ask.
-    client: Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
+    web: Option<Web>,
     next: std::sync::Mutex<BTreeMap<String, Timestamp>>,
 }
 
@@ -54,27 +51,20 @@ impl fmt::Debug for Calendars {
 
 impl Calendars {
     pub(super) fn new(urls: BTreeMap<String, SecretString>) -> anyhow::Result<Self> {
-        let client = match urls.is_empty() {
+        let web = match urls.is_empty() {
             true => None,
-            false => {
-                let connector = HttpsConnectorBuilder::new()
-                    .with_native_roots()?
-                    .https_or_http()
-                    .enable_http1()
-                    .build();
-                Some(Client::builder(TokioExecutor::new()).build(connector))
-            }
+            false => Some(web().map_err(anyhow::Error::msg)?),
         };
         Ok(Self {
             urls,
-            client,
+            web,
             next: std::sync::Mutex::default(),
         })
     }
 
     /// What stands at an address. What goes wrong is told without the address.
     async fn get(&self, url: &Url) -> Result<String, String> {
-        let Some(client) = &self.client else {
+        let Some(web) = &self.web else {
             return Err("there is no address".to_owned());
         };
         let mut url = url.clone();
@@ -82,9 +72,9 @@ impl Calendars {
             let request = Request::get(url.as_str())
                 .header(ACCEPT, "text/calendar")
                 .header(USER_AGENT, concat!("firebell/", env!("CARGO_PKG_VERSION")))
-                .body(Empty::new())
+                .body(Full::<Bytes>::default())
                 .map_err(|_| "it is no address that can be asked".to_owned())?;
-            let answer = client.request(request).await;
+            let answer = web.request(request).await;
             let answer = answer.map_err(|cause| match cause.is_connect() {
                 true => "no connection".to_owned(),
                 false => "the connection broke".to_owned(),

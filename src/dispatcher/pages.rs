@@ -121,11 +121,7 @@ impl Dispatcher {
             return Err(undeliverable("Slack is not set up"));
         };
         let message = made(self.composer.page(incident, page, self.clock.now()))?;
-        let call = Call {
-            now: self.clock.now(),
-            ticket: &claimed.lease.id,
-            tenure: Some(tenure),
-        };
+        let call = self.call(claimed, tenure);
         let own = claimed.lease.id.clone();
         let to: Vec<(String, String)> = match &page.to {
             Addressee::Channel { name } => vec![(format!("#{name}"), own)],
@@ -234,6 +230,15 @@ impl Dispatcher {
         Ok(channel.as_str().to_owned())
     }
 
+    /// On whose behalf Slack is called, and when.
+    fn call<'a>(&self, claimed: &'a Claimed, tenure: &'a Tenure) -> Call<'a> {
+        Call {
+            now: self.clock.now(),
+            ticket: &claimed.lease.id,
+            tenure: Some(tenure),
+        }
+    }
+
     /// By another way than Slack.
     async fn page_by(
         &self,
@@ -317,11 +322,7 @@ impl Dispatcher {
         let Some(open) = incident.page(page) else {
             return Ok(Done::Quietly);
         };
-        let call = Call {
-            now: self.clock.now(),
-            ticket: &claimed.lease.id,
-            tenure: Some(tenure),
-        };
+        let call = self.call(claimed, tenure);
         let message = made(self.composer.page(&incident, open, call.now))?;
         slack.update(at, &message, call).await?;
         Ok(Done::Quietly)
@@ -338,11 +339,7 @@ impl Dispatcher {
         let (Some(slack), Some(incident)) = (&self.slack, self.incident_of(claimed).await?) else {
             return Ok(Done::Quietly);
         };
-        let call = Call {
-            now: self.clock.now(),
-            ticket: &claimed.lease.id,
-            tenure: Some(tenure),
-        };
+        let call = self.call(claimed, tenure);
         let message = made(self.composer.page_over(&incident, page, call.now))?;
         match slack.update(at, &message, call).await {
             // Whoever was paged has deleted it, or is gone: there is nothing left that anybody could answer in vain.
@@ -372,23 +369,17 @@ impl Dispatcher {
         let (order, now) = (&claimed.lease.id, self.clock.now());
         let sent = self
             .notifier
-            .send_letter(
-                &told,
-                &[to.to_owned()],
-                claimed.incident.as_str(),
-                order,
-                now,
-            )
+            .send_letter(&told, to, claimed.incident.as_str(), order, now)
             .await;
-        let refused = match sent.into_iter().next() {
-            Some(Err(notify::Failure::GiveUp { why })) => why,
-            Some(Err(notify::Failure::Retry { after, why })) => {
+        let refused = match sent {
+            Err(notify::Failure::GiveUp { why }) => why,
+            Err(notify::Failure::Retry { after, why }) => {
                 if now.duration_since(claimed.ordered_at) < STALE {
                     return Err(retry(after, why));
                 }
                 why
             }
-            Some(Ok(_)) | None => return Ok(Done::Quietly),
+            Ok(()) => return Ok(Done::Quietly),
         };
         Ok(Done::With(Report::Failed {
             what: format!("write to {to}"),

@@ -7,7 +7,7 @@ use super::command::Timer;
 use super::escalation::Channel;
 use super::event::{AlertTurn, Consequence, Event, ExportFormat, Invitee, Mark, MessageRef};
 use super::incident::{Incident, Room};
-use super::page::{DeliveryState, PageReason};
+use super::page::DeliveryState;
 use super::terms::{ChannelId, MessageTs, SlackUserId, Who};
 use super::timeline::nameless;
 
@@ -598,9 +598,7 @@ pub fn effects_of(
     // What a clock rang for is gone from the outbox, even where the next thing is due at the very same moment.
     // A clock that is late, or with which somebody is called, is set anew whatever was set before: if it has got lost, it
     // is there again.
-    let is_renewed = due(after).is_some_and(|at| at <= now)
-        || matches!(event, Event::Paged(_))
-        || is_rung_for(event);
+    let is_renewed = due(after).is_some_and(|at| at <= now) || is_clock_spent(event);
     if before.and_then(due) != due(after) || is_renewed {
         orders.clock(due(after));
     }
@@ -629,12 +627,12 @@ pub fn effects_of(
     orders.orders
 }
 
-/// Whether a clock rang for it.
-fn is_rung_for(event: &Event) -> bool {
+/// Whether a clock rang for it, or somebody is called with it.
+fn is_clock_spent(event: &Event) -> bool {
     match event {
-        Event::Paged(paged) => matches!(paged.why, PageReason::Step { hurried: None, .. }),
         Event::PageContinued { early, .. } => early.is_none(),
-        Event::PageExpired { .. }
+        Event::Paged(_)
+        | Event::PageExpired { .. }
         | Event::EscalationExhausted { .. }
         | Event::AcknowledgementExpired { .. }
         | Event::AcknowledgeOverdue { .. }

@@ -439,9 +439,8 @@ impl Incident {
                 self.milestones.acknowledged.get_or_insert(at);
                 self.deadlines.acknowledge = None;
                 self.sign_of_life(at);
-                let is_answered_only = |it: &Escalation| it.policy.stop_on == StopOn::Resolved;
                 if let Some(escalation) = &mut self.escalation
-                    && !is_answered_only(escalation)
+                    && escalation.policy.stop_on == StopOn::Acknowledged
                 {
                     escalation.is_running = false;
                 }

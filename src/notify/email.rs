@@ -87,69 +87,32 @@ impl Mailer {
             .header(Priority("1".to_owned()));
         let body = MultiPart::alternative_plain_html(page.text.clone(), page.html.clone());
         let letter = head.multipart(body).map_err(unwritable)?;
-        let mut connection = self.server.connect().await?;
-        deliver(&mut connection, &letter).await?;
-        leave(connection).await;
+        self.send(&letter).await?;
         Ok(Accepted {
             provider_id: Some(id),
         })
     }
 
-    /// Sends a letter to each of the addresses, over one connection as long as it lasts.
-    pub(super) async fn letters(
+    /// Sends a letter to somebody.
+    pub(super) async fn letter(
         &self,
         letter: &Letter,
-        to: &[String],
+        to: &str,
         thread: &str,
         key: &str,
         now: Timestamp,
-    ) -> Vec<Result<Accepted, Failure>> {
-        let mut results = Vec::with_capacity(to.len());
-        let mut open: Option<AsyncSmtpConnection> = None;
-        // Whoever cannot be reached once is not waited for at each address.
-        let mut unreachable: Option<Failure> = None;
-        for (index, to) in to.iter().enumerate() {
-            let id = self.message_id(&format!("{key}.{index}"));
-            let head = self.head(to, &letter.subject, &id, thread, now);
-            let written = head.and_then(|head| {
-                let body = SinglePart::plain(letter.text.clone());
-                head.singlepart(body).map_err(unwritable)
-            });
-            let message = match (written, &unreachable) {
-                (Err(why), _) => {
-                    results.push(Err(why));
-                    continue;
-                }
-                (Ok(_), Some(why)) => {
-                    results.push(Err(why.clone()));
-                    continue;
-                }
-                (Ok(message), None) => message,
-            };
-            let mut connection = match open.take() {
-                Some(connection) => connection,
-                None => match self.server.connect().await {
-                    Ok(connection) => connection,
-                    Err(why) => {
-                        unreachable = Some(why.clone());
-                        results.push(Err(why));
-                        continue;
-                    }
-                },
-            };
-            let delivered = deliver(&mut connection, &message).await;
-            // After a refusal lettre has ended the connection.
-            if delivered.is_ok() {
-                open = Some(connection);
-            }
-            results.push(delivered.map(|()| Accepted {
-                provider_id: Some(id),
-            }));
-        }
-        if let Some(connection) = open {
-            leave(connection).await;
-        }
-        results
+    ) -> Result<(), Failure> {
+        let head = self.head(to, &letter.subject, &self.message_id(key), thread, now)?;
+        let body = SinglePart::plain(letter.text.clone());
+        self.send(&head.singlepart(body).map_err(unwritable)?).await
+    }
+
+    /// Sends a message over a connection of its own.
+    async fn send(&self, message: &Message) -> Result<(), Failure> {
+        let mut connection = self.server.connect().await?;
+        deliver(&mut connection, message).await?;
+        leave(connection).await;
+        Ok(())
     }
 
     /// What stands above every letter. All letters of an incident belong to one that never was, so that mail programs show

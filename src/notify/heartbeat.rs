@@ -5,12 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::{Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+
+use super::wire::{Web, web};
 
 /// How long an answer may take.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -18,7 +16,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// The address, and how it is asked for. Its path is a secret: whoever knows it can say that all is well.
 pub struct Heartbeat {
     address: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    web: Web,
 }
 
 impl fmt::Debug for Heartbeat {
@@ -40,13 +38,9 @@ impl Heartbeat {
         if !is_web || address.host().is_none() {
             return Err("it is not a web address".to_owned());
         }
-        let https = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|_| "this machine has no root certificates".to_owned())?;
-        let https = https.https_or_http().enable_http1().build();
         Ok(Self {
             address,
-            client: Client::builder(TokioExecutor::new()).build(https),
+            web: web()?,
         })
     }
 
@@ -59,9 +53,9 @@ impl Heartbeat {
     pub async fn beat(&self) -> Result<(), String> {
         let request = Request::get(self.address.clone())
             .header("user-agent", "Firebell")
-            .body(Empty::new())
+            .body(Full::<Bytes>::default())
             .map_err(|_| "it cannot be asked for".to_owned())?;
-        match tokio::time::timeout(ANSWER_TIME, self.client.request(request)).await {
+        match tokio::time::timeout(ANSWER_TIME, self.web.request(request)).await {
             Ok(Ok(answer)) => judged(answer.status()),
             Ok(Err(error)) => Err(match error.is_connect() {
                 true => "no connection can be made".to_owned(),

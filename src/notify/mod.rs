@@ -23,7 +23,7 @@ mod sms;
 pub mod twilio;
 mod voice;
 mod webhook;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -179,22 +179,18 @@ impl Notifier {
         }
     }
 
-    /// Sends an e-mail to stakeholders, to each of the addresses on its own: none of them learns who else has it, and one
-    /// that is refused keeps it from nobody else. `thread` is the incident; `key` stays the same over all attempts.
-    ///
-    /// What came of it, in the order of the addresses.
+    /// Sends an e-mail to one stakeholder alone: none of them learns who else has it. `thread` is the incident; `key` stays
+    /// the same over all attempts.
     pub async fn send_letter(
         &self,
         letter: &Letter,
-        to: &[String],
+        to: &str,
         thread: &str,
         key: &str,
         now: Timestamp,
-    ) -> Vec<Result<Accepted, Failure>> {
-        match open(&self.ways.email) {
-            Ok(mailer) => mailer.letters(letter, to, thread, key, now).await,
-            Err(closed) => to.iter().map(|_| Err(closed.clone())).collect(),
-        }
+    ) -> Result<(), Failure> {
+        let mailer = open(&self.ways.email)?;
+        mailer.letter(letter, to, thread, key, now).await
     }
 
     /// Twilio, if it is used: it proves what comes from there.

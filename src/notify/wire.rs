@@ -26,10 +26,10 @@ const IDLE: Duration = Duration::from_secs(30);
 const LEFT_ALONE_AT_MOST: SignedDuration = SignedDuration::from_mins(10);
 
 /// What carries requests.
-pub(super) type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Errors: why nothing can be called, in words.
-pub(super) fn web() -> Result<Web, String> {
+pub fn web() -> Result<Web, String> {
     let https = HttpsConnectorBuilder::new()
         .with_native_roots()
         .map_err(|_| "this machine has no root certificates".to_owned())?

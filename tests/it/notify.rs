@@ -642,13 +642,12 @@ async fn a_letter_goes_to_each_stakeholder_alone_and_one_refusal_keeps_it_from_n
         subject: "[P1] Incident: größer als gedacht".to_owned(),
         text: "Details:\n.\nBis später\n".to_owned(),
     };
-    let to = ["a@example.com", "nobody@example.com", "b@example.com"].map(str::to_owned);
-    let now = Timestamp::now();
-    let sent = pager
-        .notifier
-        .send_letter(&letter, &to, "INC-1", "k1", now)
-        .await;
-    let fine: Vec<bool> = sent.iter().map(Result::is_ok).collect();
+    let mut fine = vec![];
+    for to in ["a@example.com", "nobody@example.com", "b@example.com"] {
+        let (key, now) = (format!("k.{to}"), Timestamp::now());
+        let sending = pager.notifier.send_letter(&letter, to, "INC-1", &key, now);
+        fine.push(sending.await.is_ok());
+    }
     assert_eq!(fine, [true, false, true]);
     let letters = mail.letters();
     assert_eq!(letters.len(), 2);

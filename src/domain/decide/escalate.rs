@@ -37,13 +37,7 @@ impl<'a> Draft<'a> {
     }
 
     fn push(&mut self, event: Event) {
-        let recorded = Recorded {
-            seq: self.incident.version + 1,
-            happened_at: self.world.now,
-            recorded_at: self.world.now,
-            event,
-            actor: self.world.actor.clone(),
-        };
+        let recorded = recorded(Some(&self.incident), event, self.world);
         if let Some(after) = fold(Some(self.incident.clone().into_owned()), &recorded) {
             self.incident = Cow::Owned(after);
         }
@@ -66,17 +60,22 @@ pub(super) fn ring(incident: &Incident, at: Timestamp, world: World<'_>) -> Vec<
     draft.events
 }
 
+/// An event as what comes next in an incident, or as its first.
+fn recorded(before: Option<&Incident>, event: Event, world: World<'_>) -> Recorded {
+    Recorded {
+        seq: before.map_or(0, |it| it.version) + 1,
+        happened_at: world.now,
+        recorded_at: world.now,
+        event,
+        actor: world.actor.clone(),
+    }
+}
+
 /// What follows at once from events that let an escalation begin.
 pub(super) fn begin(before: Option<&Incident>, events: &[Event], world: World<'_>) -> Vec<Event> {
     let mut state = before.cloned();
     for event in events {
-        let recorded = Recorded {
-            seq: state.as_ref().map_or(0, |it| it.version) + 1,
-            happened_at: world.now,
-            recorded_at: world.now,
-            event: event.clone(),
-            actor: world.actor.clone(),
-        };
+        let recorded = recorded(state.as_ref(), event.clone(), world);
         state = fold(state, &recorded);
     }
     let Some(incident) = state else {
@@ -133,25 +132,20 @@ pub(super) fn page(
         Callee::Target(target) => add_pages(incident, target, &[], world, &mut pages, &mut vacant),
         Callee::User(who) => {
             let known = who.slack.as_ref();
-            let known = known.and_then(|id| world.catalog.person_by_slack(id));
-            let (to, contacts) = match known {
-                Some(person) => (
-                    Addressee::person(person),
-                    contacts(person, &[], &world.catalog.notifications, world.now),
-                ),
-                None => (
-                    Addressee::Person {
+            match known.and_then(|id| world.catalog.person_by_slack(id)) {
+                Some(person) => {
+                    let target = Target::Person(person.id.clone());
+                    add_pages(incident, &target, &[], world, &mut pages, &mut vacant);
+                }
+                None => pages.push(Page {
+                    number: incident.paged + 1,
+                    to: Addressee::Person {
                         id: None,
                         who: who.clone(),
                     },
-                    by_slack(world.now),
-                ),
-            };
-            pages.push(Page {
-                number: incident.paged + 1,
-                to,
-                contacts,
-            });
+                    contacts: by_slack(world.now),
+                }),
+            }
         }
     }
     if pages.is_empty() {
