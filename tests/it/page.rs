@@ -300,7 +300,7 @@ fn the_page_knows_every_emoji_that_the_bot_and_the_scenarios_name() {
         "templates/slack",
         "templates/scenarios",
         "src/slack",
-        "src/desk.rs",
+        "src/desk",
         "src/domain/timeline.rs",
     ];
     let mut named = BTreeMap::new();
