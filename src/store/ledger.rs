@@ -211,8 +211,8 @@ impl Store {
 }
 
 /// One of an incident's clocks waits, or is just being rung. `OFFSET` holds PostgreSQL to looking each up by its index: it
-/// would else make a join of it, and read the whole outbox for that while its statistics still say that it is small. For the same reason what is given up is
-/// told in words that no planner takes the index of what is due for.
+/// would else make a join of it, and read the whole outbox for that while its statistics still say that it is small. For
+/// the same reason what is given up is told in words that no planner takes the index of what is due for.
 macro_rules! has_clock {
     ($incident:literal) => {
         concat!(
