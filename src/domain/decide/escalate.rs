@@ -425,7 +425,10 @@ impl Draft<'_> {
             return;
         };
         // Behind the last step the clock says that nobody answered, or begins anew.
-        if escalation.is_running && escalation.next < escalation.policy.steps.len() {
+        // A page of before it began anew says nothing of the steps to come.
+        let is_of_it = together > escalation.paged_before;
+        let is_step_left = escalation.next < escalation.policy.steps.len();
+        if escalation.is_running && is_of_it && is_step_left {
             let next = (escalation.round, escalation.next);
             self.call_step(next, Some(Hurry::Undelivered), SignedDuration::ZERO);
         }

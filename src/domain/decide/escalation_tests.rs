@@ -568,6 +568,46 @@ fn where_only_the_end_stops_it_an_acknowledgement_answers_what_was_called_and_th
 }
 
 #[test]
+fn a_page_of_before_the_steps_began_anew_that_reaches_nobody_hurries_none_of_them() {
+    let mut policy = EscalationPolicy {
+        stop_on: StopOn::Resolved,
+        ack_timeout: Some(minutes(30)),
+        ..policy()
+    };
+    policy.steps[0].after = minutes(5);
+    let mut catalog = with_policy(policy);
+    catalog.severities[0].update_every = None;
+    let given = declared_with(catalog)
+        .at(1)
+        .by(alice())
+        .done(Command::Acknowledge);
+    let (given, said) = until(given, 31);
+    assert!(said.contains("31m Nothing was heard of @alice"), "{said}");
+    // Those of the last step, before the acknowledgement expired.
+    let mut given = given.at(32).of(Actor::Firebell);
+    for (page, via) in [
+        (3, Channel::Slack),
+        (3, Channel::Voice),
+        (4, Channel::Slack),
+    ] {
+        given = given.done(delivery(page, via, DeliveryState::Failed));
+        given = given.of(Actor::Firebell);
+    }
+    let is_undelivered = |page| {
+        given
+            .incident()
+            .page(page)
+            .is_some_and(|it| it.is_undelivered())
+    };
+    assert!(is_undelivered(3) && is_undelivered(4));
+    let (_, said) = until(given, 36);
+    assert!(
+        said.starts_with("36m Step 1 of 3 of leadership: paged @alice"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_person_a_role_or_a_schedule_is_called_by_hand_whatever_the_escalation_does() {
     let page = |target: &str| Command::Page {
         whom: Callee::Target(target.parse().expect("a target")),
