@@ -658,6 +658,7 @@ pub fn confirmation(outcome: &Outcome, command: &str) -> String {
         | Event::PageContinued { .. }
         | Event::PageDelivery(_)
         | Event::PageExpired { .. }
+        | Event::AnswerTimeExtended { .. }
         | Event::EscalationExhausted { .. }
         | Event::PostmortemOverdue { .. }
         | Event::UpdateOverdue(_)

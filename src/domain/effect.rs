@@ -481,7 +481,9 @@ pub fn effects_of(
             | DeliveryState::Accepted
             | DeliveryState::Delivered => {}
         },
-        Event::PageAnswered { .. } | Event::PageExpired { .. } => {
+        Event::PageAnswered { .. }
+        | Event::PageExpired { .. }
+        | Event::AnswerTimeExtended { .. } => {
             orders.post(Audience::Room, seq);
         }
         Event::AcknowledgementExpired { .. } => {
@@ -633,6 +635,7 @@ fn is_clock_spent(event: &Event) -> bool {
         Event::PageContinued { early, .. } => early.is_none(),
         Event::Paged(_)
         | Event::PageExpired { .. }
+        | Event::AnswerTimeExtended { .. }
         | Event::EscalationExhausted { .. }
         | Event::AcknowledgementExpired { .. }
         | Event::AcknowledgeOverdue { .. }
@@ -691,6 +694,7 @@ fn is_done_by_people(event: &Event) -> bool {
         | Event::PageContinued { .. }
         | Event::PageDelivery(_)
         | Event::PageExpired { .. }
+        | Event::AnswerTimeExtended { .. }
         | Event::AcknowledgementExpired { .. }
         | Event::PostmortemOverdue { .. }
         | Event::WarRoomOpened { .. }

@@ -105,6 +105,18 @@ impl Escalation {
         again.then_some((self.round + 1, 0))
     }
 
+    /// Whether what comes next is the end of a round.
+    pub fn is_behind_its_last_step(&self) -> bool {
+        self.next >= self.policy.steps.len()
+    }
+
+    /// Whoever the last step called is given as long to answer from now on.
+    pub fn extend(&mut self, now: Timestamp) {
+        if let Some(last) = self.policy.steps.last() {
+            self.base = now.checked_sub(last.after).unwrap_or(now);
+        }
+    }
+
     /// A step was reached, both counted from 0. `is_on_time`: the steps after it keep their times; else they count from
     /// this one. What follows the last step counts from it in any case: whoever it calls late is given as long to answer.
     pub fn reached(

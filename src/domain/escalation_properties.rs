@@ -118,6 +118,20 @@ struct WatchedPage {
     end: Option<PageEnd>,
 }
 
+impl WatchedPage {
+    /// Whether somebody was to be called by it and, as far as is known, nobody was.
+    fn is_unsent(&self) -> bool {
+        let mut states = self
+            .ways
+            .iter()
+            .filter(|way| way.is_taken)
+            .map(|way| way.state);
+        let is_through =
+            |state: Option<DeliveryState>| state.is_some_and(DeliveryState::is_through);
+        states.clone().any(|state| state.is_none()) && !states.any(is_through)
+    }
+}
+
 /// The steps as somebody counts them who has the policy in his hand and a watch on his arm.
 struct Run {
     policy: EscalationPolicy,
@@ -273,6 +287,28 @@ impl Watch {
                 assert_eq!(gone, [*page]);
                 assert!(!self.pages[*page as usize - 1].is_of_escalation);
             }
+            Event::AnswerTimeExtended { pages, late } => {
+                assert!(gone.is_empty() && !pages.is_empty());
+                assert!(*late > PUNCTUAL, "only who was down for long gives time");
+                for number in pages {
+                    let page = self.open_page(*number);
+                    assert!(page.is_unsent(), "nobody has got it yet");
+                }
+                let is_of_escalation =
+                    |number: &u32| self.pages[*number as usize - 1].is_of_escalation;
+                if pages.iter().any(is_of_escalation) {
+                    let run = self.run.as_mut().expect("an escalation");
+                    let at = run.next_at.expect("it ran");
+                    assert_eq!(*late, now.duration_since(at));
+                    let (_, step) = run.last.expect("a step was called");
+                    assert_eq!(
+                        step as usize,
+                        run.policy.steps.len(),
+                        "behind the last step"
+                    );
+                    run.next_at = Some(now + run.policy.rest());
+                }
+            }
             Event::EscalationExhausted { rounds, pages } => {
                 end = Some(PageEnd::Expired);
                 assert_eq!(&gone, pages);
@@ -291,6 +327,15 @@ impl Watch {
                     assert!(is_due(at), "not before its time");
                     assert!(round > run.policy.repeat, "after the last round");
                     self.late.push(Late { due: at, now });
+                    let is_late = now.duration_since(at) > PUNCTUAL;
+                    let last_called =
+                        || self.wave.iter().map(|page| &self.pages[*page as usize - 1]);
+                    let is_unsent =
+                        last_called().any(|page| page.end.is_none() && page.is_unsent());
+                    assert!(
+                        !(is_late && is_unsent),
+                        "nobody is given up on who was not called yet"
+                    );
                 }
             }
             Event::Resolved(_) => {

@@ -92,6 +92,14 @@ pub enum Event {
         /// The page.
         page: u32,
     },
+    /// Nobody answered in time, and nobody can have: these pages were ordered, the bot was down, and they are only being sent
+    /// now. Whoever they call is given as long to answer as was meant.
+    AnswerTimeExtended {
+        /// The pages.
+        pages: Vec<u32>,
+        /// For how long nobody was called.
+        late: SignedDuration,
+    },
     /// The escalation is at its end, and nobody has answered.
     EscalationExhausted {
         /// How often the policy was gone through.
@@ -519,6 +527,7 @@ impl Event {
             Event::PageDelivery(_) => "page_delivery",
             Event::PageAnswered { .. } => "page_answered",
             Event::PageExpired { .. } => "page_expired",
+            Event::AnswerTimeExtended { .. } => "answer_time_extended",
             Event::EscalationExhausted { .. } => "escalation_exhausted",
             Event::PostmortemOverdue { .. } => "postmortem_overdue",
             Event::StatusChanged { .. } => "status_changed",

@@ -461,6 +461,7 @@ impl Incident {
                     page.go_on(via, at);
                 }
             }
+            Event::AnswerTimeExtended { pages, .. } => self.extend_answer_time(pages, at),
             Event::PageDelivery(delivery) => {
                 let mut pages = self.pages.iter_mut();
                 let page = pages.find(|open| open.number == delivery.page);
@@ -643,6 +644,19 @@ impl Incident {
             true => after(at, timeout),
             false => None,
         };
+    }
+
+    /// Whoever these pages call is given as long to answer from now on.
+    fn extend_answer_time(&mut self, pages: &[u32], at: Timestamp) {
+        let mut is_of_escalation = false;
+        let open = self.pages.iter_mut();
+        for page in open.filter(|page| pages.contains(&page.number)) {
+            page.extend(at);
+            is_of_escalation |= page.is_of_escalation();
+        }
+        if let Some(escalation) = self.escalation.as_mut().filter(|_| is_of_escalation) {
+            escalation.extend(at);
+        }
     }
 
     /// Takes in whom a step, or a person, called.

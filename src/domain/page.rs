@@ -371,6 +371,18 @@ impl OpenPage {
                 contact.state = DeliveryState::Ordered;
             }
         }
+        self.extend(now);
+    }
+
+    /// Whether it waits in the outbox: no way has led anywhere yet, and one was not even tried.
+    pub fn is_unsent(&self) -> bool {
+        let ways = || self.contacts.iter().map(|contact| contact.state);
+        ways().any(|state| state == DeliveryState::Ordered)
+            && !ways().any(DeliveryState::is_through)
+    }
+
+    /// Whoever is called by hand is given as long to answer from now on.
+    pub fn extend(&mut self, now: Timestamp) {
         let patient = now.checked_add(PATIENCE).ok();
         self.expires_at = self
             .expires_at

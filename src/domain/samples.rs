@@ -170,6 +170,10 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
             via: said().map(|_| Channel::Voice),
         },
         Event::PageExpired { page: 3 },
+        Event::AnswerTimeExtended {
+            pages: vec![1],
+            late: SignedDuration::from_mins(50),
+        },
         Event::EscalationExhausted {
             rounds: 2,
             pages: vec![1],

@@ -177,6 +177,19 @@ fn words(event: &Event) -> (Sort, String) {
             (Sort::Page, text)
         }
         Event::PageExpired { page } => (Sort::Page, format!("Page {page}: nobody answered")),
+        Event::AnswerTimeExtended { pages, late } => {
+            let which: Vec<_> = pages.iter().map(u32::to_string).collect();
+            let (pages, held_up, leave) = match &which[..] {
+                [_] => ("Page", "was held up", "leaves"),
+                _ => ("Pages", "were held up", "leave"),
+            };
+            let text = format!(
+                "{pages} {} {held_up} for more than {} and {leave} only now: whoever is called has as long to answer as was meant",
+                which.join(", "),
+                show_duration(*late)
+            );
+            (Sort::Page, text)
+        }
         Event::EscalationExhausted { rounds, .. } => {
             let text = match rounds {
                 1 => "The escalation is at its end, and nobody has answered".to_owned(),

@@ -206,6 +206,7 @@ impl Sketch {
             | Event::PageDelivery(_)
             | Event::PageAnswered { .. }
             | Event::PageExpired { .. }
+            | Event::AnswerTimeExtended { .. }
             | Event::EscalationExhausted { .. }
             | Event::PostmortemOverdue { .. }
             | Event::UpdatePosted { .. }

@@ -91,6 +91,7 @@ impl Survey {
             | Event::PageDelivery(_)
             | Event::PageAnswered { .. }
             | Event::PageExpired { .. }
+            | Event::AnswerTimeExtended { .. }
             | Event::EscalationExhausted { .. }
             | Event::PostmortemOverdue { .. }
             | Event::UpdateOverdue(_)

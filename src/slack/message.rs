@@ -468,6 +468,7 @@ impl Composer {
                 Some(moment(overdue.due_at)),
                 (!overdue.late.is_zero()).then(|| show_roughly(overdue.late)),
             ),
+            Event::AnswerTimeExtended { late, .. } => (None, Some(show_roughly(*late))),
             Event::AcknowledgeOverdue { due_at } | Event::PostmortemOverdue { due_at, .. } => {
                 (Some(moment(*due_at)), None)
             }

@@ -304,8 +304,14 @@ impl Draft<'_> {
             Due::PageExpiry => {
                 let mut pages = self.incident.pages.iter();
                 let page = pages.find(|page| page.expires_at == Some(due_at));
-                if let Some(page) = page.map(|page| page.number) {
-                    self.push(Event::PageExpired { page });
+                if let Some((page, is_unsent)) = page.map(|it| (it.number, it.is_unsent())) {
+                    self.push(match lateness(due_at, now) {
+                        Some(late) if is_unsent => Event::AnswerTimeExtended {
+                            pages: vec![page],
+                            late,
+                        },
+                        Some(_) | None => Event::PageExpired { page },
+                    });
                 }
             }
             Due::Acknowledgement => self.push(Event::AcknowledgeOverdue { due_at }),
@@ -338,11 +344,17 @@ impl Draft<'_> {
 
     /// The escalation's time has come: its next step, or the end of its round.
     fn step(&mut self, due_at: Timestamp) {
-        let late = self.world.now.duration_since(due_at);
-        let late = match late > PUNCTUAL {
-            true => late,
-            false => SignedDuration::ZERO,
-        };
+        let late = lateness(due_at, self.world.now);
+        // A bot that was down across the end of a round has its last pages still in hand: whom they call was not asked yet.
+        let unsent = self.unsent_at_the_end();
+        if let (Some(late), false) = (late, unsent.is_empty()) {
+            self.push(Event::AnswerTimeExtended {
+                pages: unsent,
+                late,
+            });
+            return;
+        }
+        let late = late.unwrap_or_default();
         let coming = self.incident.escalation.as_ref().map(|it| it.coming());
         match coming {
             Some(Some(next)) => self.call_step(next, None, late),
@@ -434,6 +446,19 @@ impl Draft<'_> {
         }
     }
 
+    /// The pages that wait in the outbox when the round is over; none, if a step is still to come.
+    fn unsent_at_the_end(&self) -> Vec<u32> {
+        let escalation = self.incident.escalation.as_ref();
+        let Some(escalation) = escalation.filter(|it| it.is_behind_its_last_step()) else {
+            return vec![];
+        };
+        let pages = self.incident.pages.iter();
+        let called = pages.filter(|page| {
+            page.is_of_escalation() && page.number > escalation.paged_before && page.is_unsent()
+        });
+        called.map(|page| page.number).collect()
+    }
+
     /// The open pages of the escalation.
     fn called_by_steps(&self) -> Vec<u32> {
         let pages = self.incident.pages.iter();
@@ -446,6 +471,12 @@ impl Draft<'_> {
         let rounds = self.incident.escalation.as_ref().map_or(0, |it| it.round) + 1;
         self.push(Event::EscalationExhausted { rounds, pages });
     }
+}
+
+/// How late something is that was due then; none: it is not.
+fn lateness(due_at: Timestamp, now: Timestamp) -> Option<SignedDuration> {
+    let late = now.duration_since(due_at);
+    (late > PUNCTUAL).then_some(late)
 }
 
 /// The pages to those behind a target, each person once.

@@ -225,8 +225,7 @@ fn a_step_whose_time_passed_while_the_bot_was_down_fires_once_and_says_how_late(
     let given = declared_p1();
     let (at, _) = given.incident().next_due().expect("a step");
     // It comes back after 34 minutes: two steps and an update are overdue.
-    let given = given.at(34).done(Command::Fire(Timer::Due { at }));
-    let said = last_lines(&given, given.events().len() - 2);
+    let (given, said) = comes_back(given, 34);
     insta::assert_snapshot!(said, @"
     Step 2 of 3 of leadership: paged @mona (page 2: Slack)
     19m late
@@ -241,17 +240,95 @@ fn a_step_whose_time_passed_while_the_bot_was_down_fires_once_and_says_how_late(
 
 #[test]
 fn however_long_the_bot_was_down_whoever_is_called_last_has_time_to_answer() {
-    let given = declared_with(with_policy(EscalationPolicy {
-        repeat: 0,
-        ..policy()
-    }));
-    let (at, _) = given.incident().next_due().expect("a step");
+    let given = declared_with(with_policy(once()));
     // It comes back when all of the policy is over, and the rest behind it too.
-    let given = given.at(600).done(Command::Fire(Timer::Due { at }));
+    let (given, _) = comes_back(given, 600);
     let open: Vec<u32> = given.incident().pages.iter().map(|it| it.number).collect();
     assert_eq!(open, [1, 2, 3, 4], "all are called, and nobody is let off");
     let (_, said) = until(given, 700);
     assert!(said.contains("615m The escalation is at its end"), "{said}");
+}
+
+fn once() -> EscalationPolicy {
+    EscalationPolicy {
+        repeat: 0,
+        ..policy()
+    }
+}
+
+/// The bot was down when that was due, and comes back at that minute.
+fn comes_back(given: Given, minutes: i64) -> (Given, String) {
+    let (at, _) = given.incident().next_due().expect("a clock");
+    let before = given.events().len();
+    let given = given.at(minutes).of(Actor::Firebell);
+    let given = given.done(Command::Fire(Timer::Due { at }));
+    let said = last_lines(&given, given.events().len() - before);
+    (given, said)
+}
+
+/// Every page is taken by its first way.
+fn all_leave(given: Given) -> Given {
+    let pages = given.incident().pages.clone();
+    pages.iter().fold(given, |given, page| {
+        given.done(delivery(
+            page.number,
+            page.contacts[0].via,
+            DeliveryState::Accepted,
+        ))
+    })
+}
+
+#[test]
+fn nobody_is_given_up_on_whose_page_waited_in_the_outbox_while_the_bot_was_down() {
+    // The last step is written down, and the bot dies before its pages leave, for longer than they give to answer.
+    let (given, _) = until(declared_with(with_policy(once())), 30);
+    let (given, said) = comes_back(given, 90);
+    let held_up = "Pages 1, 2, 3, 4 were held up for more than 45m and leave only now";
+    assert!(said.contains(held_up), "{said}");
+    assert!(!said.contains("at its end"), "{said}");
+    // Down again, before they have left: the same again.
+    let (given, said) = comes_back(given, 200);
+    assert!(said.contains("Pages 1, 2, 3, 4 were held up"), "{said}");
+    // They leave. The CTO has as long to answer as was meant, and no longer.
+    let given = all_leave(given);
+    let (given, said) = until(given, 300);
+    assert!(said.contains("215m The escalation is at its end"), "{said}");
+    assert!(given.incident().pages.is_empty());
+}
+
+#[test]
+fn whoever_had_the_page_before_the_bot_went_down_is_not_given_more_time() {
+    let (given, _) = until(declared_with(with_policy(once())), 30);
+    let given = all_leave(given);
+    let (_, said) = comes_back(given, 90);
+    assert!(said.contains("at its end"), "{said}");
+    assert!(!said.contains("held up"), "{said}");
+}
+
+#[test]
+fn the_next_round_waits_for_those_whom_the_last_step_of_this_one_has_not_called_yet() {
+    let (given, _) = until(declared_with(team()), 30);
+    let (given, said) = comes_back(given, 90);
+    assert!(said.contains("held up"), "{said}");
+    assert!(!said.contains("round 2"), "{said}");
+    let (_, said) = until(given, 105);
+    assert!(
+        said.contains("105m Step 1 of 3 of leadership, round 2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_page_by_hand_does_not_expire_before_it_has_left() {
+    let given = given([declared()]).with(team()).by(bob());
+    let given = given.done(Command::Page {
+        whom: Callee::Target(Target::Person(PersonId::new("mona"))),
+        text: None,
+    });
+    let (given, said) = comes_back(given, 200);
+    assert!(said.contains("Page 1 was held up"), "{said}");
+    let page = given.incident().page(1).expect("it is open");
+    assert_eq!(page.expires_at, Some(minute(215)));
 }
 
 #[test]
