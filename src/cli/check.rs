@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::oncall::gaps;
+use super::oncall::{ahead, gaps};
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::config::{Fault, Level, LoadError, Settings, heartbeat_url, load};
+use crate::domain::catalog::Person;
+use crate::domain::reach::dead_policies;
 use crate::notify::Notifier;
 use crate::templates;
 
@@ -33,10 +35,22 @@ pub(super) fn run(
         Some(catalog) => gaps(catalog, Timestamp::now()),
         None => Vec::new(),
     };
+    let between = ahead(Timestamp::now());
+    let dead = catalog.as_ref().map_or_else(Vec::new, |catalog| {
+        let dead = dead_policies(catalog, between, |_, _| true);
+        let id = dead.iter().map(|policy| policy.id.clone());
+        id.collect::<Vec<_>>()
+    });
     let unset = catalog.as_ref().map_or_else(Vec::new, |catalog| {
         let watcher = heartbeat_url(catalog, &vars).err();
-        let mut unset = Notifier::new(catalog, settings.public_url.as_deref(), vars).1;
+        let (notifier, mut unset) = Notifier::new(catalog, settings.public_url.as_deref(), vars);
         unset.extend(watcher);
+        let is_open = |person: &Person, via| notifier.is_open(person, via);
+        let closed = dead_policies(catalog, between, is_open).into_iter();
+        let closed = closed.filter(|policy| !dead.contains(&policy.id));
+        unset.extend(closed.map(|policy| {
+            format!("with what is set here, the policy `{}` reaches nobody: every way that it takes is closed", policy.id)
+        }));
         unset
     });
     let broken = catalog.and_then(|catalog| {
@@ -44,7 +58,16 @@ pub(super) fn run(
         let proof = prove_templates(&words, &catalog.into());
         proof.err().map(|cause| format!("{cause:#}"))
     });
-    let ok = !is_faulty && broken.is_none();
+    let dead: Vec<String> = dead
+        .iter()
+        .map(|id| {
+            format!(
+                "the policy `{id}` reaches nobody in the next 90 days: nobody has a turn in its schedules, and they have no \
+                 fallback"
+            )
+        })
+        .collect();
+    let ok = !is_faulty && broken.is_none() && dead.is_empty();
     if json {
         let report = json!({
             "ok": ok,
@@ -52,6 +75,7 @@ pub(super) fn run(
             "slack": settings.way_of_slack(),
             "faults": faults.iter().map(described).collect::<Vec<_>>(),
             "schedules": { "warnings": gaps },
+            "policies": { "errors": dead },
             "templates": { "error": broken, "warnings": strays },
             "environment": { "warnings": unset },
         });
@@ -63,6 +87,9 @@ pub(super) fn run(
         }
         for unset in unset {
             println!("warning: {unset}");
+        }
+        for dead in dead {
+            println!("error: {dead}");
         }
         if let Some(broken) = broken {
             println!("error: {broken}");

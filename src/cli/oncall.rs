@@ -170,12 +170,17 @@ fn full(at: Timestamp, zone: &TimeZone) -> String {
     zoned.strftime("%a %Y-%m-%d %H:%M %:z").to_string()
 }
 
-/// How far ahead a configuration is looked at for gaps.
+/// How far ahead a configuration is looked at.
 const AHEAD: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// The next 90 days.
+pub(super) fn ahead(now: Timestamp) -> (Timestamp, Timestamp) {
+    (now, now.checked_add(AHEAD).unwrap_or(Timestamp::MAX))
+}
 
 /// The gaps of each schedule in the next 90 days, in words: by plan alone, for nobody can put an override into the file.
 pub(super) fn gaps(catalog: &Catalog, now: Timestamp) -> Vec<String> {
-    let to = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+    let (now, to) = ahead(now);
     let warn = |schedule: &Schedule| {
         let stretches = catalog.coverage(schedule, now, to, &[]);
         let mut gaps = stretches.iter().filter(|it| it.person.is_none());

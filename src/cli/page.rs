@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::domain::catalog::{Catalog, Person, SlackName};
 use crate::domain::escalation::Channel;
 use crate::domain::form::nearest;
+use crate::domain::reach::leads_to;
 use crate::notify::{Notifier, PageFacts, PageText, page_text};
 use crate::slack::client::{Call, Destination, Failure, Outgoing, Slack};
 use crate::templates;
@@ -117,12 +118,8 @@ fn find<'c>(catalog: &'c Catalog, word: &str) -> anyhow::Result<&'c Person> {
 /// By what a person wishes to be reached, and by all else that they have and that is set up.
 fn ways_of(catalog: &Catalog, person: &Person) -> Vec<Channel> {
     let is_own = |way: &Channel| person.contact.iter().any(|rule| rule.via == *way);
-    let leads_somewhere = |way: &Channel| {
-        let own = *way == Channel::Webhook && person.webhook_url_env.is_some();
-        person.lacks(*way).is_none() && (own || catalog.notifications.missing(*way).is_none())
-    };
     let all = Channel::ALL.iter().copied();
-    all.filter(|way| is_own(way) || leads_somewhere(way))
+    all.filter(|way| is_own(way) || leads_to(person, *way, catalog))
         .collect()
 }
 

@@ -2,15 +2,12 @@
 
 use std::ops::Range;
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::faults::Level;
 use super::reader::Reading;
-use crate::domain::catalog::{Catalog, Notifications, Person};
-use crate::domain::escalation::{Channel, EscalationPolicy, Step, Target};
-use crate::domain::foresight::may_reach;
+use crate::domain::catalog::{Catalog, Person};
+use crate::domain::escalation::{EscalationPolicy, Step, Target};
 use crate::domain::form::show_duration;
-use crate::domain::page::contacts;
+use crate::domain::reach::{may_reach, reaches, ways};
 use crate::domain::terms::SeverityId;
 
 /// Where what is proved here stands in the file.
@@ -66,7 +63,11 @@ fn prove_policy(
     place: &PlaceOfPolicy,
     catalog: &Catalog,
 ) {
-    let reached: Vec<bool> = policy.steps.iter().map(|it| reaches(it, catalog)).collect();
+    let at_some_time = |target: &Target| may_reach(target, catalog);
+    let steps = policy.steps.iter();
+    let reached: Vec<bool> = steps
+        .map(|step| reaches(step, catalog, at_some_time, |_, _| true))
+        .collect();
     if !reached.contains(&true) {
         reading.fault(
             Level::Error,
@@ -96,7 +97,7 @@ fn prove_policy(
             None => policy.rest(),
         };
         for person in people(step, catalog) {
-            let ways = ways(person, step, &catalog.notifications);
+            let ways = ways(person, step, catalog);
             if !ways.iter().any(|(via, _)| person.lacks(*via).is_none()) {
                 let lacks: Vec<&str> = ways.iter().filter_map(|it| person.lacks(it.0)).collect();
                 let lacks = lacks.first().copied().unwrap_or_default();
@@ -125,15 +126,6 @@ fn prove_policy(
     }
 }
 
-/// The ways to a person in a step, and how long after it each is taken.
-fn ways(person: &Person, step: &Step, set_up: &Notifications) -> Vec<(Channel, SignedDuration)> {
-    let beginning = Timestamp::UNIX_EPOCH;
-    let contacts = contacts(person, &step.via, set_up, beginning).into_iter();
-    contacts
-        .map(|it| (it.via, it.at.duration_since(beginning)))
-        .collect()
-}
-
 /// Whoever of the file a step may call, each once.
 fn people<'c>(step: &Step, catalog: &'c Catalog) -> Vec<&'c Person> {
     let mut people: Vec<&Person> = Vec::new();
@@ -148,26 +140,4 @@ fn people<'c>(step: &Step, catalog: &'c Catalog) -> Vec<&'c Person> {
         }
     }
     people
-}
-
-/// Whether a step may reach anybody, at any time.
-fn reaches(step: &Step, catalog: &Catalog) -> bool {
-    step.notify
-        .iter()
-        .any(|target| match may_reach(target, catalog) {
-            Some(people) => people.iter().any(|person| {
-                let mut ways = ways(person, step, &catalog.notifications).into_iter();
-                ways.any(|(via, _)| is_usable(person, via, catalog))
-            }),
-            // Only Slack, or somebody else's calendar, can tell.
-            None => matches!(
-                target,
-                Target::UserGroup(_) | Target::Channel(_) | Target::Schedule(_)
-            ),
-        })
-}
-
-fn is_usable(person: &Person, via: Channel, catalog: &Catalog) -> bool {
-    let has_own = via == Channel::Webhook && person.webhook_url_env.is_some();
-    person.lacks(via).is_none() && (has_own || catalog.notifications.missing(via).is_none())
 }

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::catalog::{Catalog, Person, SlackName};
+use super::catalog::Catalog;
 use super::command::{Command, Declaration, Identity, Report, Timer};
 use super::decide::{Refusal, World, decide};
-use super::escalation::{Channel, Target};
 use super::event::Recorded;
 use super::incident::{Incident, fold};
 use super::oncall::Override;
-use super::page::{Addressee, Delivery, DeliveryState};
+use super::page::{Delivery, DeliveryState};
+use super::reach::{Address, address};
 use super::terms::{Actor, IncidentId};
 
 /// Everything that happens to an incident that is declared in these words at that moment by an alert, until nobody is
@@ -86,91 +86,6 @@ fn nowhere(incident: &Incident, catalog: &Catalog) -> Option<Delivery> {
             }),
         },
     )
-}
-
-/// Where a way to somebody leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// There: `+15550100`, `alice@company.com`, `U0ALICE001`.
-    To(String),
-    /// Nowhere: what the configuration lacks.
-    Nowhere(String),
-}
-
-impl Address {
-    /// Whether somebody is reached there.
-    pub fn leads_somewhere(&self) -> bool {
-        match self {
-            Address::To(_) => true,
-            Address::Nowhere(_) => false,
-        }
-    }
-}
-
-/// Where a way to somebody who is called leads, by this configuration.
-pub fn address(to: &Addressee, via: Channel, catalog: &Catalog) -> Address {
-    match to {
-        Addressee::UserGroup { handle } => Address::To(format!("the user group @{handle}")),
-        Addressee::Channel { name } => Address::To(format!("#{name}")),
-        Addressee::Person { id, who } => match id.as_ref().and_then(|id| catalog.person(id)) {
-            Some(person) => address_of(person, via, catalog),
-            None => Address::To(format!("@{}", who.name)),
-        },
-    }
-}
-
-fn address_of(person: &Person, via: Channel, catalog: &Catalog) -> Address {
-    if let Some(lacks) = person.lacks(via) {
-        return Address::Nowhere(format!("{} has no {lacks}", person.name));
-    }
-    let own = match via {
-        Channel::Webhook => person.webhook_url_env.as_ref(),
-        Channel::Slack | Channel::Email | Channel::Sms | Channel::Voice => None,
-    };
-    if let (None, Some(section)) = (own, catalog.notifications.missing(via)) {
-        return Address::Nowhere(format!("{section} is not set up"));
-    }
-    let webhook = || catalog.notifications.webhook.as_ref();
-    let address = match via {
-        Channel::Slack => match (&person.slack, &person.email) {
-            (Some(SlackName::Id(id)), _) => Some(id.to_string()),
-            (Some(handle @ SlackName::Handle(_)), _) => Some(handle.to_string()),
-            (None, email) => email
-                .as_ref()
-                .map(|email| format!("the account of {email}")),
-        },
-        Channel::Email => person.email.clone(),
-        Channel::Sms | Channel::Voice => person.phone.clone(),
-        Channel::Webhook => own
-            .or(webhook().map(|it| &it.url_env))
-            .map(|name| format!("${name}")),
-    };
-    Address::To(address.unwrap_or_default())
-}
-
-/// Whether a target may lead to somebody at some time: a person, a role that somebody has, a plan in which somebody takes
-/// turns or has a fallback, and whatever only Slack or somebody else's calendar can tell.
-pub fn may_reach<'a>(target: &Target, catalog: &'a Catalog) -> Option<Vec<&'a Person>> {
-    match target {
-        Target::Person(id) => Some(catalog.person(id).into_iter().collect()),
-        Target::Role(role) => Some(catalog.people_with_role(role)),
-        Target::UserGroup(_) | Target::Channel(_) => None,
-        Target::Schedule(id) => {
-            let schedule = catalog.schedule(id)?;
-            if schedule.ical_url_env.is_some() {
-                return None;
-            }
-            let turns = schedule.rotations.iter().flat_map(|it| &it.participants);
-            let mut people: Vec<&Person> = turns.filter_map(|id| catalog.person(id)).collect();
-            match &schedule.fallback {
-                Some(fallback @ (Target::Person(_) | Target::Role(_))) => {
-                    people.extend(may_reach(fallback, catalog).into_iter().flatten());
-                }
-                Some(Target::Schedule(_) | Target::UserGroup(_) | Target::Channel(_)) | None => {}
-            }
-            Some(people)
-        }
-    }
 }
 
 #[cfg(test)]

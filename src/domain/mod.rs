@@ -29,6 +29,7 @@ pub mod page;
 mod properties;
 pub mod quiet;
 pub mod raise;
+pub mod reach;
 pub mod routing;
 pub mod runbook;
 pub mod samples;

@@ -193,6 +193,16 @@ impl Notifier {
         mailer.letter(letter, to, thread, key, now).await
     }
 
+    /// Whether a way to a person is open: what it needs is set. Slack is not among these ways, and is taken to be open.
+    pub fn is_open(&self, person: &Person, via: Channel) -> bool {
+        match via {
+            Channel::Slack => true,
+            Channel::Email => self.ways.email.is_ok(),
+            Channel::Sms | Channel::Voice => self.ways.twilio.is_ok(),
+            Channel::Webhook => self.ways.webhook.leads_to(person),
+        }
+    }
+
     /// Twilio, if it is used: it proves what comes from there.
     pub fn twilio(&self) -> Option<&Twilio> {
         self.ways.twilio.as_ref().ok()

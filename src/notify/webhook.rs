@@ -110,6 +110,15 @@ impl Poster {
         }
     }
 
+    /// Whether there is an address at which a person is reached.
+    pub(super) fn leads_to(&self, person: &Person) -> bool {
+        self.web.is_ok() && self.address_of(person).is_ok()
+    }
+
+    fn address_of(&self, person: &Person) -> &Result<Address, String> {
+        self.own.get(person.id.as_str()).unwrap_or(&self.address)
+    }
+
     /// Posts a page. The receiver's id is what its answer calls `id` or `request`, if it does.
     pub(super) async fn post(
         &self,
@@ -117,9 +126,8 @@ impl Poster {
         page: &PageText,
         key: &str,
     ) -> Result<Accepted, Failure> {
-        let own = self.own.get(person.id.as_str());
-        let address = own.unwrap_or(&self.address);
-        let address = address.as_ref().map_err(Failure::give_up)?;
+        let address = self.address_of(person).as_ref();
+        let address = address.map_err(Failure::give_up)?;
         let web = self.web.as_ref().map_err(Failure::give_up)?;
         let request = self.shape.request(address, person, page, key)?;
         let answer = ask(web, request, &address.host).await?;

@@ -675,6 +675,40 @@ fn a_configuration_is_told_where_nobody_will_be_on_call() {
 }
 
 #[test]
+fn a_policy_that_will_reach_nobody_is_refused_and_one_whose_ways_are_closed_here_is_named() {
+    let place = Place::new();
+    // A plan that begins next century, and nobody who stands in.
+    let never = WATCH
+        .replace("fallback = \"person:bo\"\n", "")
+        .replace("2025-09-01T09:00", "2126-09-01T09:00");
+    let policy = "[[escalation_policies]]\nid = \"leads\"\n\
+                  steps = [{ after = \"0m\", notify = [\"schedule:primary\"] }]\n";
+    place.file("firebell.toml", &(never.clone() + policy));
+    let ran = place.runs(&["check"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let refused = "error: the policy `leads` reaches nobody in the next 90 days";
+    assert!(ran.out.contains(refused), "{ran:?}");
+    let (code, told) = place.reads(&["check", "--json"]);
+    assert_eq!((code, &told["ok"]), (Some(1), &Value::Bool(false)));
+    assert_eq!(told["policies"]["errors"].as_array().map(Vec::len), Some(1));
+    // Somebody stands in: then it is a gap like any other.
+    place.file("firebell.toml", &(WATCH.to_owned() + policy));
+    assert_eq!(place.runs(&["check"]).code, Some(0));
+
+    // The file is right, and the one way that the policy takes is not open here.
+    let by_email = policy.replace("\"] }]", "\"], via = [\"email\"] }]");
+    let email = "[notifications.email]\nfrom = \"bell@example.com\"\nsmtp_url_env = \"SMTP_URL\"\n";
+    place.file("firebell.toml", &(WATCH.to_owned() + &by_email + email));
+    let ran = place.runs(&["check"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let named = "warning: with what is set here, the policy `leads` reaches nobody";
+    assert!(ran.out.contains(named), "{ran:?}");
+    let place = place.with("SMTP_URL", "smtp://127.0.0.1:2525");
+    let ran = place.runs(&["check"]);
+    assert!(!ran.out.contains(named), "{ran:?}");
+}
+
+#[test]
 fn only_a_bot_that_keeps_a_user_group_asks_to_write_them() {
     let place = Place::new();
     place.file("firebell.toml", WATCH);

@@ -7,17 +7,20 @@ mod slack;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use self::findings::{AGAIN, Findings, State};
+use super::oncall::ahead;
 use crate::app::{beside, prove_templates, stray_templates};
 use crate::clock::Clock;
 use crate::config::{
     Level, LoadError, Settings, alert_secrets, heartbeat_url, load, schedule_secrets,
 };
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog::{Catalog, Person};
+use crate::domain::reach::dead_policies;
 use crate::notify::Notifier;
 use crate::slack::socket::SocketMode;
 use crate::store::examine::{Examination, examine};
@@ -290,7 +293,7 @@ fn notifications(
 ) {
     let about = "notifications";
     let public_url = settings.public_url.as_deref();
-    let (_, missing) = Notifier::new(catalog, public_url, vars);
+    let (notifier, missing) = Notifier::new(catalog, public_url, vars);
     let ways = &catalog.notifications;
     let is_used = ways.email.is_some() || ways.sms.is_some() || ways.webhook.is_some();
     if missing.is_empty() && is_used {
@@ -300,6 +303,14 @@ fn notifications(
     for missing in missing {
         let mend = "set it as .env.example says, or take the section out";
         findings.wrong(about, missing, mend);
+    }
+    let is_open = |person: &Person, via| notifier.is_open(person, via);
+    for policy in dead_policies(catalog, ahead(Timestamp::now()), is_open) {
+        findings.wrong(
+            about,
+            format!("the policy `{}` reaches nobody in the next 90 days", policy.id),
+            "set what its ways need, or name somebody in it who has a way that is open; `firebell check` says more",
+        );
     }
     if public_url.is_none() && (ways.email.is_some() || ways.sms.is_some()) {
         findings.doubtful(
