@@ -5,6 +5,8 @@
 # The last -v may be left out: without a configuration the bot works with P1 to P4.
 
 FROM rust:1-slim-bookworm AS build
+# The allocator is built with make.
+RUN apt-get update && apt-get install -y --no-install-recommends make
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked

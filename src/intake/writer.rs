@@ -25,8 +25,10 @@ use crate::store::write::CommitError;
 
 /// Requests that share a commit.
 const BATCH: usize = 256;
-/// Conditions and groups that are kept in memory: about 10 MB.
-const CACHE: usize = 20_000;
+/// Conditions that are kept in memory: about 10 MB.
+const ALERTS_KEPT: usize = 20_000;
+/// Groups that are kept in memory: each is some 2 KB, and a group that is new is looked for in the store all the same.
+const GROUPS_KEPT: usize = 5_000;
 /// How long after it came in it is written or not.
 const WRITTEN: Duration = Duration::from_secs(5);
 /// How often a batch is decided anew when others were faster.
@@ -124,8 +126,8 @@ impl Writer {
                 }
             }
         }
-        forget_overflow(&mut self.alerts);
-        forget_overflow(&mut self.groups);
+        forget_overflow(&mut self.alerts, ALERTS_KEPT);
+        forget_overflow(&mut self.groups, GROUPS_KEPT);
     }
 
     /// Decides on all requests of a batch and writes what follows, until nobody else is faster.
@@ -680,14 +682,14 @@ fn sources_first<'s, 'a>(signals: &'s [Signal<'a>]) -> Vec<&'s Signal<'a>> {
     ordered
 }
 
-/// Drops half of what is in memory when it is too much: any half is as good as the other.
-fn forget_overflow<K: Eq + Hash, V>(kept: &mut HashMap<K, V>) {
-    if kept.len() > CACHE {
+/// Drops half of what is in memory as long as it is too much: any half is as good as the other.
+fn forget_overflow<K: Eq + Hash, V>(kept: &mut HashMap<K, V>, most: usize) {
+    while kept.len() > most {
         let mut is_kept = false;
         kept.retain(|_, _| {
             is_kept = !is_kept;
             is_kept
         });
-        kept.shrink_to(CACHE);
+        kept.shrink_to(most);
     }
 }

@@ -32,9 +32,11 @@ pub(super) const SQLITE_BUSY: Duration = Duration::from_millis(1_500);
 pub(super) const SQLITE_OPENING: Duration = Duration::from_secs(5);
 /// Reads beside the one writer.
 const SQLITE_READERS: u32 = 4;
-/// The pages that the writer of SQLite keeps in memory, in KiB below zero: twice the default, since the ids of alerts come in
-/// no order. More would be filled by the first look through a full outbox, and a bot at rest shall be small.
-const WRITER_CACHE: &str = "-4096";
+/// The pages that the writer of SQLite keeps in memory, in KiB below zero. The first look through a full outbox fills it,
+/// and a bot at rest shall be small; what is not there comes from the operating system's own cache.
+const WRITER_CACHE: &str = "-2048";
+/// The same for each connection that reads.
+const READER_CACHE: &str = "-512";
 /// After so many pages the log is put into the file: a storm changes the same pages again and again, and they are put
 /// there once. At 4 KiB a page the log has 16 MB then, which a start reads in a moment.
 const CHECKPOINT_PAGES: &str = "4000";
@@ -281,7 +283,12 @@ impl Database {
             .max_connections(SQLITE_READERS)
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE)
-            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+            .connect_lazy_with(
+                options
+                    .create_if_missing(false)
+                    .read_only(true)
+                    .pragma("cache_size", READER_CACHE),
+            );
         Ok(Database::Sqlite {
             writer: Arc::new(Mutex::new(writer)),
             readers,
