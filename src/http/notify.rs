@@ -26,7 +26,6 @@ use crate::notify::ack_page::{AckState, ack_page};
 use crate::notify::answer::{
     self, AckLink, Meaning, Progress, SIGNATURE, SMS_PATH, STATUS_PATH, VOICE_PATH,
 };
-use crate::store::incidents::Which;
 
 /// The largest form that is read: Twilio's have some two thousand bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -302,7 +301,9 @@ struct Waiting {
 /// The open pages to these people, those that went out by SMS first, then the newest: to that one a reply is meant. If
 /// there are none, those that have ended and may still be answered: nobody has it, and others are called by now.
 async fn pages_to(rooms: &Rooms, people: &[&Person]) -> anyhow::Result<Vec<Waiting>> {
-    let open = rooms.desk.store.list(Which::Open, LOOKED_THROUGH).await?;
+    let ids: Vec<&str> = people.iter().map(|person| person.id.as_str()).collect();
+    let store = &rooms.desk.store;
+    let open = store.open_that_called(&ids, LOOKED_THROUGH).await?;
     let mut found = Vec::new();
     for incident in &open {
         for page in &incident.pages {

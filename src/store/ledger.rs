@@ -2,6 +2,7 @@
 //! auditor looks for, by indexes alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -366,6 +367,25 @@ impl Store {
         Ok(rows.into_iter().map(|(number,)| number as u32).collect())
     }
 
+    /// The open incidents that called any of these people, whose call is the newest first.
+    pub async fn open_that_called(
+        &self,
+        people: &[&str],
+        limit: i64,
+    ) -> anyhow::Result<Vec<Arc<Incident>>> {
+        let people = serde_json::to_string(people)?;
+        let ids: Vec<(String,)> = self
+            .database
+            .rows(OPEN_THAT_CALLED, &[people.as_str().into(), limit.into()])
+            .await
+            .context("looking for the incidents that called somebody")?;
+        let ids: Vec<IncidentId> = ids.into_iter().map(|(id,)| IncidentId::new(id)).collect();
+        let held = self.held_of(&ids.iter().collect::<Vec<_>>()).await?;
+        let mut open: Vec<Arc<Incident>> = held.into_iter().map(|held| held.incident).collect();
+        open.sort_by_key(|incident| ids.iter().position(|id| *id == incident.id));
+        Ok(open)
+    }
+
     /// The pages to these people in these incidents, ended or not, the newest first.
     pub async fn pages_to(
         &self,
@@ -559,6 +579,16 @@ macro_rules! group_lines {
         )
     };
 }
+
+const OPEN_THAT_CALLED: Sql = Sql {
+    sqlite: "SELECT p.incident_id FROM pages AS p JOIN incidents AS i ON i.id = p.incident_id \
+             WHERE p.person_id IN (SELECT value FROM json_each($1)) AND i.status <> 'resolved' AND i.status <> 'closed' \
+             GROUP BY p.incident_id ORDER BY MAX(p.paged_at_ms) DESC, p.incident_id DESC LIMIT $2",
+    postgres: "SELECT p.incident_id FROM pages AS p JOIN incidents AS i ON i.id = p.incident_id \
+             WHERE p.person_id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS json)))) \
+             AND i.status <> 'resolved' AND i.status <> 'closed' \
+             GROUP BY p.incident_id ORDER BY MAX(p.paged_at_ms) DESC, p.incident_id DESC LIMIT $2",
+};
 
 const PAGES_TO: Sql = Sql {
     sqlite: "SELECT incident_id, number FROM pages WHERE person_id IN (SELECT value FROM json_each($1)) \

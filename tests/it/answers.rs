@@ -46,6 +46,9 @@ impl House {
             id = "p1"
             name = "P1 - Critical"
             escalation_policy = "leadership"
+            [[severities]]
+            id = "p3"
+            name = "P3"
             [[people]]
             id = "bo"
             name = "bo"
@@ -230,6 +233,17 @@ async fn of_several_pages_a_reply_answers_the_newest_and_names_the_others() {
     assert_snapshot!(house.texts(BO, "1 INC-2025-0914-001", "SM2").await, @"INC-2025-0914-001 is yours. Nobody else is called any more.");
     house.bot.reads("incident-2025-0914-002");
     house.finish().await;
+}
+
+#[tokio::test]
+async fn a_reply_finds_its_page_among_any_number_of_incidents() {
+    let house = House::paged_by("\"sms\"").await;
+    for n in 0..201 {
+        let line = format!("/incident declare p3 a small thing {n}");
+        house.bot.types("ana", "general", &line).await;
+    }
+    assert_snapshot!(house.texts(BO, "1", "SM1").await, @"INC-2025-0914-001 is yours. Nobody else is called any more.");
+    assert_eq!(house.acknowledged_by().await.as_deref(), Some("bo"));
 }
 
 #[tokio::test]
