@@ -156,7 +156,8 @@ async fn in_slack(
         })],
         text,
     };
-    let to = Destination::channel(user.as_str());
+    let direct = slack.direct(&user, call).await.map_err(told)?;
+    let to = Destination::channel(direct.as_str());
     let posted = slack.post(&to, &message, key, call).await.map_err(told)?;
     Ok(Some(format!("{} {}", posted.channel, posted.ts)))
 }

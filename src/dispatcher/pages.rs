@@ -154,7 +154,10 @@ impl Dispatcher {
             {
                 Ok(at) => posted.push(format!("{}/{}", at.channel, at.ts)),
                 // One who cannot be written to keeps the page from none of the others.
-                Err(why @ Failure::GiveUp { .. }) => refused = Some(why),
+                Err(why @ Failure::GiveUp { .. }) => {
+                    slack.forget_direct(channel);
+                    refused = Some(why);
+                }
                 // Whoever only has to wait for a turn comes again without looking who was told already.
                 Err(Failure::Later { at }) if !posted.is_empty() => {
                     let after = at.duration_since(call.now);

@@ -4,13 +4,14 @@
 //! title can add nothing to the head of an e-mail and no line to a text message.
 
 use anyhow::Context;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use minijinja::{Environment, Value, context};
 use serde_json::json;
 
 use super::letter::{moment, subject_and_text};
 use super::{cut, one_line, sms};
 use crate::domain::catalog::Catalog;
+use crate::domain::form::show_roughly;
 
 /// The longest title that is spoken, in characters: some twelve seconds.
 const SPOKEN_TITLE: usize = 160;
@@ -20,6 +21,9 @@ const TITLE_AT_LEAST: usize = 40;
 const WHY_AT_LEAST: usize = 12;
 /// The longest title in a subject.
 const SUBJECT_TITLE: usize = 200;
+
+/// A page that leaves later than this after it was ordered says so.
+const PUNCTUAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a page is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +142,7 @@ pub fn prove(templates: &Environment<'_>, catalog: &Catalog) -> anyhow::Result<(
         acknowledge_url: said(),
         takes_replies: true,
         is_test: true,
+        now: Timestamp::UNIX_EPOCH + PUNCTUAL + PUNCTUAL,
         ..little.clone()
     };
     for facts in [little, much] {
@@ -164,6 +169,12 @@ impl Words<'_> {
         moment(self.facts.since, &self.catalog.organization.timezone)
     }
 
+    /// How late the page is; none: it is not.
+    fn late(&self) -> Option<SignedDuration> {
+        let late = self.facts.now.duration_since(self.facts.ordered_at);
+        (late > PUNCTUAL).then_some(late)
+    }
+
     fn view(&self, title: &str, why: &str) -> Value {
         let facts = self.facts;
         context! {
@@ -173,6 +184,8 @@ impl Words<'_> {
             service => facts.service.as_deref().map(one_line),
             why => why,
             since => self.since(),
+            late => self.late().map(show_roughly),
+            late_minutes => self.late().map(|late| late.as_mins()),
             url => facts.url.as_deref(),
             acknowledge_url => facts.acknowledge_url.as_deref(),
             takes_replies => facts.takes_replies,
@@ -383,6 +396,31 @@ mod tests {
         ---
         This is Firebell with a page for Firebell. P1: checkout is down. You are paged: step 2 of 4 of leadership.
         ");
+    }
+
+    #[test]
+    fn a_page_that_leaves_late_says_so_in_every_way() {
+        let facts = facts();
+        let page = said(&PageFacts {
+            now: facts.ordered_at + SignedDuration::from_mins(65),
+            ..facts.clone()
+        });
+        for told in [&page.text, &page.html, &page.sms] {
+            assert!(told.contains("1h5m"), "{told}");
+        }
+        assert!(page.sms.contains("(1h5m late)"), "{}", page.sms);
+        assert!(
+            page.spoken.contains("This call is 65 minutes late."),
+            "{}",
+            page.spoken
+        );
+        let page = said(&PageFacts {
+            now: facts.ordered_at + PUNCTUAL,
+            ..facts
+        });
+        for told in [&page.text, &page.html, &page.sms, &page.spoken] {
+            assert!(!told.to_lowercase().contains("late"), "{told}");
+        }
     }
 
     #[test]

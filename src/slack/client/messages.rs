@@ -1,5 +1,8 @@
 //! Messages: posted once, found again, edited in place, read, and answered to one person.
 
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -166,8 +169,12 @@ impl Slack {
         }))
     }
 
-    /// The direct conversation with somebody. Opening it again is the same one.
+    /// The direct conversation with somebody. It is always the same one, so it is asked for once: whoever is paged waits for
+    /// one call less, and for none of that method's pace.
     pub async fn direct(&self, user: &SlackUserId, call: Call<'_>) -> Result<ChannelId, Failure> {
+        if let Some(channel) = self.directs().get(user) {
+            return Ok(channel.clone());
+        }
         let ticket = format!("{}/open/{user}", call.ticket);
         let call = Call {
             ticket: &ticket,
@@ -177,7 +184,18 @@ impl Slack {
         let answer = self
             .once(&methods::CONVERSATIONS_OPEN, params, call)
             .await?;
-        read(answer["channel"]["id"].clone())
+        let channel: ChannelId = read(answer["channel"]["id"].clone())?;
+        self.directs().insert(user.clone(), channel.clone());
+        Ok(channel)
+    }
+
+    /// A direct conversation takes nothing any more: the next time it is asked for anew.
+    pub fn forget_direct(&self, channel: &str) {
+        self.directs().retain(|_, known| known.as_str() != channel);
+    }
+
+    fn directs(&self) -> MutexGuard<'_, HashMap<SlackUserId, ChannelId>> {
+        self.directs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The id behind what a message was addressed to: an id already, or `#name`.

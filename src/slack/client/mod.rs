@@ -24,6 +24,7 @@ mod people;
 mod progress;
 mod views;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,7 +51,7 @@ use progress::Progress;
 use super::limiter::Limiter;
 use super::methods::{self, Arguments, Method};
 use crate::clock::Clock;
-use crate::domain::terms::SlackUserId;
+use crate::domain::terms::{ChannelId, SlackUserId};
 
 /// Pages that are read of any list before it counts as endless.
 const PAGES_AT_MOST: usize = 200;
@@ -79,6 +80,8 @@ pub struct Slack {
     limiter: Mutex<Limiter>,
     identity: tokio::sync::OnceCell<Identity>,
     progress: Mutex<Progress>,
+    /// The direct conversations that were asked for.
+    directs: Mutex<HashMap<SlackUserId, ChannelId>>,
 }
 
 impl std::fmt::Debug for Slack {
@@ -98,6 +101,7 @@ impl Slack {
             limiter: Mutex::default(),
             identity: tokio::sync::OnceCell::new(),
             progress: Mutex::default(),
+            directs: Mutex::default(),
         })
     }
 
