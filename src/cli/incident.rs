@@ -43,7 +43,8 @@ pub(super) struct Typed {
 
 impl Typed {
     /// Takes the options out that stand behind the subcommand. Behind a subcommand that takes free text they are
-    /// options only directly behind it: further on they are text.
+    /// options only directly behind it: further on they are text. Who acts may stand at the end of any line: nobody shall
+    /// act as somebody else because of where the name stood.
     fn with_options_behind(mut self) -> Self {
         while let Some(word) = self.words.get(1).cloned() {
             if word == "--json" {
@@ -61,12 +62,29 @@ impl Typed {
         }
         let takes_text = |word: &String| find(word).is_none_or(|it| it.usage.contains('…'));
         if self.words.first().is_some_and(|word| !takes_text(word)) {
-            while self.words.last().is_some_and(|last| last == "--json") {
-                self.words.pop();
-                self.json = true;
+            loop {
+                if self.words.pop_if(|last| last == "--json").is_some() {
+                    self.json = true;
+                } else if !self.takes_actor_off() {
+                    break;
+                }
             }
+        } else {
+            self.takes_actor_off();
         }
         self
+    }
+
+    /// Takes `--as NAME` off the end of the words; says whether it stood there.
+    fn takes_actor_off(&mut self) -> bool {
+        let (name, words) = match self.words.as_slice() {
+            [_, .., option, name] if option == "--as" => (name.clone(), 2),
+            [_, .., last] if last.starts_with("--as=") => (last["--as=".len()..].to_owned(), 1),
+            _ => return false,
+        };
+        self.by = Some(name);
+        self.words.truncate(self.words.len() - words);
+        true
     }
 }
 
@@ -472,6 +490,18 @@ mod tests {
         assert_eq!(
             typed("ack --as=ana INC-1"),
             is(false, Some("ana"), "ack INC-1")
+        );
+        assert_eq!(
+            typed("ack INC-1 --as ana --json"),
+            is(true, Some("ana"), "ack INC-1")
+        );
+        assert_eq!(
+            typed("declare p1 checkout is down --as ana"),
+            is(false, Some("ana"), "declare p1 checkout is down")
+        );
+        assert_eq!(
+            typed("note INC-1 run it --as root please"),
+            is(false, None, "note INC-1 run it --as root please")
         );
         assert_eq!(
             typed("note INC-1 write it as --json"),

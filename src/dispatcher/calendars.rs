@@ -84,10 +84,16 @@ impl Calendars {
                 let to = answer.headers().get(LOCATION);
                 let to = to.and_then(|to| url.join(to.to_str().ok()?).ok());
                 url = match to {
-                    Some(to) if to.scheme() == "https" => to,
-                    Some(_) => {
+                    Some(to) if to.scheme() != "https" => {
                         return Err(
                             "it leads to an address without TLS, which is not followed".to_owned()
+                        );
+                    }
+                    Some(to) if is_same_site(&url, &to) => to,
+                    Some(_) => {
+                        return Err(
+                            "it leads to another site, which is not followed: set the address that it leads to"
+                                .to_owned(),
                         );
                     }
                     None => return Err("it leads nowhere".to_owned()),
@@ -116,6 +122,22 @@ impl Calendars {
         }
         Err("it leads from one address to the next".to_owned())
     }
+}
+
+/// Whether both are of one site: the same host, or hosts under the same two last labels. Whoever holds a calendar may not
+/// send us to a machine that only we can reach.
+fn is_same_site(from: &Url, to: &Url) -> bool {
+    let (Some(from), Some(to)) = (from.domain(), to.domain()) else {
+        return from.host() == to.host();
+    };
+    let site = |host: &str| {
+        let mut labels = host.rsplitn(3, '.');
+        (
+            labels.next().map(str::to_owned),
+            labels.next().map(str::to_owned),
+        )
+    };
+    from == to || (site(from).1.is_some() && site(from) == site(to))
 }
 
 impl Dispatcher {
@@ -220,5 +242,38 @@ impl Dispatcher {
             );
         }
         Ok(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calendar_leads_nowhere_but_within_its_own_site() {
+        let leads = |from: &str, to: &str| {
+            let url = |text: &str| Url::parse(text).expect("an address");
+            is_same_site(&url(from), &url(to))
+        };
+        let from = "https://calendar.example.com/a.ics";
+        for to in [
+            "https://calendar.example.com/b.ics",
+            "https://files.example.com/b",
+            "https://example.com/b",
+        ] {
+            assert!(leads(from, to), "{to}");
+        }
+        for to in [
+            "https://example.org/a.ics",
+            "https://169.254.169.254/latest",
+            "https://metadata/a",
+            "https://[::1]/a",
+        ] {
+            assert!(!leads(from, to), "{to}");
+        }
+        assert!(leads("https://intranet/a", "https://intranet/b"));
+        assert!(!leads("https://intranet/a", "https://metadata/b"));
+        assert!(leads("https://10.0.0.1/a", "https://10.0.0.1/b"));
+        assert!(!leads("https://10.0.0.1/a", "https://10.0.0.2/b"));
     }
 }

@@ -92,6 +92,14 @@ pub async fn ready(State(rooms): State<Arc<Rooms>>) -> Response {
             ));
         }
     }
+    // Which, is nobody's business.
+    if rooms.notifier.closed() > 0 {
+        body["notifications"] = json!(format!(
+            "degraded: what {} of the ways to people need is not set, so pages go by the others alone; the log and \
+             `firebell doctor` name them",
+            rooms.notifier.closed()
+        ));
+    }
     if !rooms.schedule_secrets.urls.is_empty() {
         // Which names it holds, is nobody's business.
         let now = rooms.clock.now();

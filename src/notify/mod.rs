@@ -94,6 +94,8 @@ struct Ways {
     email: Result<Mailer, String>,
     twilio: Result<Twilio, String>,
     webhook: Poster,
+    /// How many of them the configuration has, and are not open.
+    closed: usize,
 }
 
 impl Notifier {
@@ -132,6 +134,7 @@ impl Notifier {
             email,
             twilio,
             webhook,
+            closed: missing.len(),
         };
         let notifier = Self {
             ways: Arc::new(ways),
@@ -201,6 +204,11 @@ impl Notifier {
             Channel::Sms | Channel::Voice => self.ways.twilio.is_ok(),
             Channel::Webhook => self.ways.webhook.leads_to(person),
         }
+    }
+
+    /// How many ways, of all people's or of one person's, are closed that the configuration has.
+    pub fn closed(&self) -> usize {
+        self.ways.closed
     }
 
     /// Twilio, if it is used: it proves what comes from there.

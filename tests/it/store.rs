@@ -999,6 +999,10 @@ on_both_engines! {
         assert!(!takes("b", 18).await);
         assert!(takes("b", 19).await);
         assert!(!takes("a", 20).await);
+        // A year ahead of everybody, and gone since.
+        assert!(takes("c", 365 * 24 * 60).await);
+        assert!(takes("a", 21).await);
+        assert!(!takes("b", 22).await);
     }
 
     async fn a_calendar_counts_below_what_people_say_and_is_kept_when_its_address_is_away(scratch) {
