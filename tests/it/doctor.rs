@@ -317,6 +317,13 @@ slack = "@cy"
 id = "di"
 name = "Di"
 phone = "+15550100"
+[[schedules]]
+id = "primary"
+usergroup = "nobody-either"
+rotations = [{ participants = ["person:ana"], shift = "1w", handoff = "2025-09-01T09:00" }]
+[[escalation_policies]]
+id = "leads"
+steps = [{ after = "0m", notify = ["person:ana", "channel:#gone"] }]
 "##,
     );
     let (state, said) = house.finds("announce channel #secret").await;
@@ -327,6 +334,16 @@ phone = "+15550100"
         ("person cy", "wrong", "@cy is deactivated"),
         ("person di", "doubtful", "will not invite"),
         ("user group @nobody", "wrong", "severity p1 names it"),
+        (
+            "user group @nobody-either",
+            "wrong",
+            "schedule primary names it",
+        ),
+        (
+            "channel #gone",
+            "wrong",
+            "there is none that the bot can see",
+        ),
     ] {
         let (found, said) = house.finds(about).await;
         assert!(found == state && said.contains(part), "{about}: {said}");

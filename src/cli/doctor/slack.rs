@@ -1,5 +1,6 @@
 //! What Slack says: of the token, of each scope, of its time, and of whom and what the configuration names.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
@@ -62,7 +63,7 @@ pub(super) async fn examine(
     granted(scopes.as_ref(), catalog, findings);
     let slack = Slack::new(&settings.slack_api_url, token, Clock::System)?;
     let examiner = Examiner::new(&slack, &Clock::System);
-    announce(&examiner, scopes.as_ref(), catalog, findings).await;
+    channels(&examiner, scopes.as_ref(), catalog, findings).await;
     people(&examiner, catalog, findings).await;
     groups(&examiner, catalog, findings).await;
     Ok(true)
@@ -201,14 +202,65 @@ fn granted(granted: Option<&BTreeSet<String>>, catalog: &Catalog, findings: &mut
     }
 }
 
-async fn announce(
+/// A channel that the configuration names, and where.
+struct Named<'a> {
+    name: Cow<'a, str>,
+    /// What is said to be changed if it is wrong.
+    place: String,
+    about: String,
+}
+
+/// The channels that are posted in: where incidents are announced, and what policies and routes name.
+fn named_channels(catalog: &Catalog) -> Vec<Named<'_>> {
+    let announce = &catalog.slack.announce;
+    let mut named = vec![Named {
+        name: Cow::Borrowed(announce),
+        place: "[slack].announce".to_owned(),
+        about: format!("announce channel {announce}"),
+    }];
+    let policies = catalog.escalation_policies.iter().flat_map(|policy| {
+        let targets = policy.steps.iter().flat_map(|step| &step.notify);
+        targets.filter_map(|target| match target {
+            Target::Channel(name) => Some((
+                Cow::Owned(format!("#{name}")),
+                format!("the target of the escalation policy {}", policy.id),
+            )),
+            Target::Person(_) | Target::Role(_) | Target::Schedule(_) | Target::UserGroup(_) => {
+                None
+            }
+        })
+    });
+    let routes = (1..).zip(&catalog.routes).filter_map(|(n, route)| {
+        let name = route.channel.as_deref()?;
+        Some((Cow::Borrowed(name), format!("the channel of the route {n}")))
+    });
+    for (name, place) in policies.chain(routes) {
+        if !named.iter().any(|it| it.name == name) {
+            let about = format!("channel {name}");
+            named.push(Named { name, place, about });
+        }
+    }
+    named
+}
+
+async fn channels(
     examiner: &Examiner<'_>,
     scopes: Option<&BTreeSet<String>>,
     catalog: &Catalog,
     findings: &mut Findings,
 ) {
-    let name = &catalog.slack.announce;
-    let about = format!("announce channel {name}");
+    for named in named_channels(catalog) {
+        channel(examiner, scopes, named, findings).await;
+    }
+}
+
+async fn channel(
+    examiner: &Examiner<'_>,
+    scopes: Option<&BTreeSet<String>>,
+    Named { name, place, about }: Named<'_>,
+    findings: &mut Findings,
+) {
+    let name = &*name;
     let may_post_anywhere = scopes.is_none_or(|scopes| scopes.contains("chat:write.public"));
     // What a running bot goes by, and then why.
     let found = match examiner.can_announce(name).await {
@@ -220,18 +272,18 @@ async fn announce(
         Ok(None) => findings.wrong(
             about,
             "there is none that the bot can see",
-            "create it, or `/invite` the bot if it is private, or name another as [slack].announce",
+            format!("create it, or `/invite` the bot if it is private, or name another as {place}"),
         ),
         Ok(Some(channel)) if !found && channel.is_private && !channel.is_archived => findings
             .wrong(
                 about,
                 "it is private, and only public ones are found by their names",
-                format!("set [slack].announce to its id, {}", channel.id),
+                format!("set {place} to its id, {}", channel.id),
             ),
         Ok(Some(channel)) if channel.is_archived => findings.wrong(
             about,
             "it is archived",
-            "unarchive it, or name another as [slack].announce",
+            format!("unarchive it, or name another as {place}"),
         ),
         Ok(Some(channel)) if channel.is_member => findings.fine(about, "the bot is in it"),
         Ok(Some(channel)) if may_post_anywhere && !channel.is_private => {
@@ -319,7 +371,11 @@ fn named_groups(catalog: &Catalog) -> BTreeMap<&str, String> {
         let targets = action.approvals.by.iter();
         targets.map(move |target| (target, format!("action {}", action.id)))
     });
-    let mut groups = BTreeMap::new();
+    let schedules = catalog.schedules.iter().filter_map(|schedule| {
+        let handle = schedule.usergroup.as_deref()?;
+        Some((handle, format!("schedule {}", schedule.id)))
+    });
+    let mut groups: BTreeMap<&str, String> = schedules.collect();
     for (target, place) in severities.chain(policies).chain(services).chain(actions) {
         if let Target::UserGroup(handle) = target {
             groups.entry(handle.as_str()).or_insert(place);
