@@ -9,8 +9,9 @@ use crate::domain::command::{Command, Report};
 use crate::domain::escalation::Channel;
 use crate::domain::event::{Consequence, MessageRef};
 use crate::domain::incident::Incident;
-use crate::domain::page::{Addressee, Delivery, DeliveryState, Hurry, OpenPage, PageReason};
+use crate::domain::page::{Addressee, Delivery, DeliveryState, OpenPage, PageReason};
 use crate::domain::terms::{Actor, SlackUserId};
+use crate::domain::timeline::reason_of;
 use crate::notify::answer::AckLink;
 use crate::notify::letter::letter;
 use crate::notify::{self, Accepted, PageFacts, page_text};
@@ -402,24 +403,7 @@ fn retry(after: Option<SignedDuration>, why: String) -> Failure {
 /// Why somebody is called, in words that follow "because".
 fn why(reason: &PageReason) -> String {
     match reason {
-        PageReason::Step {
-            policy,
-            step,
-            of,
-            round,
-            hurried,
-        } => {
-            let mut why = format!("step {step} of {of} of {policy}");
-            if *round > 1 {
-                why += &format!(", round {round}");
-            }
-            match hurried {
-                Some(Hurry::ByHand { by }) => why += &format!(", at the wish of {}", by.name),
-                Some(Hurry::Undelivered) => why += "; those before could not be reached",
-                None => {}
-            }
-            why
-        }
+        PageReason::Step { .. } => reason_of(reason).replacen("Step", "step", 1),
         PageReason::ByHand { by, text } => match text {
             Some(text) => format!("paged by {}: {text}", by.name),
             None => format!("paged by {}", by.name),

@@ -1,6 +1,8 @@
 //! What a line means, and what is said to one that means nothing.
 
 use super::*;
+use crate::domain::oncall::Schedule;
+use crate::domain::terms::{Role, SeverityId, SlackUserId};
 
 fn read(line: &str) -> Result<Line, String> {
     let catalog = Catalog::default();
