@@ -26,6 +26,7 @@ use crate::desk::Desk;
 use crate::dispatcher::{AUDIT_EVERY, Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
+use crate::domain::group::Group;
 use crate::domain::oncall::Schedule;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
@@ -511,6 +512,14 @@ async fn forget_alerts(rooms: &Rooms, stop: &watch::Receiver<bool>) -> anyhow::R
     let before = rooms.clock.now().checked_sub(kept)?;
     let store = &rooms.desk.store;
     while !*stop.borrow() && store.forget_alerts(before, FORGOTTEN_AT_ONCE).await? > 0 {
+        tokio::time::sleep(FORGET_AGAIN).await;
+    }
+    let limit = rooms.desk.catalog.alerts.cut_off;
+    let mut beyond = Some((i64::MIN, String::new()));
+    while let Some(place) = beyond.take_if(|_| !*stop.borrow()) {
+        let is_at_rest = |group: &Group| group.is_at_rest(limit, rooms.clock.now());
+        let forgetting = store.forget_groups(before, &place, FORGOTTEN_AT_ONCE, is_at_rest);
+        (_, beyond) = forgetting.await?;
         tokio::time::sleep(FORGET_AGAIN).await;
     }
     store.forget_changes(before).await?;
