@@ -15,7 +15,7 @@ use minijinja::Environment;
 use ring::rand::SecureRandom;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
@@ -55,6 +55,9 @@ const FORGET_AGAIN: Duration = Duration::from_millis(100);
 const ALERTS_SMALL: usize = 512;
 /// See [`ALERTS_SMALL`].
 const ALERTS_LARGE: usize = 8;
+/// Look-ups of alert senders at the same time: each reads up to a thousand alerts over one of the few connections over
+/// which everybody reads (SQLite: 4, PostgreSQL: 8).
+const LOOKUPS: usize = 2;
 /// How often is looked whether it is time to look over the ledger: another replica may have done it.
 const LOOK_AT_THE_LEDGER: Duration = Duration::from_secs(5);
 /// How often the database is asked for the time.
@@ -212,6 +215,7 @@ impl App {
                 gate: Gate::default(),
                 intake,
                 alert_gate: Gate::of(ALERTS_SMALL, ALERTS_LARGE),
+                lookups: Semaphore::new(LOOKUPS),
                 sns: parts.sns,
                 alert_secrets: parts.alert_secrets,
                 schedule_secrets: parts.schedule_secrets,
