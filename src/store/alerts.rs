@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::commit::{DELIVERIES, delivery_key};
-use super::database::{Sql, by_ids, without_nul};
+use super::database::{Arg, Sql, by_ids, without_nul};
 use super::handover::Handing;
 use super::ledger::Place;
 use super::outbox::{CANCELS, FINISHES, Lease, NewOrder, ORDERS, finish_row};
@@ -493,38 +493,22 @@ impl Store {
         now: Timestamp,
         limit: i64,
     ) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2"),
-                &[ms(now).into(), limit.into()],
-            )
-            .await
-            .context("looking for alerts that have expired")?;
-        rows.into_iter().map(kept).collect()
+        let sql = kept!("WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2");
+        self.kept(sql, &[ms(now).into(), limit.into()]).await
     }
 
     /// The conditions of a source that hold, the newest first.
     pub async fn active_alerts(&self, source: &str, limit: i64) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE source = $1 AND status <> 'resolved' ORDER BY last_seen_ms DESC, id LIMIT $2"),
-                &[source.into(), limit.into()],
-            )
-            .await
-            .context("looking for the alerts of a source")?;
-        rows.into_iter().map(kept).collect()
+        let sql = kept!(
+            "WHERE source = $1 AND status <> 'resolved' ORDER BY last_seen_ms DESC, id LIMIT $2"
+        );
+        self.kept(sql, &[source.into(), limit.into()]).await
     }
 
     /// A condition, whether it holds or is over.
     pub async fn alert(&self, id: &AlertId) -> anyhow::Result<Option<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(kept!("WHERE id = $1"), &[id.as_str().into()])
-            .await
-            .context("looking an alert up")?;
-        rows.into_iter().next().map(kept).transpose()
+        let args = [id.as_str().into()];
+        Ok(self.kept(kept!("WHERE id = $1"), &args).await?.pop())
     }
 
     /// The conditions of a group, the newest first.
@@ -533,15 +517,8 @@ impl Store {
         group: &GroupId,
         limit: i64,
     ) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE group_id = $1 ORDER BY last_seen_ms DESC, id LIMIT $2"),
-                &[group.as_str().into(), limit.into()],
-            )
-            .await
-            .context("looking for the alerts of a group")?;
-        rows.into_iter().map(kept).collect()
+        let sql = kept!("WHERE group_id = $1 ORDER BY last_seen_ms DESC, id LIMIT $2");
+        self.kept(sql, &[group.as_str().into(), limit.into()]).await
     }
 
     /// The conditions of a group that hold.
@@ -550,14 +527,14 @@ impl Store {
         group: &GroupId,
         limit: i64,
     ) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE group_id = $1 AND status <> 'resolved' ORDER BY id LIMIT $2"),
-                &[group.as_str().into(), limit.into()],
-            )
-            .await
-            .context("looking for the firing alerts of a group")?;
+        let sql = kept!("WHERE group_id = $1 AND status <> 'resolved' ORDER BY id LIMIT $2");
+        self.kept(sql, &[group.as_str().into(), limit.into()]).await
+    }
+
+    /// The conditions of a question, as they are kept.
+    async fn kept(&self, sql: &'static str, args: &[Arg<'_>]) -> anyhow::Result<Vec<KeptAlert>> {
+        let asking = self.database.rows(sql, args).await;
+        let rows: Vec<KeptRow> = asking.context("looking for alerts")?;
         rows.into_iter().map(kept).collect()
     }
 
