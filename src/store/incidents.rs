@@ -1,5 +1,6 @@
 //! Incidents as they are read: their state, their events page by page, and which there are.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -105,6 +106,8 @@ const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $
 const STATES: Sql = by_ids!("SELECT state, head, day, number FROM incidents");
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
+const OPEN_IDS: &str = "SELECT id FROM incidents \
+     WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 /// What an older version wrote has no service beside its state: those are read through. Said as two questions, for of one
 /// with an `OR` SQLite reads every open incident.
 const OPEN_OF_SERVICE: &str = "SELECT state, head, day, number FROM incidents WHERE id IN (\
@@ -176,6 +179,16 @@ impl Store {
         rows.into_iter()
             .map(|row| row.held().map(|held| held.incident))
             .collect()
+    }
+
+    /// Which incidents are open: the ids of the newest, in no order.
+    pub async fn open_ids(&self, limit: i64) -> anyhow::Result<BTreeSet<IncidentId>> {
+        let rows: Vec<(String,)> = self
+            .database
+            .rows(OPEN_IDS, &[limit.into()])
+            .await
+            .context("looking which incidents are open")?;
+        Ok(rows.into_iter().map(|(id,)| IncidentId::new(id)).collect())
     }
 
     /// The open incidents of a service, the newest first.

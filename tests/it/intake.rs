@@ -1,6 +1,6 @@
 //! What the door of alerts promises, the same on SQLite and on PostgreSQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firebell::clock::Clock;
 use firebell::config;
@@ -225,6 +225,26 @@ on_both_engines! {
         assert_eq!(one.store.forget_changes(beginning()).await.unwrap(), 0);
         assert_eq!(one.store.forget_changes(later).await.unwrap(), 1);
         assert_eq!(scratch.count("changes").await, 0);
+    }
+
+    async fn no_change_is_hidden_behind_others(scratch) {
+        let one = replica(scratch).await;
+        let mut change = fires("deploy").alerts.remove(0);
+        change.signal = Signal::Noted;
+        one.intake.change("pager", change).await.unwrap();
+        let ms = beginning().as_millisecond();
+        // Two of each moment.
+        scratch.tamper(&format!(
+            "INSERT INTO changes (id, source, happened_at_ms, change) \
+             WITH RECURSIVE more (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM more WHERE n < 1200) \
+             SELECT 'pager/' || n, 'pager', {ms} + n / 2, (SELECT change FROM changes LIMIT 1) FROM more"
+        )).await;
+        let kept = one.store.changes_since(beginning()).await.unwrap();
+        let each: BTreeSet<&str> = kept.iter().map(|kept| kept.id.as_str()).collect();
+        assert_eq!((kept.len(), each.len()), (1_202, 1_202));
+        assert_eq!((kept[0].id.as_str(), kept.last().unwrap().id.as_str()), ("pager/1200", "pager/0"));
+        let later = beginning() + SignedDuration::from_millis(600);
+        assert_eq!(one.store.changes_since(later).await.unwrap().len(), 1);
     }
 
     async fn what_is_answered_is_written_and_what_is_said_again_is_counted(scratch) {
