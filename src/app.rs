@@ -153,8 +153,6 @@ impl App {
         let fed = catalog.schedules.iter().filter(is_fed);
         let fed: Vec<&str> = fed.map(|it| it.id.as_str()).collect();
         store.forget_calendars(&fed).await?;
-        // What kept alerts back may not stand in the configuration any more.
-        store.release_again(parts.clock.now()).await?;
         let slack = match &parts.slack {
             Some((url, token)) => {
                 let slack = Slack::new(url, token, parts.clock.clone())?;
@@ -456,10 +454,16 @@ async fn broken(
 
 /// Misses whoever should have spoken, tells incidents of changes, and ends alerts whose senders have fallen silent.
 async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
-    if let Err(cause) = rooms.intake.look_into_rooms().await {
-        warn!("Could not look for alerts that are kept back: {cause:#}");
-    }
+    let mut is_looked_into = false;
     while !*stop.borrow() {
+        // Nobody else lets those go who were kept back by what was taken out of the configuration: so it is tried until it
+        // is done.
+        if !is_looked_into {
+            match rooms.intake.look_into_rooms().await {
+                Ok(()) => is_looked_into = true,
+                Err(cause) => warn!("Could not look for alerts that are kept back: {cause:#}"),
+            }
+        }
         if let Err(cause) = rooms.intake.miss_the_silent().await {
             warn!("Could not look for heartbeats: {cause:#}");
         }

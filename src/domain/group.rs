@@ -753,7 +753,10 @@ impl Group {
                 self.tells_within(next, now)
             }
             GroupReport::LookAgain if self.hold.is_some() && self.firing > 0 => {
-                self.looks(Some(after_inhibition(now)), now)
+                let soon = after_inhibition(now);
+                // Whoever is to be looked at earlier is not made to wait.
+                let next = self.looks_at.map_or(soon, |at| at.min(soon));
+                self.looks(Some(next), now)
             }
             GroupReport::Acknowledged { by } if self.acknowledged_by.is_none() => {
                 self.acknowledged_by = Some(by.clone());
@@ -910,6 +913,29 @@ mod tests {
         GroupReport::IncidentOpened {
             round,
             incident: IncidentId::new(id),
+        }
+    }
+
+    #[test]
+    fn a_room_that_is_to_look_again_looks_in_a_minute_and_no_later_than_it_would_have() {
+        for (until, wanted) in [(3_600, 160), (130, 130), (90, 100)] {
+            let mut it = Told::new(Then::Declare);
+            it.routed.hold = Some(Hold::Maintenance {
+                name: "Database move".into(),
+                until: second(until),
+            });
+            assert_eq!(
+                it.hears(0, "a", Change::Began, false),
+                [format!("ReleaseAlerts at {until}")]
+            );
+            let looks = it.learns(100, &GroupReport::LookAgain);
+            assert_eq!(looks, [format!("ReleaseAlerts at {wanted}")]);
+            it.hears(110, "a", Change::Ended, false);
+            assert_eq!(
+                it.learns(120, &GroupReport::LookAgain),
+                [""; 0],
+                "it is empty"
+            );
         }
     }
 

@@ -16,7 +16,7 @@ use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, CommitError, Verb, Write};
 use super::{Store, moment, ms};
 use crate::domain::alert::{Alert, Tracked};
-use crate::domain::effect::{Effect, Lane, Order, RELEASE};
+use crate::domain::effect::{Effect, Lane, Order};
 use crate::domain::group::Group;
 use crate::domain::ledger::owed;
 use crate::domain::terms::{DedupKey, DeliveryId, GroupId, IncidentId};
@@ -536,17 +536,6 @@ impl Store {
         let asking = self.database.rows(sql, args).await;
         let rows: Vec<KeptRow> = asking.context("looking for alerts")?;
         rows.into_iter().map(kept).collect()
-    }
-
-    /// Lets every room of alerts look now whom it may let go: the configuration may be another.
-    pub async fn release_again(&self, now: Timestamp) -> anyhow::Result<()> {
-        let sql = "UPDATE outbox SET due_at_ms = $1 WHERE lane = $2 AND key = $3 AND due_at_ms > $1 \
-                   AND buried_at_ms IS NULL AND lease_owner IS NULL";
-        let args = [ms(now).into(), Lane::Alerts.word().into(), RELEASE.into()];
-        let looked = self.database.execute(sql, &args).await;
-        looked
-            .context("looking at alerts that are kept back")
-            .map(drop)
     }
 
     /// The rooms in which alerts are kept back.
