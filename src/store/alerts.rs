@@ -397,15 +397,17 @@ const HELD: Sql = by_ids!("SELECT id, version, group_id, tracked FROM alerts");
 const GROUPS: Sql = by_ids!("SELECT id, version, state FROM alert_groups");
 const DELIVERED: Sql = by_ids!("SELECT id FROM deliveries");
 
-/// Groups that nothing in the store needs, in the order of the index by which they are found. What is asked of other tables
-/// is looked up for each, whatever the statistics say (`OFFSET 0`, see `ledger`).
-const RESTING: &str = "SELECT g.id, g.began_at_ms, g.version, g.state FROM alert_groups AS g \
-     WHERE g.began_at_ms < $1 AND (g.began_at_ms, g.id) > ($2, $3) AND g.changed_at_ms < $1 AND g.owed IS NULL \
+/// Groups in the order of the index by which they are found, and of each whether nothing in the store needs it. What is
+/// asked of other tables is looked up for each of those few, whatever the statistics say (`OFFSET 0`, see `ledger`).
+const RESTING: &str = "SELECT g.id, g.began_at_ms, g.version, g.state, CAST(CASE WHEN g.changed_at_ms < $1 AND g.owed IS NULL \
      AND (g.incident_id IS NULL OR EXISTS (SELECT 1 FROM incidents AS i WHERE i.id = g.incident_id \
      AND i.status IN ('resolved', 'closed') LIMIT 1 OFFSET 0)) \
      AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.incident_id = g.id LIMIT 1 OFFSET 0) \
      AND NOT EXISTS (SELECT 1 FROM alerts AS a WHERE a.group_id = g.id AND a.status <> 'resolved' LIMIT 1 OFFSET 0) \
-     ORDER BY g.began_at_ms, g.id LIMIT $4";
+     THEN 1 ELSE 0 END AS BIGINT) \
+     FROM (SELECT id, began_at_ms, version, state, changed_at_ms, owed, incident_id FROM alert_groups \
+     WHERE began_at_ms < $1 AND (began_at_ms, id) > ($2, $3) ORDER BY began_at_ms, id LIMIT $4) AS g \
+     ORDER BY g.began_at_ms, g.id";
 
 /// Forgets groups, each if it is still of the version that was looked at: a row is an id and a version.
 const FORGET_GROUPS: Sql = Sql {
@@ -654,8 +656,8 @@ impl Store {
         Ok(bodies + conditions)
     }
 
-    /// Of so many groups beyond this place that have changed nothing since then and that nothing in the store needs,
-    /// forgets those that are at rest. Says how many, and which was the last that was looked at; none at the end.
+    /// Of so many groups beyond this place that began before then, forgets those that are at rest, have not changed since
+    /// then, and that nothing in the store needs. Says how many, and which was the last that was looked at; none at the end.
     pub async fn forget_groups(
         &self,
         before: Timestamp,
@@ -670,17 +672,18 @@ impl Store {
             id.as_str().into(),
             limit.into(),
         ];
-        let rows: Vec<(String, i64, i64, String)> = self
-            .database
-            .rows(RESTING, &args)
-            .await
-            .context("looking for groups of alerts that nobody needs")?;
+        let rows: Vec<(String, i64, i64, String, i64)> =
+            self.database
+                .rows(RESTING, &args)
+                .await
+                .context("looking for groups of alerts that nobody needs")?;
         let last = rows.last().filter(|_| rows.len() as i64 == limit);
         let last = last.map(|(id, at, ..)| (*at, id.clone()));
         let mut forgotten = Vec::new();
-        for (id, _, version, state) in &rows {
+        for (id, _, version, state, is_unneeded) in &rows {
             // What cannot be read stays: a newer version may have written it.
-            if serde_json::from_str(state).is_ok_and(|group| is_at_rest(&group)) {
+            let rests = || serde_json::from_str(state).is_ok_and(|group| is_at_rest(&group));
+            if *is_unneeded == 1 && rests() {
                 forgotten.push((id, version));
             }
         }
