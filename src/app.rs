@@ -15,7 +15,7 @@ use minijinja::Environment;
 use ring::rand::SecureRandom;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
@@ -26,6 +26,7 @@ use crate::desk::Desk;
 use crate::dispatcher::{AUDIT_EVERY, Dispatcher, Step, Tools};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::nearest;
+use crate::domain::group::Group;
 use crate::domain::oncall::Schedule;
 use crate::domain::samples::samples;
 use crate::engine::Engine;
@@ -54,6 +55,9 @@ const FORGET_AGAIN: Duration = Duration::from_millis(100);
 const ALERTS_SMALL: usize = 512;
 /// See [`ALERTS_SMALL`].
 const ALERTS_LARGE: usize = 8;
+/// Look-ups of alert senders at the same time: each reads up to a thousand alerts over one of the few connections over
+/// which everybody reads (SQLite: 4, PostgreSQL: 8).
+const LOOKUPS: usize = 2;
 /// How often is looked whether it is time to look over the ledger: another replica may have done it.
 const LOOK_AT_THE_LEDGER: Duration = Duration::from_secs(5);
 /// How often the database is asked for the time.
@@ -149,8 +153,6 @@ impl App {
         let fed = catalog.schedules.iter().filter(is_fed);
         let fed: Vec<&str> = fed.map(|it| it.id.as_str()).collect();
         store.forget_calendars(&fed).await?;
-        // What kept alerts back may not stand in the configuration any more.
-        store.release_again(parts.clock.now()).await?;
         let slack = match &parts.slack {
             Some((url, token)) => {
                 let slack = Slack::new(url, token, parts.clock.clone())?;
@@ -211,6 +213,7 @@ impl App {
                 gate: Gate::default(),
                 intake,
                 alert_gate: Gate::of(ALERTS_SMALL, ALERTS_LARGE),
+                lookups: Semaphore::new(LOOKUPS),
                 sns: parts.sns,
                 alert_secrets: parts.alert_secrets,
                 schedule_secrets: parts.schedule_secrets,
@@ -451,10 +454,16 @@ async fn broken(
 
 /// Misses whoever should have spoken, tells incidents of changes, and ends alerts whose senders have fallen silent.
 async fn watch_alerts(rooms: Arc<Rooms>, mut stop: watch::Receiver<bool>) {
-    if let Err(cause) = rooms.intake.look_into_rooms().await {
-        warn!("Could not look for alerts that are kept back: {cause:#}");
-    }
+    let mut is_looked_into = false;
     while !*stop.borrow() {
+        // Nobody else lets those go who were kept back by what was taken out of the configuration: so it is tried until it
+        // is done.
+        if !is_looked_into {
+            match rooms.intake.look_into_rooms().await {
+                Ok(()) => is_looked_into = true,
+                Err(cause) => warn!("Could not look for alerts that are kept back: {cause:#}"),
+            }
+        }
         if let Err(cause) = rooms.intake.miss_the_silent().await {
             warn!("Could not look for heartbeats: {cause:#}");
         }
@@ -511,6 +520,14 @@ async fn forget_alerts(rooms: &Rooms, stop: &watch::Receiver<bool>) -> anyhow::R
     let before = rooms.clock.now().checked_sub(kept)?;
     let store = &rooms.desk.store;
     while !*stop.borrow() && store.forget_alerts(before, FORGOTTEN_AT_ONCE).await? > 0 {
+        tokio::time::sleep(FORGET_AGAIN).await;
+    }
+    let limit = rooms.desk.catalog.alerts.cut_off;
+    let mut beyond = Some((i64::MIN, String::new()));
+    while let Some(place) = beyond.take_if(|_| !*stop.borrow()) {
+        let is_at_rest = |group: &Group| group.is_at_rest(limit, rooms.clock.now());
+        let forgetting = store.forget_groups(before, &place, FORGOTTEN_AT_ONCE, is_at_rest);
+        (_, beyond) = forgetting.await?;
         tokio::time::sleep(FORGET_AGAIN).await;
     }
     store.forget_changes(before).await?;

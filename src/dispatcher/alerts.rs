@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use super::Dispatcher;
-use super::task::{made, store_trouble};
+use super::task::{made, post_once, posted_before, store_trouble};
 use crate::domain::command::Command;
 use crate::domain::decide::Refusal;
 use crate::domain::effect::Effect;
@@ -14,7 +14,7 @@ use crate::domain::raise::{Raise, is_quieted_by, quieting};
 use crate::domain::terms::{Actor, GroupId, IncidentId};
 use crate::engine::{Delivery, EngineError, Envelope, Outcome, Wish};
 use crate::intake::IntakeError;
-use crate::slack::client::{Call, Destination, Failure, Tenure};
+use crate::slack::client::{Call, Destination, Failure, Slack, Tenure};
 use crate::store::outbox::Claimed;
 
 /// What came of an order of a group; none: nothing that the group has to remember.
@@ -46,7 +46,31 @@ impl Dispatcher {
             Effect::TellIncidentOfAlerts => self.tell_incident_of(&group).await,
             Effect::ReleaseAlerts => self.release(&group, claimed).await,
             Effect::TellOfCutOff => self.tell_of_cut_off(&group, claimed, tenure).await,
-            _ => self.show_card_of(&group, claimed, tenure).await,
+            Effect::PostAlertCard | Effect::RefreshAlertCard => {
+                self.show_card_of(&group, claimed, tenure).await
+            }
+            // No group orders these.
+            Effect::Ring { .. }
+            | Effect::Notify { .. }
+            | Effect::RefreshPage { .. }
+            | Effect::EndPage { .. }
+            | Effect::WriteLetter { .. }
+            | Effect::ReviewQuieted
+            | Effect::OpenWarRoom { .. }
+            | Effect::SetTopic
+            | Effect::SetPurpose
+            | Effect::Invite { .. }
+            | Effect::PostCard
+            | Effect::PinCard
+            | Effect::RefreshCard
+            | Effect::AddBookmarks
+            | Effect::PostChecklist { .. }
+            | Effect::Announce
+            | Effect::RefreshAnnouncement
+            | Effect::Post { .. }
+            | Effect::FetchMessage { .. }
+            | Effect::LearnNames { .. }
+            | Effect::UploadExport { .. } => Ok(None),
         }
     }
 
@@ -212,46 +236,35 @@ impl Dispatcher {
 
     /// Says loudly, where incidents are announced, that a group declares none for now.
     async fn tell_of_cut_off(&self, group: &Group, claimed: &Claimed, tenure: &Tenure) -> Came {
-        let (Some(slack), Some(until)) = (&self.slack, group.cut_off_until) else {
-            return match group.cut_off_until {
-                Some(_) => Err(Failure::Later {
-                    at: self.clock.now() + super::PAUSE_MAX,
-                }),
-                // Somebody has let it go on before it could be said.
-                None => Ok(None),
-            };
+        // Somebody may have let it go on before it could be said.
+        let Some(until) = group.cut_off_until else {
+            return Ok(None);
         };
-        let call = Call {
-            now: self.clock.now(),
-            ticket: &claimed.lease.id,
-            tenure: Some(tenure),
-        };
+        let (slack, call) = self.slack_for(claimed, tenure)?;
         let note = made(self.composer.cut_off(group, until))?;
         let to = Destination::channel(&self.catalog.slack.announce);
-        let order = &claimed.lease.id;
-        let was_posted = claimed.lease.attempts > 1
-            && slack
-                .posted_before(&to, order, claimed.ordered_at, call)
-                .await?
-                .is_some();
-        if !was_posted {
-            slack.post(&to, &note, order, call).await?;
-        }
+        post_once(slack, claimed, &to, &claimed.lease.id, &note, call).await?;
         Ok(None)
+    }
+
+    /// Slack, and on whose behalf it is called. Without it what is to be said there waits.
+    fn slack_for<'a>(
+        &'a self,
+        claimed: &'a Claimed,
+        tenure: &'a Tenure,
+    ) -> Result<(&'a Slack, Call<'a>), Failure> {
+        let call = self.call(claimed, tenure);
+        match &self.slack {
+            Some(slack) => Ok((slack, call)),
+            None => Err(Failure::Later {
+                at: call.now + super::PAUSE_MAX,
+            }),
+        }
     }
 
     /// Posts the card of a group, or brings it up to date.
     async fn show_card_of(&self, group: &Group, claimed: &Claimed, tenure: &Tenure) -> Came {
-        let Some(slack) = &self.slack else {
-            return Err(Failure::Later {
-                at: self.clock.now() + super::PAUSE_MAX,
-            });
-        };
-        let call = Call {
-            now: self.clock.now(),
-            ticket: &claimed.lease.id,
-            tenure: Some(tenure),
-        };
+        let (slack, call) = self.slack_for(claimed, tenure)?;
         // Ordered before a more urgent incident quieted it.
         if group.is_quieted && group.card.is_none() {
             return Ok(None);
@@ -268,11 +281,7 @@ impl Dispatcher {
                 .unwrap_or(&self.catalog.slack.announce),
         );
         let order = &claimed.lease.id;
-        if claimed.lease.attempts > 1
-            && let Some(at) = slack
-                .posted_before(&to, order, claimed.ordered_at, call)
-                .await?
-        {
+        if let Some(at) = posted_before(slack, claimed, &to, order, call).await? {
             return Ok(Some(GroupReport::CardPosted(at)));
         }
         if let Some(incident) = self.quieting(group).await? {

@@ -1,9 +1,11 @@
 //! Brings what was changed onto the timelines of the incidents that it concerns.
 
-use jiff::SignedDuration;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
-use super::Dispatcher;
+use super::{Dispatcher, locked};
 use crate::domain::command::Command;
 use crate::domain::terms::{Actor, DeliveryId, IncidentId};
 use crate::engine::{Delivery, EngineError, Envelope, Wish};
@@ -22,15 +24,40 @@ fn delivery(incident: &IncidentId, kept: &KeptChange) -> DeliveryId {
     DeliveryId::new(format!("change/{incident}/{}/{at}", kept.id))
 }
 
+/// What was there when incidents were last told of changes.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    open: BTreeSet<IncidentId>,
+    changes: BTreeSet<(String, Timestamp)>,
+}
+
+impl Known {
+    /// Whether there is nothing else: what an incident is of, and when it began, never changes.
+    fn covers(&self, now: &Known) -> bool {
+        now.open.is_subset(&self.open) && now.changes.is_subset(&self.changes)
+    }
+}
+
 impl Dispatcher {
     /// Tells every open incident of the changes of late that concern it. However often this is done, and by
-    /// however many replicas, a change stands on a timeline once: both are the delivery.
+    /// however many replicas, a change stands on a timeline once: both are the delivery. The incidents themselves are read
+    /// only when one was opened, or a change came in.
     pub async fn tell_of_changes(&self) -> anyhow::Result<()> {
         let changes = self
             .store
             .changes_since(self.clock.now() - LOOKED_BACK)
             .await?;
         if changes.is_empty() {
+            return Ok(());
+        }
+        let looked_at = changes.iter();
+        let now = Known {
+            open: self.store.open_ids(INCIDENTS_MAX).await?,
+            changes: looked_at
+                .map(|kept| (kept.id.clone(), kept.change.at))
+                .collect(),
+        };
+        if locked(&self.known_changes).covers(&now) {
             return Ok(());
         }
         for incident in self.store.list(Which::Open, INCIDENTS_MAX).await? {
@@ -66,6 +93,8 @@ impl Dispatcher {
                 }
             }
         }
+        // Not before all is told: what fails is told at the next look.
+        *locked(&self.known_changes) = now;
         Ok(())
     }
 }

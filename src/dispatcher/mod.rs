@@ -152,6 +152,8 @@ pub struct Dispatcher {
     calendars: calendars::Calendars,
     /// Who is in the user groups of schedules.
     groups: Mutex<groups::Groups>,
+    /// What was there when incidents were last told of changes.
+    known_changes: Mutex<changes::Known>,
     /// When an order to Slack last went through, in milliseconds since 1970.
     through_ms: AtomicI64,
     /// The latest moment that was seen, in milliseconds since 1970.
@@ -231,6 +233,7 @@ impl Dispatcher {
             announce_trouble: Mutex::default(),
             given_up: Mutex::default(),
             groups: Mutex::default(),
+            known_changes: Mutex::default(),
             through_ms: AtomicI64::new(i64::MIN),
             seen_ms: AtomicI64::new(i64::MIN),
         })

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::task::{Done, made, store_trouble};
+use super::task::{Done, made, post_once, store_trouble};
 use super::{Dispatcher, Envelope, Wish};
 use crate::domain::catalog::Person;
 use crate::domain::command::{Command, Report};
@@ -15,7 +15,7 @@ use crate::domain::timeline::reason_of;
 use crate::notify::answer::AckLink;
 use crate::notify::letter::letter;
 use crate::notify::{self, Accepted, PageFacts, page_text};
-use crate::slack::client::{Call, Destination, Failure, Outgoing, Slack, Tenure};
+use crate::slack::client::{Call, Destination, Failure, Slack, Tenure};
 use crate::store::outbox::Claimed;
 
 /// After so long without success a way counts as failed; it is tried on, since late is better than never.
@@ -149,10 +149,8 @@ impl Dispatcher {
                 ticket: order,
                 ..call
             };
-            match self
-                .post_once(slack, claimed, channel, order, &message, call)
-                .await
-            {
+            let to = Destination::channel(channel);
+            match post_once(slack, claimed, &to, order, &message, call).await {
                 Ok(at) => posted.push(format!("{}/{}", at.channel, at.ts)),
                 // One who cannot be written to keeps the page from none of the others.
                 Err(why @ Failure::GiveUp { .. }) => {
@@ -203,27 +201,6 @@ impl Dispatcher {
         }
     }
 
-    /// Posts a page, unless an earlier attempt had got through.
-    async fn post_once(
-        &self,
-        slack: &Slack,
-        claimed: &Claimed,
-        channel: &str,
-        order: &str,
-        message: &Outgoing,
-        call: Call<'_>,
-    ) -> Result<MessageRef, Failure> {
-        let to = Destination::channel(channel);
-        if claimed.lease.attempts > 1
-            && let Some(at) = slack
-                .posted_before(&to, order, claimed.ordered_at, call)
-                .await?
-        {
-            return Ok(at);
-        }
-        slack.post(&to, message, order, call).await
-    }
-
     async fn direct(
         &self,
         slack: &Slack,
@@ -235,7 +212,7 @@ impl Dispatcher {
     }
 
     /// On whose behalf Slack is called, and when.
-    fn call<'a>(&self, claimed: &'a Claimed, tenure: &'a Tenure) -> Call<'a> {
+    pub(super) fn call<'a>(&self, claimed: &'a Claimed, tenure: &'a Tenure) -> Call<'a> {
         Call {
             now: self.clock.now(),
             ticket: &claimed.lease.id,

@@ -60,7 +60,66 @@ pub(super) fn waits(
         Effect::Announce | Effect::PostAlertCard => {
             slack.posting_waits(channel.unwrap_or(&catalog.slack.announce), order)
         }
-        _ => None,
+        // Said where incidents are announced, wherever the cards of the group go.
+        Effect::TellOfCutOff => slack.posting_waits(&catalog.slack.announce, order),
+        // Where it goes, or whether it goes at all, is known only when it is looked at.
+        Effect::SetTopic
+        | Effect::SetPurpose
+        | Effect::Invite { .. }
+        | Effect::PostCard
+        | Effect::PinCard
+        | Effect::RefreshCard
+        | Effect::AddBookmarks
+        | Effect::PostChecklist { .. }
+        | Effect::RefreshAnnouncement
+        | Effect::Post { .. }
+        | Effect::FetchMessage { .. }
+        | Effect::LearnNames { .. }
+        | Effect::UploadExport { .. }
+        | Effect::RefreshAlertCard
+        | Effect::Notify { .. }
+        | Effect::RefreshPage { .. }
+        | Effect::EndPage { .. } => None,
+        // Nothing of these is Slack's.
+        Effect::Ring { .. }
+        | Effect::WriteLetter { .. }
+        | Effect::DeclareForAlerts
+        | Effect::TellIncidentOfAlerts
+        | Effect::ReleaseAlerts
+        | Effect::ReviewQuieted => None,
+    }
+}
+
+/// The message that an earlier attempt at an order posted without our knowing, if one had got through.
+pub(super) async fn posted_before(
+    slack: &Slack,
+    claimed: &Claimed,
+    to: &Destination<'_>,
+    order: &str,
+    call: Call<'_>,
+) -> Result<Option<MessageRef>, Failure> {
+    match claimed.lease.attempts {
+        ..=1 => Ok(None),
+        _ => {
+            slack
+                .posted_before(to, order, claimed.ordered_at, call)
+                .await
+        }
+    }
+}
+
+/// Posts once: a repeated attempt looks first whether an earlier one had got through.
+pub(super) async fn post_once(
+    slack: &Slack,
+    claimed: &Claimed,
+    to: &Destination<'_>,
+    order: &str,
+    message: &Outgoing,
+    call: Call<'_>,
+) -> Result<MessageRef, Failure> {
+    match posted_before(slack, claimed, to, order, call).await? {
+        Some(at) => Ok(at),
+        None => slack.post(to, message, order, call).await,
     }
 }
 
@@ -520,18 +579,9 @@ impl Task<'_> {
         })
     }
 
-    /// Posts once: a repeated attempt looks first whether an earlier one had got through.
     async fn post(&self, to: &Destination<'_>, message: &Outgoing) -> Result<MessageRef, Failure> {
         let order = &self.claimed.lease.id;
-        if self.is_repeated()
-            && let Some(at) = self
-                .slack
-                .posted_before(to, order, self.claimed.ordered_at, self.call)
-                .await?
-        {
-            return Ok(at);
-        }
-        self.slack.post(to, message, order, self.call).await
+        post_once(self.slack, self.claimed, to, order, message, self.call).await
     }
 
     async fn fetch(&self, at: &MessageRef, mark: Mark, by: &Who) -> Result<Done, Failure> {

@@ -781,7 +781,7 @@ pub struct Alerts {
     pub flapping: Flapping,
     /// How often the alerts of one group may declare an incident before they are cut off.
     pub cut_off: CutOffAfter,
-    /// How long requests are kept as they came in, and conditions that are over.
+    /// How long requests are kept as they came in, and conditions and groups that are over.
     pub retention: SignedDuration,
 }
 

@@ -30,12 +30,10 @@ pub struct Change {
 
 impl Change {
     /// Whether it belongs on the timeline of an incident on which people work: done while it lasts or shortly before, to
-    /// its service. Of what is said to belong to no service nobody knows that it does not.
+    /// its service. Of an incident of which nobody knows what is broken every change may be the cause; where that is known,
+    /// what belongs to nobody in particular is not looked for.
     pub fn concerns(&self, incident: &Incident) -> bool {
-        let may_be_it = match (&self.service, &incident.service) {
-            (Some(changed), Some(broken)) => changed == broken,
-            (None, _) | (_, None) => true,
-        };
+        let may_be_it = incident.service.is_none() || self.service == incident.service;
         let began = incident
             .milestones
             .started
@@ -72,14 +70,14 @@ mod tests {
             (Some("checkout"), -31, false),
             (Some("checkout"), 300, true),
             (Some("search"), 1, false),
-            (None, 1, true),
+            (None, 1, false),
         ] {
             let concerns = change(service, at).concerns(&incident);
             assert_eq!(concerns, wanted, "{service:?} {at}");
         }
-        // Of an incident of which nobody knows what is broken every change may be the cause.
         incident.service = None;
         assert!(change(Some("search"), -1).concerns(&incident));
+        assert!(change(None, -1).concerns(&incident));
     }
 
     #[test]

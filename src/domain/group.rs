@@ -61,6 +61,10 @@ pub struct Group {
     pub urgency: usize,
     /// What its alerts have in common, by label.
     pub values: BTreeMap<String, String>,
+    /// When it was first heard of. One that was forgotten and begins anew counts its rounds from 1 again, and this tells
+    /// them from those before. None, where an older version wrote it: it was never forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_heard_at: Option<Timestamp>,
     /// The title of the alert with which this round began.
     pub title: String,
     /// What that alert said besides.
@@ -262,6 +266,7 @@ impl Group {
             severity: routed.severity.clone(),
             urgency: routed.urgency,
             values: routed.values.clone(),
+            first_heard_at: Some(now),
             title: String::new(),
             description: None,
             links: Links::default(),
@@ -338,7 +343,24 @@ impl Group {
 
     /// What tells that declaration from every other: however often it is asked for, it is one.
     pub fn delivery(&self) -> DeliveryId {
-        DeliveryId::new(format!("alerts/{}/{}", self.id, self.round))
+        let Self { id, round, .. } = self;
+        DeliveryId::new(match self.first_heard_at {
+            Some(at) => format!("alerts/{id}/{}/{round}", at.as_millisecond()),
+            None => format!("alerts/{id}/{round}"),
+        })
+    }
+
+    /// Whether it may be forgotten for all that it knows: nothing of it fires, and nothing that it remembers would matter
+    /// to what begins next. Whether it waits for an order, or its incident is open, the store knows.
+    pub fn is_at_rest(&self, limit: CutOffAfter, now: Timestamp) -> bool {
+        let is_ahead = |until: Option<Timestamp>| until.is_some_and(|until| until > now);
+        let may_run_away = self
+            .declared
+            .iter()
+            .any(|at| now.duration_since(*at) < limit.within);
+        let is_quiet = self.firing == 0 && now.duration_since(self.changed_at) > CARD_LASTS;
+        let is_silenced = [self.snoozed_until, self.flaps_until, self.cut_off_until];
+        is_quiet && !may_run_away && !is_silenced.into_iter().any(is_ahead)
     }
 
     /// Takes in what became of one of its alerts, of which that source spoke, and says what the world must be told of it.
@@ -731,7 +753,10 @@ impl Group {
                 self.tells_within(next, now)
             }
             GroupReport::LookAgain if self.hold.is_some() && self.firing > 0 => {
-                self.looks(Some(after_inhibition(now)), now)
+                let soon = after_inhibition(now);
+                // Whoever is to be looked at earlier is not made to wait.
+                let next = self.looks_at.map_or(soon, |at| at.min(soon));
+                self.looks(Some(next), now)
             }
             GroupReport::Acknowledged { by } if self.acknowledged_by.is_none() => {
                 self.acknowledged_by = Some(by.clone());
@@ -888,6 +913,29 @@ mod tests {
         GroupReport::IncidentOpened {
             round,
             incident: IncidentId::new(id),
+        }
+    }
+
+    #[test]
+    fn a_room_that_is_to_look_again_looks_in_a_minute_and_no_later_than_it_would_have() {
+        for (until, wanted) in [(3_600, 160), (130, 130), (90, 100)] {
+            let mut it = Told::new(Then::Declare);
+            it.routed.hold = Some(Hold::Maintenance {
+                name: "Database move".into(),
+                until: second(until),
+            });
+            assert_eq!(
+                it.hears(0, "a", Change::Began, false),
+                [format!("ReleaseAlerts at {until}")]
+            );
+            let looks = it.learns(100, &GroupReport::LookAgain);
+            assert_eq!(looks, [format!("ReleaseAlerts at {wanted}")]);
+            it.hears(110, "a", Change::Ended, false);
+            assert_eq!(
+                it.learns(120, &GroupReport::LookAgain),
+                [""; 0],
+                "it is empty"
+            );
         }
     }
 
@@ -1098,7 +1146,35 @@ mod tests {
         assert_eq!((it.group.round, it.group.firing, it.group.total), (2, 1, 1));
         // What the first declaration brought back comes late, and is of the first.
         assert_eq!(it.learns(63, &opened(1, "INC-1")), [""; 0]);
+        assert_eq!(it.group.delivery().as_str(), "alerts/grp-1/1000000000/2");
+        // Of before that was remembered.
+        it.group.first_heard_at = None;
         assert_eq!(it.group.delivery().as_str(), "alerts/grp-1/2");
+    }
+
+    #[test]
+    fn a_group_is_at_rest_when_nothing_that_it_knows_matters_any_more() {
+        let limit = CutOffAfter {
+            incidents: 2,
+            within: SignedDuration::from_hours(24),
+        };
+        let mut it = Told::new(Then::Declare);
+        it.hears(0, "a", Change::Began, false);
+        let rests = |group: &Group, at| group.is_at_rest(limit, second(at));
+        assert!(!rests(&it.group, 900_000), "it fires, however long");
+        it.hears(10, "a", Change::Ended, false);
+        assert!(!rests(&it.group, 1_800), "its card may be gone on with");
+        assert!(rests(&it.group, 2_000));
+        let with = |change: fn(&mut Group)| {
+            let mut group = it.group.clone();
+            change(&mut group);
+            [rests(&group, 50_000), rests(&group, 90_000)]
+        };
+        let later = [false, true];
+        assert_eq!(with(|it| it.declared.push(second(0))), later);
+        assert_eq!(with(|it| it.snoozed_until = Some(second(80_000))), later);
+        assert_eq!(with(|it| it.flaps_until = Some(second(80_000))), later);
+        assert_eq!(with(|it| it.cut_off_until = Some(second(80_000))), later);
     }
 
     fn quieted(round: u32) -> GroupReport {

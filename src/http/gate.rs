@@ -62,9 +62,14 @@ impl Gate {
             Some(length) if length <= SMALL => &self.small,
             Some(_) | None => &self.large,
         };
-        let room = tokio::time::timeout(WAIT, room.acquire()).await;
-        room.ok()?.ok()
+        soon(room).await
     }
+}
+
+/// Room for one more, if some becomes free soon.
+pub(super) async fn soon(room: &Semaphore) -> Option<SemaphorePermit<'_>> {
+    let room = tokio::time::timeout(WAIT, room.acquire()).await;
+    room.ok()?.ok()
 }
 
 /// Turns a request away while too many wait, before a byte of its body is read: an answer that comes after Slack's

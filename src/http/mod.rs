@@ -22,6 +22,7 @@ use minijinja::Environment;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
@@ -52,6 +53,8 @@ pub struct Rooms {
     pub intake: Intake,
     /// Lets in only so many of their bodies at a time.
     pub alert_gate: Gate,
+    /// Lets only so many of their senders look alerts up at a time.
+    pub lookups: Semaphore,
     /// What Amazon SNS is believed by.
     pub sns: Sns,
     /// What the senders of alerts show, by the source's id.

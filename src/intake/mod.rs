@@ -202,7 +202,11 @@ impl Intake {
     /// Lets every room look whom it may let go: what kept them back may not stand in the configuration any more.
     pub async fn look_into_rooms(&self) -> anyhow::Result<()> {
         for room in self.store.rooms().await? {
-            self.tell(room, GroupReport::LookAgain).await?;
+            match self.tell(room, GroupReport::LookAgain).await {
+                // One that was empty for long may have been forgotten since.
+                Ok(_) | Err(IntakeError::NoGroup) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

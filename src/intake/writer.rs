@@ -515,9 +515,8 @@ impl Writer {
         }
         let held = commit.take_group(group);
         let held = held.or_else(|| self.groups.get(group).cloned());
-        let mut held = held.unwrap_or_else(|| HeldGroup {
-            version: 0,
-            group: Group::new(&signal.routed, signal.id.source(), now),
+        let mut held = held.unwrap_or_else(|| {
+            HeldGroup::unheard_of(Group::new(&signal.routed, signal.id.source(), now), now)
         });
         let told = (signal.id.source(), signal.alert);
         let orders = held
@@ -568,9 +567,8 @@ impl Writer {
         commit: &mut AlertCommit,
         now: Timestamp,
     ) {
-        let mut held = self.held_group(id, commit).unwrap_or_else(|| HeldGroup {
-            version: 0,
-            group: Group::inhibitor(id, source.id.source(), now),
+        let mut held = self.held_group(id, commit).unwrap_or_else(|| {
+            HeldGroup::unheard_of(Group::inhibitor(id, source.id.source(), now), now)
         });
         held.group.quiets(begins, now);
         commit.put_group(held, vec![], now);

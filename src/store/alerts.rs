@@ -8,20 +8,23 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::commit::{DELIVERIES, delivery_key};
-use super::database::{Sql, by_ids, without_nul};
+use super::database::{Arg, Sql, by_ids, without_nul};
 use super::handover::Handing;
+use super::ledger::Place;
 use super::outbox::{CANCELS, FINISHES, Lease, NewOrder, ORDERS, finish_row};
 use super::write::Kind::{Int, Text};
 use super::write::{Batch, Cell, CommitError, Verb, Write};
 use super::{Store, moment, ms};
 use crate::domain::alert::{Alert, Tracked};
-use crate::domain::effect::{Effect, Lane, Order, RELEASE};
+use crate::domain::effect::{Effect, Lane, Order};
 use crate::domain::group::Group;
 use crate::domain::ledger::owed;
 use crate::domain::terms::{DedupKey, DeliveryId, GroupId, IncidentId};
 
 /// Orders of one change of a group stand behind each other, and before those of the next.
 const PLACES_PER_CHANGE: i64 = 1_000;
+/// More often no group changes in a millisecond.
+const VERSIONS_PER_MS: i64 = 1_000;
 /// What expires is kept in full minutes, rounded up: a sender that repeats itself moves it with each word, and each move
 /// would have to be sorted in.
 const EXPIRY_GRAIN_MS: i64 = 60_000;
@@ -66,10 +69,21 @@ pub struct HeldAlert {
 /// A group, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldGroup {
-    /// The version of its row; 0: there is none yet.
+    /// The version of its row.
     pub version: i64,
     /// The group.
     pub group: Group,
+}
+
+impl HeldGroup {
+    /// A group that is not stored yet. Its versions are of its own time: whoever still remembers a row of the same id
+    /// that was forgotten proves no version of this one.
+    pub fn unheard_of(group: Group, now: Timestamp) -> Self {
+        Self {
+            version: ms(now).saturating_mul(VERSIONS_PER_MS),
+            group,
+        }
+    }
 }
 
 /// A condition with everything that is kept of it.
@@ -167,7 +181,8 @@ impl AlertCommit {
             if let Some(key) = key {
                 self.orders
                     .retain(|(group, _, effect, ..)| *group != id || effect.key() != Some(key));
-                if held.version > 0 {
+                // The first change of a group finds nothing waiting.
+                if held.group.version > 1 {
                     self.cancelled
                         .extend([Cell::text(id.as_str()), Cell::text(key)]);
                 }
@@ -382,6 +397,26 @@ const HELD: Sql = by_ids!("SELECT id, version, group_id, tracked FROM alerts");
 const GROUPS: Sql = by_ids!("SELECT id, version, state FROM alert_groups");
 const DELIVERED: Sql = by_ids!("SELECT id FROM deliveries");
 
+/// Groups in the order of the index by which they are found, and of each whether nothing in the store needs it. What is
+/// asked of other tables is looked up for each of those few, whatever the statistics say (`OFFSET 0`, see `ledger`).
+const RESTING: &str = "SELECT g.id, g.began_at_ms, g.version, g.state, CAST(CASE WHEN g.changed_at_ms < $1 AND g.owed IS NULL \
+     AND (g.incident_id IS NULL OR EXISTS (SELECT 1 FROM incidents AS i WHERE i.id = g.incident_id \
+     AND i.status IN ('resolved', 'closed') LIMIT 1 OFFSET 0)) \
+     AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.incident_id = g.id LIMIT 1 OFFSET 0) \
+     AND NOT EXISTS (SELECT 1 FROM alerts AS a WHERE a.group_id = g.id AND a.status <> 'resolved' LIMIT 1 OFFSET 0) \
+     THEN 1 ELSE 0 END AS BIGINT) \
+     FROM (SELECT id, began_at_ms, version, state, changed_at_ms, owed, incident_id FROM alert_groups \
+     WHERE began_at_ms < $1 AND (began_at_ms, id) > ($2, $3) ORDER BY began_at_ms, id LIMIT $4) AS g \
+     ORDER BY g.began_at_ms, g.id";
+
+/// Forgets groups, each if it is still of the version that was looked at: a row is an id and a version.
+const FORGET_GROUPS: Sql = Sql {
+    sqlite: "DELETE FROM alert_groups WHERE (id, version) IN \
+             (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
+    postgres: "DELETE FROM alert_groups AS g USING json_array_elements(CAST($1 AS json)) AS rows (value) \
+               WHERE g.id = rows.value ->> 0 AND g.version = CAST(rows.value ->> 1 AS BIGINT)",
+};
+
 /// A condition's columns, in the order of [`kept`].
 macro_rules! kept {
     ($where:literal) => {
@@ -460,38 +495,22 @@ impl Store {
         now: Timestamp,
         limit: i64,
     ) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2"),
-                &[ms(now).into(), limit.into()],
-            )
-            .await
-            .context("looking for alerts that have expired")?;
-        rows.into_iter().map(kept).collect()
+        let sql = kept!("WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2");
+        self.kept(sql, &[ms(now).into(), limit.into()]).await
     }
 
     /// The conditions of a source that hold, the newest first.
     pub async fn active_alerts(&self, source: &str, limit: i64) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE source = $1 AND status <> 'resolved' ORDER BY last_seen_ms DESC, id LIMIT $2"),
-                &[source.into(), limit.into()],
-            )
-            .await
-            .context("looking for the alerts of a source")?;
-        rows.into_iter().map(kept).collect()
+        let sql = kept!(
+            "WHERE source = $1 AND status <> 'resolved' ORDER BY last_seen_ms DESC, id LIMIT $2"
+        );
+        self.kept(sql, &[source.into(), limit.into()]).await
     }
 
     /// A condition, whether it holds or is over.
     pub async fn alert(&self, id: &AlertId) -> anyhow::Result<Option<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(kept!("WHERE id = $1"), &[id.as_str().into()])
-            .await
-            .context("looking an alert up")?;
-        rows.into_iter().next().map(kept).transpose()
+        let args = [id.as_str().into()];
+        Ok(self.kept(kept!("WHERE id = $1"), &args).await?.pop())
     }
 
     /// The conditions of a group, the newest first.
@@ -500,15 +519,8 @@ impl Store {
         group: &GroupId,
         limit: i64,
     ) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE group_id = $1 ORDER BY last_seen_ms DESC, id LIMIT $2"),
-                &[group.as_str().into(), limit.into()],
-            )
-            .await
-            .context("looking for the alerts of a group")?;
-        rows.into_iter().map(kept).collect()
+        let sql = kept!("WHERE group_id = $1 ORDER BY last_seen_ms DESC, id LIMIT $2");
+        self.kept(sql, &[group.as_str().into(), limit.into()]).await
     }
 
     /// The conditions of a group that hold.
@@ -517,26 +529,15 @@ impl Store {
         group: &GroupId,
         limit: i64,
     ) -> anyhow::Result<Vec<KeptAlert>> {
-        let rows: Vec<KeptRow> = self
-            .database
-            .rows(
-                kept!("WHERE group_id = $1 AND status <> 'resolved' ORDER BY id LIMIT $2"),
-                &[group.as_str().into(), limit.into()],
-            )
-            .await
-            .context("looking for the firing alerts of a group")?;
-        rows.into_iter().map(kept).collect()
+        let sql = kept!("WHERE group_id = $1 AND status <> 'resolved' ORDER BY id LIMIT $2");
+        self.kept(sql, &[group.as_str().into(), limit.into()]).await
     }
 
-    /// Lets every room of alerts look now whom it may let go: the configuration may be another.
-    pub async fn release_again(&self, now: Timestamp) -> anyhow::Result<()> {
-        let sql = "UPDATE outbox SET due_at_ms = $1 WHERE lane = $2 AND key = $3 AND due_at_ms > $1 \
-                   AND buried_at_ms IS NULL AND lease_owner IS NULL";
-        let args = [ms(now).into(), Lane::Alerts.word().into(), RELEASE.into()];
-        let looked = self.database.execute(sql, &args).await;
-        looked
-            .context("looking at alerts that are kept back")
-            .map(drop)
+    /// The conditions of a question, as they are kept.
+    async fn kept(&self, sql: &'static str, args: &[Arg<'_>]) -> anyhow::Result<Vec<KeptAlert>> {
+        let asking = self.database.rows(sql, args).await;
+        let rows: Vec<KeptRow> = asking.context("looking for alerts")?;
+        rows.into_iter().map(kept).collect()
     }
 
     /// The rooms in which alerts are kept back.
@@ -653,6 +654,50 @@ impl Store {
             .await
             .context("forgetting old alerts")?;
         Ok(bodies + conditions)
+    }
+
+    /// Of so many groups beyond this place that began before then, forgets those that are at rest, have not changed since
+    /// then, and that nothing in the store needs. Says how many, and which was the last that was looked at; none at the end.
+    pub async fn forget_groups(
+        &self,
+        before: Timestamp,
+        beyond: &Place,
+        limit: i64,
+        is_at_rest: impl Fn(&Group) -> bool,
+    ) -> anyhow::Result<(u64, Option<Place>)> {
+        let (at, id) = beyond;
+        let args = [
+            ms(before).into(),
+            (*at).into(),
+            id.as_str().into(),
+            limit.into(),
+        ];
+        let rows: Vec<(String, i64, i64, String, i64)> =
+            self.database
+                .rows(RESTING, &args)
+                .await
+                .context("looking for groups of alerts that nobody needs")?;
+        let last = rows.last().filter(|_| rows.len() as i64 == limit);
+        let last = last.map(|(id, at, ..)| (*at, id.clone()));
+        let mut forgotten = Vec::new();
+        for (id, _, version, state, is_unneeded) in &rows {
+            // What cannot be read stays: a newer version may have written it.
+            let rests = || serde_json::from_str(state).is_ok_and(|group| is_at_rest(&group));
+            if *is_unneeded == 1 && rests() {
+                forgotten.push((id, version));
+            }
+        }
+        if forgotten.is_empty() {
+            return Ok((0, last));
+        }
+        let forgotten = serde_json::to_string(&forgotten)?;
+        // Whichever has changed meanwhile stays.
+        let gone = self
+            .database
+            .execute(FORGET_GROUPS, &[forgotten.as_str().into()])
+            .await
+            .context("forgetting groups of alerts")?;
+        Ok((gone, last))
     }
 }
 

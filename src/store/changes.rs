@@ -17,8 +17,8 @@ pub struct KeptChange {
     pub change: Change,
 }
 
-/// How many changes are looked at: nobody deploys as often in half an hour.
-const CHANGES_MAX: i64 = 500;
+/// How many changes are read at a time.
+const CHANGES_AT_ONCE: i64 = 500;
 
 /// Who tells the same again so soon repeats itself; later, it was done again: a script may say the same words each time.
 const SAME_FOR_MS: i64 = 600_000;
@@ -46,23 +46,37 @@ impl Store {
             .map(drop)
     }
 
-    /// The changes that were made since then, the newest first.
+    /// The changes that were made since then, the newest first: all of them, for one that is left out may be the cause.
     pub async fn changes_since(&self, since: Timestamp) -> anyhow::Result<Vec<KeptChange>> {
-        let rows: Vec<(String, String, String)> = self
-            .database
-            .rows(
-                "SELECT id, source, change FROM changes WHERE happened_at_ms >= $1 \
-                 ORDER BY happened_at_ms DESC, id LIMIT $2",
-                &[ms(since).into(), CHANGES_MAX.into()],
-            )
-            .await
-            .context("looking for changes")?;
-        let read = |(id, source, change): (String, String, String)| {
-            let change = serde_json::from_str(&change)
-                .with_context(|| format!("reading the change {id}"))?;
-            Ok(KeptChange { id, source, change })
-        };
-        rows.into_iter().map(read).collect()
+        let mut all: Vec<KeptChange> = Vec::new();
+        let mut beyond = (i64::MAX, String::new());
+        loop {
+            let rows: Vec<(String, i64, String, String)> = self
+                .database
+                .rows(
+                    "SELECT id, happened_at_ms, source, change FROM changes WHERE happened_at_ms >= $1 \
+                     AND (happened_at_ms, id) < ($2, $3) ORDER BY happened_at_ms DESC, id DESC LIMIT $4",
+                    &[
+                        ms(since).into(),
+                        beyond.0.into(),
+                        beyond.1.as_str().into(),
+                        CHANGES_AT_ONCE.into(),
+                    ],
+                )
+                .await
+                .context("looking for changes")?;
+            let more = rows.last().filter(|_| rows.len() as i64 == CHANGES_AT_ONCE);
+            let more = more.map(|(id, at, ..)| (*at, id.clone()));
+            for (id, _, source, change) in rows {
+                let change = serde_json::from_str(&change)
+                    .with_context(|| format!("reading the change {id}"))?;
+                all.push(KeptChange { id, source, change });
+            }
+            match more {
+                Some(last) => beyond = last,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Forgets changes that were made before then.

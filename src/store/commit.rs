@@ -193,6 +193,7 @@ impl Commit {
                 Cell::int(open_follow_ups(incident)),
                 Cell::text(incident.severity.id.as_str()),
                 Cell::Text(channel),
+                Cell::text(service(incident)),
                 Cell::Text(Some(serde_json::to_string(incident)?)),
                 Cell::text(&held.head),
             ]);
@@ -249,6 +250,11 @@ pub(super) fn delivery_key(id: &DeliveryId) -> Cow<'_, str> {
 pub(super) fn open_follow_ups(incident: &Incident) -> i64 {
     let open = incident.follow_ups.iter().filter(|it| it.done_at.is_none());
     open.count() as i64
+}
+
+/// What an incident affects; nothing in particular: nothing.
+pub(super) fn service(incident: &Incident) -> &str {
+    incident.service.as_ref().map_or("", |id| id.as_str())
 }
 
 /// The word under which serde stores a unit variant.
@@ -359,6 +365,7 @@ const STATES: Write = Write {
         ("open_follow_ups", Int),
         ("severity", Text),
         ("channel", Text),
+        ("service", Text),
         ("state", Text),
         ("head", Text),
     ],

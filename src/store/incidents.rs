@@ -1,5 +1,6 @@
 //! Incidents as they are read: their state, their events page by page, and which there are.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::chain::{self, Link};
-use super::commit::{delivery_key, open_follow_ups, word};
+use super::commit::{delivery_key, open_follow_ups, service, word};
 use super::database::{Arg, Sql, by_ids};
 use super::ledger::Expected;
 use super::{Store, moment, ms};
@@ -105,8 +106,14 @@ const STATE: &str = "SELECT state, head, day, number FROM incidents WHERE id = $
 const STATES: Sql = by_ids!("SELECT state, head, day, number FROM incidents");
 const OPEN: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
-const OPEN_OF_SERVICE: &str = "SELECT state, head, day, number FROM incidents \
-     WHERE status <> 'resolved' AND status <> 'closed' AND state LIKE $1 ORDER BY declared_at_ms DESC, id DESC LIMIT $2";
+const OPEN_IDS: &str = "SELECT id FROM incidents \
+     WHERE status <> 'resolved' AND status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
+/// What an older version wrote has no service beside its state: those are read through. Said as two questions, for of one
+/// with an `OR` SQLite reads every open incident.
+const OPEN_OF_SERVICE: &str = "SELECT state, head, day, number FROM incidents WHERE id IN (\
+     SELECT id FROM incidents WHERE status <> 'resolved' AND status <> 'closed' AND service = $1 UNION ALL \
+     SELECT id FROM incidents WHERE status <> 'resolved' AND status <> 'closed' AND service IS NULL AND state LIKE $2) \
+     ORDER BY declared_at_ms DESC, id DESC LIMIT $3";
 const UNCLOSED: &str = "SELECT state, head, day, number FROM incidents \
      WHERE status <> 'closed' ORDER BY declared_at_ms DESC, id DESC LIMIT $1";
 const WITH_FOLLOW_UPS: &str = "SELECT state, head, day, number FROM incidents \
@@ -174,12 +181,29 @@ impl Store {
             .collect()
     }
 
+    /// Which incidents are open: the ids of the newest, in no order.
+    pub async fn open_ids(&self, limit: i64) -> anyhow::Result<BTreeSet<IncidentId>> {
+        let rows: Vec<(String,)> = self
+            .database
+            .rows(OPEN_IDS, &[limit.into()])
+            .await
+            .context("looking which incidents are open")?;
+        Ok(rows.into_iter().map(|(id,)| IncidentId::new(id)).collect())
+    }
+
     /// The open incidents of a service, the newest first.
     pub async fn open_of_service(&self, service: &ServiceId) -> anyhow::Result<Vec<Held>> {
         let said = format!("%\"service\":\"{service}\"%");
         let rows: Vec<HeldRow> = self
             .database
-            .rows(OPEN_OF_SERVICE, &[said.as_str().into(), OPEN_READ.into()])
+            .rows(
+                OPEN_OF_SERVICE,
+                &[
+                    service.as_str().into(),
+                    said.as_str().into(),
+                    OPEN_READ.into(),
+                ],
+            )
             .await
             .with_context(|| format!("looking for the open incidents of {service}"))?;
         let mut open = Vec::new();
@@ -462,8 +486,8 @@ impl Store {
     async fn audited(&self, id: &IncidentId) -> anyhow::Result<Option<AuditedRow>> {
         self.database
             .row(
-                "SELECT state, head, day, number, declared_at_ms, version, status, open_follow_ups, severity, channel \
-                 FROM incidents WHERE id = $1",
+                "SELECT state, head, day, number, declared_at_ms, version, status, open_follow_ups, severity, channel, \
+                 service FROM incidents WHERE id = $1",
                 &[id.as_str().into()],
             )
             .await
@@ -506,6 +530,7 @@ struct AuditedRow {
     open_follow_ups: i64,
     severity: String,
     channel: Option<String>,
+    service: Option<String>,
 }
 
 impl AuditedRow {
@@ -520,7 +545,9 @@ impl AuditedRow {
             && self.status == word(&incident.status)?
             && self.open_follow_ups == open_follow_ups(incident)
             && self.severity == incident.severity.id.as_str()
-            && self.channel.as_deref() == channel)
+            && self.channel.as_deref() == channel
+            // An older version wrote none.
+            && self.service.as_deref().is_none_or(|it| it == service(incident)))
     }
 
     /// Whether the incident's name may be made of this day and this number.

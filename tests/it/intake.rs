@@ -1,6 +1,6 @@
 //! What the door of alerts promises, the same on SQLite and on PostgreSQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firebell::clock::Clock;
 use firebell::config;
@@ -152,6 +152,12 @@ fn fires(key: &str) -> Request {
     request(vec![alert(key, Signal::Firing)])
 }
 
+fn attached(incident: &str) -> GroupReport {
+    GroupReport::Attached {
+        incident: IncidentId::new(incident),
+    }
+}
+
 fn ends(key: &str) -> Request {
     request(vec![alert(key, Signal::Resolved)])
 }
@@ -219,6 +225,26 @@ on_both_engines! {
         assert_eq!(one.store.forget_changes(beginning()).await.unwrap(), 0);
         assert_eq!(one.store.forget_changes(later).await.unwrap(), 1);
         assert_eq!(scratch.count("changes").await, 0);
+    }
+
+    async fn no_change_is_hidden_behind_others(scratch) {
+        let one = replica(scratch).await;
+        let mut change = fires("deploy").alerts.remove(0);
+        change.signal = Signal::Noted;
+        one.intake.change("pager", change).await.unwrap();
+        let ms = beginning().as_millisecond();
+        // Two of each moment.
+        scratch.tamper(&format!(
+            "INSERT INTO changes (id, source, happened_at_ms, change) \
+             WITH RECURSIVE more (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM more WHERE n < 1200) \
+             SELECT 'pager/' || n, 'pager', {ms} + n / 2, (SELECT change FROM changes LIMIT 1) FROM more"
+        )).await;
+        let kept = one.store.changes_since(beginning()).await.unwrap();
+        let each: BTreeSet<&str> = kept.iter().map(|kept| kept.id.as_str()).collect();
+        assert_eq!((kept.len(), each.len()), (1_202, 1_202));
+        assert_eq!((kept[0].id.as_str(), kept.last().unwrap().id.as_str()), ("pager/1200", "pager/0"));
+        let later = beginning() + SignedDuration::from_millis(600);
+        assert_eq!(one.store.changes_since(later).await.unwrap().len(), 1);
     }
 
     async fn what_is_answered_is_written_and_what_is_said_again_is_counted(scratch) {
@@ -499,5 +525,103 @@ on_both_engines! {
         assert_eq!((scratch.count("alert_bodies").await, scratch.count("alerts").await), (0, 1));
         // What was forgotten begins anew, also where it is still in memory.
         assert_eq!(one.takes(fires("b")).await.began, 1);
+    }
+
+    async fn groups_that_nobody_needs_any_more_are_forgotten_and_no_others(scratch) {
+        let one = inhibited(scratch).await;
+        let names = ["over", "closed", "open", "gone", "waits", "snoozed", "uncounted", "fires", "critical", "warning", "late"];
+        let severity = |name: &str| match name {
+            "critical" | "warning" => name.to_owned(),
+            _ => "info".to_owned(),
+        };
+        let says = |name: &str, signal| {
+            let round = names.iter().position(|it| *it == name).map(|n| if name == "warning" { n - 1 } else { n });
+            request(vec![with(name, &severity(name), round.expect("a name"), signal)])
+        };
+        for (number, status) in [(1, "closed"), (2, "monitoring")] {
+            scratch.tamper(&format!(
+                "INSERT INTO incidents (id, day, number, version, status, severity, declared_at_ms, state, head) \
+                 VALUES ('INC-{status}', '2025-09-14', {number}, 1, '{status}', 'p1', 0, '{{}}', '')"
+            )).await;
+        }
+        let mut groups = BTreeMap::new();
+        for name in names {
+            if name == "late" {
+                one.clock.advance(SignedDuration::from_hours(24 * 9));
+            }
+            assert_eq!(one.takes(says(name, Signal::Firing)).await.began, 1);
+            let group = one.held(name).await.unwrap().group;
+            let reports = match name {
+                "closed" => vec![attached("INC-closed")],
+                "open" => vec![attached("INC-monitoring")],
+                "gone" => vec![attached("INC-none")],
+                "snoozed" => vec![GroupReport::Snoozed { until: beginning() + SignedDuration::from_hours(24 * 99) }],
+                _ => vec![],
+            };
+            for report in reports {
+                one.intake.tell(group.clone(), report).await.unwrap();
+            }
+            if !["fires", "critical", "warning"].contains(&name) {
+                assert_eq!(one.takes(says(name, Signal::Resolved)).await.ended, 1);
+            }
+            groups.insert(name, group);
+        }
+        // All orders are done but one; and one condition holds of which its group knows nothing.
+        scratch.tamper(&format!("DELETE FROM outbox WHERE incident_id <> '{}'", groups["waits"])).await;
+        scratch.tamper("UPDATE alerts SET status = 'firing' WHERE id = 'prometheus/uncounted'").await;
+        // Each with the inhibitor that counts what is critical.
+        assert_eq!(scratch.count("alert_groups").await, names.len() as i64 + 1);
+        let limit = catalog().alerts.cut_off;
+        let forget = async |before: Timestamp| {
+            let mut beyond = Some((i64::MIN, String::new()));
+            let (mut forgotten, mut looks) = (0, 0);
+            while let Some(place) = beyond {
+                let is_at_rest = |group: &Group| group.is_at_rest(limit, one.clock.now());
+                let (some, last) = one.store.forget_groups(before, &place, 2, is_at_rest).await.unwrap();
+                assert!(some <= 2, "in small steps");
+                (forgotten, looks, beyond) = (forgotten + some, looks + 1, last);
+            }
+            (forgotten, looks)
+        };
+        assert_eq!(forget(beginning()).await, (0, 1));
+        // All but the one that began later are looked at.
+        let before = beginning() + SignedDuration::from_hours(24);
+        assert_eq!(forget(before).await, (2, 6));
+        let left: Vec<&str> = {
+            let ids: Vec<&GroupId> = groups.values().collect();
+            let held = one.store.groups(&ids).await.unwrap();
+            let is_left = |id: &GroupId| held.iter().any(|held| held.group.id == *id);
+            names.into_iter().filter(|name| is_left(&groups[name])).collect()
+        };
+        assert_eq!(left, ["open", "gone", "waits", "snoozed", "uncounted", "fires", "critical", "warning", "late"]);
+        assert_eq!(scratch.count("alert_groups").await, left.len() as i64 + 1);
+    }
+
+    async fn a_group_that_was_forgotten_begins_anew_and_is_another_also_for_who_remembers_it(scratch) {
+        let one = replica(scratch).await;
+        one.takes(fires("a")).await;
+        one.takes(ends("a")).await;
+        let old = one.group().await;
+        scratch.tamper("DELETE FROM outbox").await;
+        let later = SignedDuration::from_hours(24 * 100);
+        one.clock.advance(later);
+        let first = (i64::MIN, String::new());
+        let forgetting = one.store.forget_groups(one.clock.now(), &first, 9, |_| true);
+        assert_eq!(forgetting.await.unwrap(), (1, None));
+        let nobody = one.intake.tell(old.id.clone(), attached("INC-1")).await;
+        assert!(nobody.is_ok(), "who remembers it goes on with it");
+        scratch.tamper("DELETE FROM alert_groups; DELETE FROM outbox").await;
+        let other = replica(scratch).await;
+        other.clock.advance(later);
+        // As often changed as what the first remembers.
+        for key in ["a", "b", "c"] {
+            other.takes(fires(key)).await;
+        }
+        let new = one.group().await;
+        assert_eq!((new.id.clone(), new.round, new.firing), (old.id.clone(), old.round, 3));
+        assert_ne!(new.delivery(), old.delivery(), "its incident is another");
+        one.takes(fires("d")).await;
+        assert_eq!(one.group().await.firing, 4);
+        assert_eq!(one.group().await.incident, None);
     }
 }

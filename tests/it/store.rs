@@ -7,11 +7,11 @@ use firebell::domain::catalog::Catalog;
 use firebell::domain::command::{Command, Declaration, Identity, Report, Timer};
 use firebell::domain::decide::{World, decide};
 use firebell::domain::effect::{Effect, Lane, effects_of};
-use firebell::domain::event::{Event, Recorded};
+use firebell::domain::event::{Event, Recorded, Resolution};
 use firebell::domain::incident::{Incident, fold};
 use firebell::domain::oncall::Override;
 use firebell::domain::terms::{
-    Actor, ChannelId, DeliveryId, IncidentId, PersonId, SeverityId, SlackUserId, Who,
+    Actor, ChannelId, DeliveryId, IncidentId, PersonId, ServiceId, SeverityId, SlackUserId, Who,
 };
 use firebell::store::Store;
 use firebell::store::calendars::FreshCalendar;
@@ -763,6 +763,34 @@ on_both_engines! {
     }
 }
 
+on_both_engines! {
+    async fn the_open_incidents_of_a_service_are_found_also_those_that_an_older_version_wrote(scratch) {
+        let store = scratch.store().await;
+        for (number, service) in [(1, Some("checkout")), (2, Some("search")), (3, None), (4, Some("checkout")), (5, Some("checkout"))] {
+            let mut commit = Commit::default();
+            let Command::Declare { identity, declaration } = declaration(number) else { unreachable!() };
+            let declaration = Declaration { service: service.map(ServiceId::new), ..declaration };
+            let held = draft_at(&mut commit, None, number, Command::Declare { identity, declaration }, minute(number));
+            store.commit(&commit).await.unwrap();
+            if number == 5 {
+                written(&store, &held, Command::Resolve(Resolution::default())).await;
+            }
+        }
+        let open = async |service: &str| {
+            let open = store.open_of_service(&ServiceId::new(service)).await.unwrap();
+            open.iter().map(|held| held.number).collect::<Vec<_>>()
+        };
+        for _ in 0..2 {
+            assert_eq!(open("checkout").await, [4, 1], "the newest first");
+            assert_eq!(open("search").await, [2]);
+            assert_eq!(open("check").await, [0; 0]);
+            assert_eq!(open("").await, [0; 0]);
+            assert_ne!(scratch.tamper("UPDATE incidents SET service = NULL WHERE number <> 4").await, 0);
+        }
+        check(&store).await;
+    }
+}
+
 // --- the record cannot be changed unseen ----------------------------------------------------------
 
 on_both_engines! {
@@ -790,6 +818,7 @@ on_both_engines! {
             ("an older version", "UPDATE incidents SET version = 4 WHERE id = '{}'"),
             ("another day", "UPDATE incidents SET day = '2025-09-13' WHERE id = '{}'"),
             ("another number", "UPDATE incidents SET number = number + 900 WHERE id = '{}'"),
+            ("another service beside the state", "UPDATE incidents SET service = 'search' WHERE id = '{}'"),
             ("another time of declaration", "UPDATE incidents SET declared_at_ms = declared_at_ms - 1 WHERE id = '{}'"),
             ("a state that cannot be read", "UPDATE incidents SET state = '{{}' WHERE id = '{}'"),
             ("no incident at all", "DELETE FROM incidents WHERE id = '{}'"),

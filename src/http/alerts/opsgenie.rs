@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tracing::error;
@@ -21,6 +21,7 @@ use crate::alerts::opsgenie::{Request, act, create, key};
 use crate::alerts::{Heading, Malformed, Sent, Told};
 use crate::domain::alert::{Alert, AlertStatus};
 use crate::domain::catalog::{AlertSource, SourceKind};
+use crate::http::gate::soon;
 use crate::http::{Named, Rooms};
 use crate::store::alerts::{AlertId, KeptAlert};
 
@@ -105,6 +106,9 @@ pub async fn get(
     }
     let Some(key) = key(&alias) else {
         return unknown("There is no alert of this alias.");
+    };
+    let Some(_room) = soon(&rooms.lookups).await else {
+        return busy();
     };
     match rooms.desk.store.alert(&AlertId::of(&source.id, &key)).await {
         Ok(Some(kept)) => answered(shown(&kept)),
@@ -220,6 +224,8 @@ async fn searched(
         let reason = json!({ "message": why });
         Box::new(said(StatusCode::UNPROCESSABLE_ENTITY, reason))
     })?;
+    let room = soon(&rooms.lookups).await;
+    let _room = room.ok_or_else(|| Box::new(busy()))?;
     let active = rooms.desk.store.active_alerts(&source.id, LOOKED_THROUGH);
     let mut active = active.await.map_err(|cause| Box::new(away(&cause)))?;
     active.retain(|kept| search.shows(&kept.alert));
@@ -287,6 +293,18 @@ fn unknown(reason: &str) -> Response {
     said(StatusCode::NOT_FOUND, json!({ "message": reason }))
 }
 
+/// Too many look alerts up at once. Nobody loses an alert by it, and clients of Opsgenie know to wait.
+fn busy() -> Response {
+    let reason = "Too many look alerts up at once: ask again in a moment.";
+    let mut response = said(
+        StatusCode::TOO_MANY_REQUESTS,
+        json!({ "message": reason, "requestId": Uuid::now_v7().to_string() }),
+    );
+    let after = HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, after);
+    response
+}
+
 fn away(cause: &anyhow::Error) -> Response {
     error!("Could not look alerts up: {cause:#}");
     let reason = json!({ "message": "The database does not answer." });
@@ -316,4 +334,27 @@ fn answered(data: Value) -> Response {
 fn said(status: StatusCode, mut body: Value) -> Response {
     body["took"] = json!(0.0);
     (status, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_looks_while_too_many_do_is_told_to_ask_again() {
+        let lookups = Semaphore::new(1);
+        let room = soon(&lookups).await;
+        assert!(room.is_some() && soon(&lookups).await.is_none());
+        drop(room);
+        assert!(soon(&lookups).await.is_some());
+        let response = busy();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await;
+        let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        let keys: Vec<_> = body.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["message", "requestId", "took"]);
+    }
 }

@@ -19,6 +19,7 @@ use super::{admit, count_malformed, take, turned_away};
 use crate::alerts::proof::Unproved;
 use crate::alerts::{Heading, Sent, alertmanager};
 use crate::domain::catalog::{AlertSource, SourceKind};
+use crate::http::gate::soon;
 use crate::http::{Rooms, fault};
 use crate::store::alerts::KeptAlert;
 
@@ -135,6 +136,10 @@ async fn asked_for(
         return Err(Box::new(stranger(headers, query)));
     };
     let filter = Filter::of(query).map_err(|why| Box::new(refused(&why)))?;
+    let Some(_room) = soon(&rooms.lookups).await else {
+        let reason = "Too many look alerts up at once: ask again in a moment.";
+        return Err(Box::new(fault(StatusCode::SERVICE_UNAVAILABLE, reason)));
+    };
     match rooms.desk.store.active_alerts(&source.id, SHOWN).await {
         Ok(mut active) => {
             active.retain(|kept| filter.shows(&kept.alert.labels));

@@ -13,11 +13,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::{BodyExt, Full, Limited};
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::TrustAnchor;
 use tracing::{info, warn};
@@ -31,6 +27,7 @@ use crate::alerts::sns::{
 use crate::alerts::{Heading, Sent, read};
 use crate::domain::catalog::AlertSource;
 use crate::http::Rooms;
+use crate::notify::wire;
 
 /// The largest answer that is read: a certificate has some two thousand bytes, a confirmation fewer.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -260,29 +257,25 @@ pub(super) async fn receive(
 /// Asks over the network.
 #[derive(Debug)]
 struct Web {
-    /// None: this machine has no roots to go by.
-    client: Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
+    /// Or why nothing can be asked for.
+    client: Result<wire::Web, String>,
 }
 
 impl Web {
     fn new() -> Self {
-        let https = HttpsConnectorBuilder::new().with_native_roots().ok();
-        let client = https.map(|https| {
-            let https = https.https_or_http().enable_http1().build();
-            Client::builder(TokioExecutor::new()).build(https)
-        });
-        Self { client }
+        Self {
+            client: wire::web(),
+        }
     }
 }
 
 impl Fetch for Web {
     fn fetch(&self, url: &Url) -> Fetched {
         let client = self.client.clone();
-        let request = Request::get(url.as_str()).body(Empty::new());
+        let request = Request::get(url.as_str()).body(Full::default());
         Box::pin(async move {
             let request = request.map_err(|error| error.to_string())?;
-            let client =
-                client.ok_or_else(|| "this machine has no root certificates".to_owned())?;
+            let client = client?;
             let asking = async {
                 let answer = client.request(request).await.map_err(|it| it.to_string())?;
                 if answer.status() != StatusCode::OK {
