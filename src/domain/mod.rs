@@ -30,6 +30,7 @@ mod properties;
 pub mod quiet;
 pub mod raise;
 pub mod reach;
+pub mod remark;
 pub mod routing;
 pub mod runbook;
 pub mod samples;

@@ -166,6 +166,7 @@ mod tests {
                 samples: vec![],
                 is_quieted: false,
                 is_flapping: false,
+                remarks: vec![],
             },
             declaration: Declaration {
                 service: service.map(ServiceId::new),

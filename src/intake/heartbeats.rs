@@ -73,6 +73,7 @@ fn alert(heartbeat: &Heartbeat, signal: Signal, at: Timestamp) -> Alert {
         severity: heartbeat.severity.clone(),
         labels,
         links: Links::default(),
+        remark: None,
         started_at: (signal == Signal::Firing).then_some(at),
         ended_at: (signal == Signal::Resolved).then_some(at),
         expires_at: None,

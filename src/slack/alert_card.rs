@@ -15,10 +15,15 @@ use crate::domain::catalog::Then;
 use crate::domain::form::{show_duration, show_roughly};
 use crate::domain::group::{Group, Sample, sources, unnamed};
 use crate::domain::incident::Incident;
+use crate::domain::remark::{Remarked, newest};
 use crate::templates::{bold, mrkdwn};
 
 /// The most characters of an alert's title in a list.
 const TITLE: usize = 200;
+/// The most characters of the title of an alert that a note is about.
+const NOTE_TITLE: usize = 60;
+/// The most characters of a note on a card; the timeline has it whole.
+const NOTE: usize = 300;
 
 impl Composer {
     /// The card of a group of alerts.
@@ -38,7 +43,8 @@ impl Composer {
             firing => group.firing,
             total => group.total,
             more => unnamed(&group.samples, group.firing, group.total),
-            samples => listed(&group.samples),
+            samples => listed(&group.samples, &group.source),
+            note => note(&group.remarks),
             since => moment(group.began_at),
             lasted => show_roughly(group.changed_at.duration_since(group.began_at)),
             acknowledged_by => group.acknowledged_by.as_ref().map(|who| context! {
@@ -169,8 +175,8 @@ pub(super) fn where_to_look(links: &Links) -> Template {
     }
 }
 
-/// Alerts as the list of them wants them: each with its source, if they have several.
-pub(super) fn listed(samples: &[Sample]) -> Vec<Template> {
+/// Alerts as the list of them wants them: each with its source, if they have several. What names no source is of `own`.
+pub(super) fn listed(samples: &[Sample], own: &str) -> Vec<Template> {
     let is_mixed = samples.windows(2).any(|pair| match pair {
         [one, other] => one.source != other.source,
         _ => false,
@@ -181,9 +187,26 @@ pub(super) fn listed(samples: &[Sample]) -> Vec<Template> {
             source => sample.source.as_deref().filter(|_| is_mixed),
             is_firing => sample.is_firing,
             is_flapping => sample.is_flapping,
+            acknowledged => (sample.is_firing && sample.is_acknowledged).then(|| context! {
+                source => sample.source.as_deref().unwrap_or(own),
+                by => sample.acknowledged_by.as_deref(),
+            }),
         }
     });
     listed.collect()
+}
+
+/// The newest remark on an alert that says something in words, as the cards want it.
+pub(super) fn note(remarks: &[Remarked]) -> Option<Template> {
+    let note = newest(remarks)?;
+    let text = note.remark.text.as_deref().unwrap_or_default();
+    Some(context! {
+        source => note.source.as_str(),
+        by => note.remark.by.as_deref(),
+        title => cut(&note.title, NOTE_TITLE),
+        text => cut(text, NOTE),
+        at => moment(note.at),
+    })
 }
 
 /// What the alerts of a group have in common, as far as a person wants to read it.

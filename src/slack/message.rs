@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value as Template, context};
 use serde_json::{Value, json};
 
-use super::alert_card::{listed, where_to_look};
+use super::alert_card::{listed, note, where_to_look};
 use super::client::Outgoing;
 use super::interaction::{Style, button, careful, fits, overflow};
 use super::page::called;
@@ -25,7 +25,7 @@ use crate::domain::runbook::Checklist;
 use crate::domain::samples;
 use crate::domain::terms::{Actor, Role, SeverityId, SlackUserId, Status, Who};
 use crate::domain::timeline::{TimelineEntry, way};
-use crate::templates::{bold, mrkdwn};
+use crate::templates::{bold, mrkdwn, quoted_rest};
 
 /// The most characters of a section's text (slack-contract.md section 8.3).
 const SECTION: usize = 3_000;
@@ -190,11 +190,11 @@ impl Composer {
         lines.extend(entries.iter().map(|entry| {
             let unix = entry.happened_at.as_second();
             let utc = entry.happened_at.strftime("%H:%M UTC");
-            format!(
-                "<!date^{unix}^{{time}}|{utc}> {} _{}_",
-                mrkdwn(&incident.named(&entry.text)),
-                actor_of(&entry.actor)
-            )
+            let told = quoted_rest(&incident.named(&entry.text));
+            let (first, rest) = told.split_once('\n').unwrap_or((&told, ""));
+            let actor = actor_of(&entry.actor);
+            let line = format!("<!date^{unix}^{{time}}|{utc}> {first} _{actor}_\n{rest}");
+            line.trim_end().to_owned()
         }));
         said(&lines.join("\n"), &format!("Timeline of {}", incident.id))
     }
@@ -385,7 +385,8 @@ impl Composer {
                     sources => sources(&tally.samples, &tally.source),
                     firing => tally.firing,
                     total => tally.total,
-                    samples => listed(&tally.samples),
+                    samples => listed(&tally.samples, &tally.source),
+                    note => note(&tally.remarks),
                     more => unnamed(&tally.samples, tally.firing, tally.total),
                     is_flapping => tally.is_flapping,
                 }
@@ -458,7 +459,7 @@ impl Composer {
                 began => tally.titles(turned, true),
                 ended => tally.titles(turned, false),
                 flapping => tally.flapping(),
-                samples => listed(&tally.samples),
+                samples => listed(&tally.samples, &tally.source),
                 more => unnamed(&tally.samples, tally.firing, tally.total),
             },
             _ => context! {},

@@ -63,6 +63,7 @@ fn raise(n: u32, service: &str) -> Envelope {
                 samples: vec![],
                 is_quieted: false,
                 is_flapping: false,
+                remarks: vec![],
             },
             join: Some(SignedDuration::from_mins(30)),
             declaration,

@@ -131,6 +131,7 @@ fn alert(key: &str, signal: Signal) -> Alert {
         severity: None,
         labels: BTreeMap::from([("team".to_owned(), "pay".to_owned())]),
         links: Links::default(),
+        remark: None,
         started_at: None,
         ended_at: None,
         expires_at: None,
@@ -224,7 +225,7 @@ on_both_engines! {
     async fn what_is_answered_is_written_and_what_is_said_again_is_counted(scratch) {
         let one = replica(scratch).await;
         let taken = one.takes(fires("a")).await;
-        assert_eq!(taken, Taken { began: 1, ended: 0, repeated: false });
+        assert_eq!(taken, Taken { began: 1, ..Taken::default() });
         for _ in 0..3 {
             assert_eq!(one.takes(fires("a")).await, Taken::default());
         }
@@ -237,7 +238,7 @@ on_both_engines! {
         assert_eq!((held.tracked.count, held.tracked.episode, held.version), (6, 1, 6));
         assert_eq!(one.takes(ends("a")).await.ended, 1);
         assert_eq!(one.held("a").await.unwrap().tracked.status, AlertStatus::Resolved);
-        assert_eq!(one.takes(ends("never-heard-of")).await, Taken::default());
+        assert_eq!(one.takes(ends("never-heard-of")).await, Taken { unknown: 1, ..Taken::default() });
         assert_eq!(scratch.count("alerts").await, 1);
         // Requests that change something are kept as they came in.
         assert_eq!(scratch.count("alert_bodies").await, 2);

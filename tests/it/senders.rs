@@ -604,6 +604,20 @@ async fn what_sends_to_opsgenie_gets_its_answers() {
     assert!(house.active("genie").await.is_empty());
     let closed = get("/v2/alerts/checkout-5xx").await;
     assert_eq!(closed.json()["data"]["status"], "closed");
+    // As there, what is asked of an alert that nobody knows is accepted, and whoever asks what came of it is told.
+    for (alias, is_success, status) in [
+        ("checkout-5xx", true, "Stored"),
+        ("never-heard-of", false, "Alert does not exist"),
+    ] {
+        let path = format!("/v2/alerts/{alias}/notes?{by}");
+        let note = json!({ "note": "rolled back", "user": "bo" });
+        let answer = house.posts(&path, &headers, &note).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let id = answer.json()["requestId"].as_str().unwrap().to_owned();
+        let asked = get(&format!("/v2/alerts/requests/{id}")).await;
+        assert_eq!(asked.json()["data"]["isSuccess"], is_success, "{alias}");
+        assert_eq!(asked.json()["data"]["status"], status, "{alias}");
+    }
     for (path, body) in [
         ("/v2/alerts", "{}"),
         ("/v2/alerts", "{"),

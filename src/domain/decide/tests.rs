@@ -404,6 +404,7 @@ fn note_alerts(firing: u64, total: u64) -> Command {
             samples: vec![],
             is_quieted: false,
             is_flapping: false,
+            remarks: vec![],
         },
     }
 }
