@@ -77,6 +77,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/cut-off.mrkdwn.j2"),
     ),
     (
+        "slack/leads.mrkdwn.j2",
+        include_str!("../templates/slack/leads.mrkdwn.j2"),
+    ),
+    (
         "slack/ledger.mrkdwn.j2",
         include_str!("../templates/slack/ledger.mrkdwn.j2"),
     ),

@@ -11,10 +11,12 @@ use super::catalog::{CutOffAfter, Then};
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
+use super::lead::{self, Lead};
 use super::quiet::{Hold, Looked, after_inhibition};
 use super::raise::Raise;
 use super::remark::{Deed, Remarked, remember};
 use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
+use super::whereabouts::whereabouts;
 
 /// Alerts of a group that are named; all others are counted.
 const SAMPLES: usize = 5;
@@ -70,6 +72,12 @@ pub struct Group {
     /// Where to look.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
     pub links: Links,
+    /// Where to look, as all its alerts say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<Lead>,
+    /// Where its alerts are, as far as they have that in common, by label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common: BTreeMap<String, String>,
     /// Counts incidents, or cards, from 1.
     pub round: u32,
     /// When this round began, by the sender's clock if it says.
@@ -151,6 +159,9 @@ pub struct Sample {
     /// Who that is, if the sender says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_by: Option<String>,
+    /// Where it is, by label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub whereabouts: BTreeMap<String, String>,
 }
 
 impl Sample {
@@ -222,6 +233,12 @@ pub struct Tally {
     /// What was remarked on them at their senders of late, the oldest first. In the record each stands on its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remarked>,
+    /// Where they are, as far as they have that in common, by label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common: BTreeMap<String, String>,
+    /// Where to look, as they say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<Lead>,
 }
 
 /// The sources of alerts in one line, the first to speak first; of what names none it is `own`.
@@ -301,6 +318,8 @@ impl Group {
             title: String::new(),
             description: None,
             links: Links::default(),
+            leads: Vec::new(),
+            common: BTreeMap::new(),
             round: 0,
             began_at: now,
             changed_at: now,
@@ -337,6 +356,8 @@ impl Group {
             is_quieted: self.is_quieted,
             is_flapping: self.is_flapping(now),
             remarks: self.remarks.clone(),
+            common: self.common.clone(),
+            leads: self.leads.clone(),
         }
     }
 
@@ -389,6 +410,7 @@ impl Group {
         flaps_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Vec<Order> {
+        let mut place = BTreeMap::new();
         match change {
             Change::Counted | Change::Late => return Vec::new(),
             Change::Acknowledged | Change::Remarked => {}
@@ -408,6 +430,15 @@ impl Group {
                 self.hold.clone_from(&routed.hold);
                 self.firing += 1;
                 self.total += 1;
+                let found = whereabouts(alert, routed);
+                match self.total {
+                    1 => self.common.clone_from(&found),
+                    _ => self
+                        .common
+                        .retain(|label, value| found.get(label) == Some(value)),
+                }
+                lead::add(&mut self.leads, alert);
+                place = found;
             }
             Change::Ended => self.firing = self.firing.saturating_sub(1),
         }
@@ -419,7 +450,7 @@ impl Group {
         }
         let begins_to_flap = flaps_until.is_some() && !self.is_flapping(now);
         self.flaps_until = flaps_until.max(self.flaps_until);
-        self.sample(source, alert, change, flaps_until.is_some());
+        self.sample((source, alert), place, change, flaps_until.is_some());
         self.remark(source, alert, now);
         self.version += 1;
         if self.hold.is_some() {
@@ -462,6 +493,7 @@ impl Group {
         self.title.clone_from(&alert.title);
         self.description.clone_from(&alert.description);
         self.links = alert.links.clone();
+        self.leads.clear();
         self.round += 1;
         self.began_at = alert.started_at.map_or(now, |at| at.min(now));
         self.firing = 0;
@@ -476,7 +508,13 @@ impl Group {
         self.acknowledged_by = None;
     }
 
-    fn sample(&mut self, source: &str, alert: &Alert, change: Change, is_flapping: bool) {
+    fn sample(
+        &mut self,
+        (source, alert): (&str, &Alert),
+        whereabouts: BTreeMap<String, String>,
+        change: Change,
+        is_flapping: bool,
+    ) {
         let place = self.samples.iter().position(|it| it.key == alert.key);
         // Nothing has become of it, so it stays where it is.
         if let Change::Acknowledged | Change::Remarked = change {
@@ -502,6 +540,7 @@ impl Group {
                 is_flapping,
                 is_acknowledged: false,
                 acknowledged_by: None,
+                whereabouts,
             },
         };
         self.samples.insert(0, sample);

@@ -164,6 +164,8 @@ fn command() -> impl Strategy<Value = Command> {
                 is_quieted: false,
                 is_flapping: false,
                 remarks: vec![],
+                common: Default::default(),
+                leads: vec![],
             },
         }),
         1 => (text(), -90..0i64).prop_map(|(title, at)| Command::NoteChange(Change {

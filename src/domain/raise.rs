@@ -167,6 +167,8 @@ mod tests {
                 is_quieted: false,
                 is_flapping: false,
                 remarks: vec![],
+                common: Default::default(),
+                leads: vec![],
             },
             declaration: Declaration {
                 service: service.map(ServiceId::new),

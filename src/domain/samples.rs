@@ -1,5 +1,7 @@
 //! Incidents with everything in them, and with as little as can be, to render every template once before anybody needs it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::alert::Links;
@@ -13,6 +15,7 @@ use super::event::{
 };
 use super::group::{Group, Routed, Sample, Tally};
 use super::incident::{Incident, fold};
+use super::lead::{Lead, LeadsTo};
 use super::page::{
     Addressee, Answer, Contact, Delivery, DeliveryState, Hurry, Page, PageReason, Paged, Vacancy,
 };
@@ -379,7 +382,10 @@ pub fn groups() -> [Group; 2] {
             is_flapping: true,
             is_acknowledged: true,
             acknowledged_by: Some("sample".to_owned()),
+            whereabouts: place("sample"),
         }],
+        leads: leads(),
+        common: place("all"),
         remarks: vec![remarked(|| Some("sample".to_owned()))],
         incident: Some(IncidentId::new("INC-1970-0101-001")),
         acknowledged_by: Some(Who::named("sample")),
@@ -432,6 +438,18 @@ fn remarked(said: impl Fn() -> Option<String>) -> Remarked {
     }
 }
 
+fn place(region: &str) -> BTreeMap<String, String> {
+    [("region".to_owned(), region.to_owned())].into()
+}
+
+fn leads() -> Vec<Lead> {
+    vec![Lead {
+        to: LeadsTo::Runbook,
+        of: "sample".to_owned(),
+        url: "https://example.com/other".to_owned(),
+    }]
+}
+
 fn alerts_changed(turn: AlertTurn) -> Event {
     Event::AlertsChanged {
         group: GroupId::new("grp-sample"),
@@ -448,8 +466,11 @@ fn alerts_changed(turn: AlertTurn) -> Event {
                 is_flapping: true,
                 is_acknowledged: true,
                 acknowledged_by: None,
+                whereabouts: place("sample"),
             }],
             remarks: vec![],
+            common: place("all"),
+            leads: leads(),
             is_quieted: turn == AlertTurn::Counted,
             is_flapping: turn == AlertTurn::Flapping,
         },

@@ -464,6 +464,8 @@ fn told_alerts(tally: &Tally, turn: AlertTurn, turned: &[DedupKey]) -> String {
         is_quieted: _,
         is_flapping: _,
         remarks: _,
+        common: _,
+        leads: _,
     } = tally;
     let sources = sources(samples, source);
     let (began, ended) = (tally.titles(turned, true), tally.titles(turned, false));

@@ -797,6 +797,77 @@ async fn an_alert_joins_the_incident_that_a_person_has_declared_and_makes_it_wei
 }
 
 #[tokio::test]
+async fn the_links_of_what_joins_an_incident_are_brought_to_it_each_once() {
+    let bot = TestBot::configured(JOINING).await;
+    let line = "/incident declare p1 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    let lead = |path: &str| Some(format!("https://leads.example.com/{path}"));
+    let joins = |key: &str, dashboard: &str| Alert {
+        name: format!("Slow {key}"),
+        links: Links {
+            runbook: lead("runbook"),
+            dashboard: lead(dashboard),
+            silence: lead(&format!("silence-{key}")),
+            origin: None,
+        },
+        ..alert(key, "critical", Signal::Firing)
+    };
+    bot.hears(vec![joins("db", "one"), joins("cache", "two")])
+        .await;
+    // Of one group, and of a rule that has told already.
+    let again = Alert {
+        key: DedupKey::new("db 2"),
+        ..joins("db", "three")
+    };
+    bot.hears(vec![again]).await;
+    bot.advance(minutes(1)).await;
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let links: Vec<_> = card
+        .lines()
+        .filter(|line| line.contains("leads.example.com"))
+        .collect();
+    assert_snapshot!(links.join("\n"), @"
+        <https://leads.example.com/runbook|Runbook (Slow db)> <https://leads.example.com/one|Dashboard (Slow db)> <https://leads.example.com/silence-db|Silence (Slow db)>
+        <https://leads.example.com/two|Dashboard (Slow cache)> <https://leads.example.com/silence-cache|Silence (Slow cache)>
+        ");
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn a_card_says_where_its_alerts_are_and_what_they_share_once() {
+    let bot = TestBot::with_routes().await;
+    let at = |pod: &str, severity: &str, zone: &str| {
+        let mut alert = alert(pod, severity, Signal::Firing);
+        let labels = [
+            ("instance", "10.0.0.7:8080"),
+            ("zone", zone),
+            ("region", "eu"),
+        ];
+        let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned()));
+        alert.labels.extend(labels);
+        alert
+    };
+    bot.hears(vec![at("pod-1", "warning", "a")]).await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    let said = |text: String| {
+        let lines = text.lines().filter(|line| line.contains('='));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(said(bot.message("general", &card)), @"*Where:* instance=10.0.0.7:8080, zone=a, region=eu");
+    bot.hears(vec![at("pod-2", "warning", "b")]).await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(said(bot.message("general", &card)), @"
+        *Where:* instance=10.0.0.7:8080, region=eu
+        :small_red_triangle: 5xx above 5 % on pod-2 - zone=b
+        :small_red_triangle: 5xx above 5 % on pod-1 - zone=a
+        ");
+    // So does that of an incident.
+    bot.hears(vec![at("pod-3", "critical", "c")]).await;
+    assert_snapshot!(said(bot.reads(ROOM)), @"*Where:* instance=10.0.0.7:8080, zone=c, region=eu");
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
 async fn an_incident_that_was_declared_too_long_ago_or_is_over_is_not_joined() {
     let bot = TestBot::configured(JOINING).await;
     let line = "/incident declare p1 service:checkout the checkout is slow";

@@ -64,6 +64,8 @@ fn raise(n: u32, service: &str) -> Envelope {
                 is_quieted: false,
                 is_flapping: false,
                 remarks: vec![],
+                common: Default::default(),
+                leads: vec![],
             },
             join: Some(SignedDuration::from_mins(30)),
             declaration,

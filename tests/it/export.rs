@@ -146,6 +146,7 @@ fn alerts_stand(firing: u64, total: u64, newest: &[(&str, &str, bool)]) -> Comma
         is_flapping: false,
         is_acknowledged: false,
         acknowledged_by: None,
+        whereabouts: Default::default(),
     };
     Command::NoteAlerts {
         group: GroupId::new("grp-1"),
@@ -158,6 +159,8 @@ fn alerts_stand(firing: u64, total: u64, newest: &[(&str, &str, bool)]) -> Comma
             is_quieted: false,
             is_flapping: false,
             remarks: vec![],
+            common: Default::default(),
+            leads: vec![],
         },
     }
 }

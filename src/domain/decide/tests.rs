@@ -405,6 +405,8 @@ fn note_alerts(firing: u64, total: u64) -> Command {
             is_quieted: false,
             is_flapping: false,
             remarks: vec![],
+            common: Default::default(),
+            leads: vec![],
         },
     }
 }
