@@ -168,6 +168,14 @@ impl Replica {
         held.map(|held| held.tracked)
     }
 
+    /// What was said of that.
+    async fn said_of_silence(&self, heartbeat: &str) -> String {
+        let silent = alert(&format!("heartbeat/{heartbeat}"), Signal::Firing);
+        let kept = self.store.alert(&AlertId::new("prometheus", &silent)).await;
+        let alert = kept.expect("an answer").expect("it is missed").alert;
+        alert.description.unwrap_or_default()
+    }
+
     async fn held(&self, key: &str) -> Option<HeldAlert> {
         let id = AlertId::new("prometheus", &alert(key, Signal::Firing));
         let held = self.store.held_alerts(&[&id]).await.expect("an answer");
@@ -387,6 +395,7 @@ on_both_engines! {
         }
         let missed = one.missed("backup").await.unwrap();
         assert_eq!((missed.status, missed.count), (AlertStatus::Firing, 1));
+        assert_eq!(one.said_of_silence("backup").await, "Last heard 5m ago, at 03:04 UTC.");
         // Another replica sees the same, and says it once.
         let other = replica(scratch).await;
         other.clock.advance(SignedDuration::from_mins(9));
@@ -421,6 +430,9 @@ on_both_engines! {
         one.clock.advance(SignedDuration::from_mins(5));
         one.intake.miss_the_silent().await.unwrap();
         assert!(one.missed("watchdog").await.is_some());
+        // One that has never spoken is missed as well.
+        let never = "It has never been heard, as far as is on record.";
+        assert_eq!(one.said_of_silence("backup").await, never);
     }
 
     async fn a_storm_in_a_maintenance_is_let_go_once_by_two_replicas(scratch) {

@@ -361,7 +361,7 @@ async fn a_script_says_that_it_lives() {
         404
     );
     let due = house.store.heartbeats().await.unwrap();
-    assert!(due.iter().any(|(id, _)| id == "nightly-backup"), "{due:?}");
+    assert!(due.contains_key("nightly-backup"), "{due:?}");
     house.ends();
 }
 
@@ -653,7 +653,7 @@ async fn a_heartbeat_of_opsgenies_is_one_of_ours() {
         assert_eq!(answer.json()["result"], "PONG - Heartbeat received");
     }
     let due = house.store.heartbeats().await.unwrap();
-    assert!(due.iter().any(|(id, _)| id == "replication"), "{due:?}");
+    assert!(due.contains_key("replication"), "{due:?}");
     // That of another source is not its own.
     let other = "/v2/heartbeats/nightly-backup/ping";
     let answer = house.asks("GET", other, &headers, "").await;
