@@ -196,6 +196,14 @@ pub enum Change {
     Late,
 }
 
+impl Flapping {
+    /// Nothing is ever called so.
+    pub const NEVER: Flapping = Flapping {
+        turns: u32::MAX,
+        within: SignedDuration::ZERO,
+    };
+}
+
 impl Tracked {
     /// Until when it begins and ends so often that each turn is no news: until it has rested. None: it does not.
     pub fn flaps_until(&self, flapping: Flapping, now: Timestamp) -> Option<Timestamp> {
@@ -427,6 +435,18 @@ mod tests {
             (minute(-1), Some(minute(8)))
         );
         assert_eq!(known.last_seen, minute(9));
+    }
+
+    #[test]
+    fn where_flapping_is_off_each_turn_is_news_however_many_there_are() {
+        let mut known = None;
+        for n in 0..100 {
+            let signal = [Firing, Resolved][n % 2];
+            let now = minute(n as i64 / 10);
+            known = fold(known.as_ref(), &said(signal), Flapping::NEVER, now).0;
+            let known = known.as_ref().unwrap();
+            assert_eq!(known.flaps_until(Flapping::NEVER, now), None);
+        }
     }
 
     #[test]
