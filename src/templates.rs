@@ -181,10 +181,16 @@ pub fn environment(beside: Option<&Path>) -> Environment<'static> {
 
 /// The scripted outages of the demo: the name of each, and its TOML.
 pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [(
-        "checkout-is-down",
-        include_str!("../templates/scenarios/checkout-is-down.toml"),
-    )]
+    [
+        (
+            "checkout-is-down",
+            include_str!("../templates/scenarios/checkout-is-down.toml"),
+        ),
+        (
+            "an-alert-calls",
+            include_str!("../templates/scenarios/an-alert-calls.toml"),
+        ),
+    ]
     .into_iter()
 }
 
