@@ -288,8 +288,14 @@ impl Tally {
                 Some(source) if *source != self.source => format!("{} ({source})", sample.title),
                 Some(_) | None => sample.title.clone(),
             });
-        let titles: Vec<_> = titles.collect();
-        (!titles.is_empty()).then(|| titles.join("; "))
+        let mut named: Vec<String> = Vec::new();
+        for title in titles {
+            // What many have in common is said once.
+            if !named.contains(&title) {
+                named.push(title);
+            }
+        }
+        (!named.is_empty()).then(|| named.join("; "))
     }
 
     /// Which of its alerts begin and end again and again, in one line.
@@ -1039,6 +1045,18 @@ mod tests {
             it.hears(10 + n, &n.to_string(), Change::Began, false);
         }
         assert_eq!((it.group.total, left_out(&it)), (10, 5));
+    }
+
+    #[test]
+    fn a_title_that_several_share_is_named_once() {
+        let mut it = Told::new(Then::Declare);
+        for (key, title) in [("a", "disk"), ("b", "disk"), ("c", "memory")] {
+            it.hears(0, key, Change::Began, false);
+            it.group.samples[0].title = title.to_owned();
+        }
+        let tally = it.group.tally(second(1));
+        let titles = tally.titles(&tally.turned_since(None), true);
+        assert_eq!(titles.as_deref(), Some("memory; disk"));
     }
 
     #[test]
