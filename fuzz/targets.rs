@@ -16,6 +16,7 @@ use firebell::calendar;
 use firebell::domain::alert::{Alert, Links, Signal};
 use firebell::domain::catalog::{AlertField, AlertSource, Catalog, SourceKind};
 use firebell::domain::oncall::Schedule;
+use firebell::domain::remark::Remark;
 use firebell::domain::terms::{SlackUserId, Who};
 use firebell::domain::typed_time::TypedStretch;
 use firebell::http::{Filter, Search};
@@ -271,6 +272,7 @@ fn is_cut(alert: &Alert) {
         severity,
         labels,
         links,
+        remark,
         started_at,
         ended_at,
         expires_at,
@@ -293,6 +295,14 @@ fn is_cut(alert: &Alert) {
     for link in [runbook, dashboard, silence, origin].into_iter().flatten() {
         let is_safe = !link.contains(|c: char| c.is_whitespace() || "<>|\"".contains(c));
         assert!(link.starts_with("http") && is_safe && is_within(link, 3_000));
+    }
+    if let Some(Remark { by, text }) = remark {
+        assert!(
+            by.as_ref()
+                .is_none_or(|it| is_within(it, 100) && !it.contains('\n'))
+        );
+        assert!(text.as_ref().is_none_or(|it| is_within(it, 500)));
+        assert!(by.is_some() || text.is_some());
     }
     assert!(started_at.is_none_or(is_a_time));
     assert!(ended_at.is_none_or(|at| is_a_time(at) && *signal == Signal::Resolved));

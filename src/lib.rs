@@ -128,6 +128,8 @@
 //! | another way to page people | one file in `notify`, a `Channel`, its `Lane` |
 //! | a new Web API method | a row in `slack::methods` (pace and scopes come with it), a function in `slack::client` |
 //! | another sender of alerts | one file in `alerts`; a line in `fuzz/targets.rs` |
+//! | another label by which people find an alert | `domain::whereabouts` |
+//! | another deed at a sender that cards tell | a `Deed` in `domain::remark` |
 //! | another sort of change than a deploy | `intake::changes`; whom it concerns says `domain::change` |
 //! | another form of time in `override` | `domain::typed_time` |
 //! | another thing that may be out of balance | a fact and a finding in `domain::balance`, what it is read by in `store::ledger` |

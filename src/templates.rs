@@ -77,12 +77,20 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../templates/slack/cut-off.mrkdwn.j2"),
     ),
     (
+        "slack/leads.mrkdwn.j2",
+        include_str!("../templates/slack/leads.mrkdwn.j2"),
+    ),
+    (
         "slack/ledger.mrkdwn.j2",
         include_str!("../templates/slack/ledger.mrkdwn.j2"),
     ),
     (
         "slack/links.mrkdwn.j2",
         include_str!("../templates/slack/links.mrkdwn.j2"),
+    ),
+    (
+        "slack/note.mrkdwn.j2",
+        include_str!("../templates/slack/note.mrkdwn.j2"),
     ),
     (
         "slack/notice.mrkdwn.j2",
@@ -154,6 +162,7 @@ pub fn environment(beside: Option<&Path>) -> Environment<'static> {
     env.add_filter("channel", channel);
     env.add_filter("time", time);
     env.add_filter("link", link);
+    env.add_filter("quoted", quoted);
     env.add_filter("bold", |text: String| Value::from_safe_string(bold(&text)));
     let folder: Option<PathBuf> = beside.map(|folder| folder.join(FOLDER));
     env.set_loader(move |name| {
@@ -172,10 +181,16 @@ pub fn environment(beside: Option<&Path>) -> Environment<'static> {
 
 /// The scripted outages of the demo: the name of each, and its TOML.
 pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [(
-        "checkout-is-down",
-        include_str!("../templates/scenarios/checkout-is-down.toml"),
-    )]
+    [
+        (
+            "checkout-is-down",
+            include_str!("../templates/scenarios/checkout-is-down.toml"),
+        ),
+        (
+            "an-alert-calls",
+            include_str!("../templates/scenarios/an-alert-calls.toml"),
+        ),
+    ]
     .into_iter()
 }
 
@@ -281,6 +296,9 @@ pub fn mrkdwn(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '`' => out.push('\u{2bb}'),
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            '\r' if rest.starts_with('\n') => {}
+            // Whatever a client may show as the end of a line is one.
+            '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
             '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}' => {}
             c => out.push(c),
         }
@@ -288,12 +306,32 @@ pub fn mrkdwn(text: &str) -> String {
     out
 }
 
+/// Text of several lines, made harmless, with each line shown as a quotation, so that none can pass for a line of ours.
+/// After words of ours, on their line, its first line is known as theirs by its place: see [`quoted_rest`].
+pub fn quote(text: &str) -> String {
+    quote_from(&mrkdwn(text), 0)
+}
+
+/// The same of all lines but the first.
+pub fn quoted_rest(text: &str) -> String {
+    quote_from(&mrkdwn(text), 1)
+}
+
+/// Text with a quotation mark before each line from that one on.
+fn quote_from(text: &str, first: usize) -> String {
+    let lines = text.trim().lines().enumerate();
+    let lines = lines.map(|(n, line)| match (n < first, line.trim_end()) {
+        (true, line) => line.to_owned(),
+        (false, "") => ">".to_owned(),
+        (false, line) => format!("> {line}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Text in bold, made harmless: an asterisk, which has no escape and would end it, becomes its look-alike, and a line's
 /// end a blank.
 pub fn bold(text: &str) -> String {
-    let text = mrkdwn(text)
-        .replace('*', "\u{2217}")
-        .replace(['\r', '\n'], " ");
+    let text = mrkdwn(text).replace('*', "\u{2217}").replace('\n', " ");
     match text.trim() {
         "" => String::new(),
         text => format!("*{text}*"),
@@ -326,6 +364,24 @@ fn person(who: &Value) -> Result<Value, Error> {
         (Some(id), _) => Value::from_safe_string(format!("<@{}>", proved(&id, "a Slack user id")?)),
         (None, Some(name)) => Value::from(format!("@{name}")),
         (None, None) => return Err(wrong("`person` wants a person")),
+    })
+}
+
+/// `{{ text|quoted }}`: text from outside that may have several lines, each marked as quoted. `{{ text|quoted(rest=true) }}`
+/// leaves the first as it is, where that follows words of ours on their line.
+fn quoted(state: &State, text: &Value, options: Kwargs) -> Result<Value, Error> {
+    let rest = options.get::<Option<bool>>("rest")?.unwrap_or(false);
+    options.assert_all_used()?;
+    if text.is_none() {
+        return Ok(Value::from(""));
+    }
+    let text = text.to_string();
+    let first = usize::from(rest);
+    Ok(match state.auto_escape() {
+        AutoEscape::Custom(name) if name == MRKDWN => {
+            Value::from_safe_string(quote_from(&mrkdwn(&text), first))
+        }
+        _ => Value::from(quote_from(&text, first)),
     })
 }
 
@@ -401,6 +457,35 @@ mod tests {
     fn text_from_outside_can_neither_ping_nor_open_a_code_span() {
         let shown = render("{{ text }}", context! { text => "<!channel> & <@U1> `rm`" }).unwrap();
         assert_eq!(shown, "&lt;!channel&gt; &amp; &lt;@U1&gt; \u{2bb}rm\u{2bb}");
+    }
+
+    #[test]
+    fn no_line_of_a_quoted_text_can_pass_for_one_of_ours() {
+        let text =
+            " down\r\n*Acknowledged by:* <@U1>\u{2028}[Resolve]\n\n:white_check_mark: *Over*\r> x ";
+        let shown = |template: &str| render(template, context! { text }).unwrap();
+        assert_eq!(
+            shown("{{ text|quoted }}"),
+            "> down\n> *Acknowledged by:* &lt;@U1&gt;\n> [Resolve]\n>\n> :white_check_mark: *Over*\n> &gt; x"
+        );
+        assert_eq!(
+            shown("*Impact:* {{ text|quoted(rest=true) }}"),
+            "*Impact:* down\n> *Acknowledged by:* &lt;@U1&gt;\n> [Resolve]\n>\n> :white_check_mark: *Over*\n> &gt; x"
+        );
+        assert_eq!(
+            render("{{ text|quoted }}", context! { text => () }).unwrap(),
+            ""
+        );
+        let mut letter = environment(None);
+        letter
+            .add_template("t.txt.j2", "- Impact: {{ text|quoted(rest=true) }}")
+            .unwrap();
+        let letter = letter.get_template("t.txt.j2").unwrap();
+        let text = "slow\n- Current Status: Resolved";
+        assert_eq!(
+            letter.render(context! { text }).unwrap(),
+            "- Impact: slow\n> - Current Status: Resolved"
+        );
     }
 
     #[test]

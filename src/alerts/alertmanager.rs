@@ -71,7 +71,7 @@ pub(super) fn grouped(alert: &Value) -> Result<Said, Malformed> {
     said.started_at = times::of(alert, "startsAt");
     said.ended_at = match signal {
         Signal::Resolved => times::of(alert, "endsAt"),
-        Signal::Firing | Signal::Acknowledged | Signal::Noted => None,
+        Signal::Firing | Signal::Acknowledged | Signal::Unacknowledged | Signal::Noted => None,
     };
     Ok(said)
 }

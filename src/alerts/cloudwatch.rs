@@ -200,7 +200,9 @@ impl Alarm {
             .or_else(|| leading(self.description.as_deref()));
         match signal {
             Signal::Resolved => said.ended_at = self.at,
-            Signal::Firing | Signal::Acknowledged | Signal::Noted => said.started_at = self.at,
+            Signal::Firing | Signal::Acknowledged | Signal::Unacknowledged | Signal::Noted => {
+                said.started_at = self.at
+            }
         }
         said.cut().map(|alert| Heard::Said(Box::new(alert)))
     }

@@ -82,7 +82,7 @@ fn of_template(body: &Value) -> Result<Alert, Malformed> {
     let at = times::of(body, "date");
     match signal {
         Signal::Resolved => said.ended_at = at,
-        Signal::Firing | Signal::Acknowledged | Signal::Noted => {
+        Signal::Firing | Signal::Acknowledged | Signal::Unacknowledged | Signal::Noted => {
             // A reminder has a date of its own, which is no beginning.
             said.started_at = at.filter(|_| begins);
         }

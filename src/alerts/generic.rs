@@ -195,7 +195,7 @@ fn said(field: &dyn Fn(AlertField) -> Option<Value>) -> Result<Option<Said>, Mal
     said.started_at = time(AlertField::StartedAt);
     said.ended_at = match signal {
         Signal::Resolved => time(AlertField::EndedAt),
-        Signal::Firing | Signal::Acknowledged | Signal::Noted => None,
+        Signal::Firing | Signal::Acknowledged | Signal::Unacknowledged | Signal::Noted => None,
     };
     Ok(Some(said))
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::said::{self, Said, made_key};
 use super::{Malformed, Sent, Told, json, times};
 use crate::domain::alert::{Links, Signal};
+use crate::domain::remark::Remark;
 use crate::domain::terms::DedupKey;
 
 /// Reads what comes to `/alerts/{id}`: an outgoing webhook, or the body of [`create`].
@@ -84,7 +85,7 @@ pub fn act(sent: &Sent<'_>, alias: &str, request: Request) -> Result<Told, Malfo
         let what = what.ok_or_else(|| invalid(fault))?;
         Ok((Signal::Noted, Some(what)))
     };
-    let (signal, title) = match request {
+    let (signal, what) = match request {
         Request::Acknowledge => (Signal::Acknowledged, note.clone()),
         Request::Close => (Signal::Resolved, note.clone()),
         Request::Note => noted(note.clone(), "note: must not be empty")?,
@@ -122,9 +123,18 @@ pub fn act(sent: &Sent<'_>, alias: &str, request: Request) -> Result<Told, Malfo
             )?
         }
     };
-    let mut said = Said::new(alias, signal, title.unwrap_or_else(|| alias.to_owned()));
+    let title = what.clone().unwrap_or_else(|| alias.to_owned());
+    let mut said = Said::new(alias, signal, title);
     said.name = alias.to_owned();
-    said.description = note.filter(|note| *note != said.title);
+    // What was done, and the note that came with it.
+    let text = match (what, note) {
+        (Some(what), Some(note)) if what != note => Some(format!("{what}: {note}")),
+        (what, note) => what.or(note),
+    };
+    said.remark = Remark {
+        by: json::text(&body, "user"),
+        text,
+    };
     for name in ["user", "source"] {
         said.label(name, json::text(&body, name));
     }
@@ -164,8 +174,9 @@ fn webhook(body: &Value, alert: &Value) -> Result<Told, Malformed> {
     let signal = match action.as_str() {
         "Create" => Signal::Firing,
         "Acknowledge" => Signal::Acknowledged,
+        "UnAcknowledge" => Signal::Unacknowledged,
         "Close" | "Delete" => Signal::Resolved,
-        // UnAcknowledge, AddNote, Escalate, Snooze, AssignOwnership, AddTags …: it still holds as it did.
+        // AddNote, Escalate, Snooze, AssignOwnership, AddTags …: it still holds as it did.
         _ => Signal::Noted,
     };
     let Some(key) = json::first(alert, &["alias", "alertId"]) else {
@@ -175,13 +186,27 @@ fn webhook(body: &Value, alert: &Value) -> Result<Told, Malformed> {
     };
     let message = json::text(alert, "message").unwrap_or_else(|| key.clone());
     let mut said = common(alert, &key, signal, &message);
-    said.description = json::text(alert, "note").or(said.description);
+    let note = json::text(alert, "note");
+    said.description = note.clone().or(said.description);
+    let text = note.or_else(|| match action.as_str() {
+        "Snooze" => Some("snoozed".to_owned()),
+        "AssignOwnership" => json::text(alert, "owner").map(|owner| format!("assigned to {owner}")),
+        _ => None,
+    });
+    said.remark = match signal {
+        Signal::Firing => Remark::default(),
+        Signal::Noted if text.is_none() => Remark::default(),
+        Signal::Acknowledged | Signal::Unacknowledged | Signal::Resolved | Signal::Noted => {
+            let by = json::text(alert, "username");
+            Remark { by, text }
+        }
+    };
     said.label("action", Some(action));
     said.label("team", json::text(alert, "team"));
     said.started_at = times::of(alert, "createdAt");
     said.ended_at = match signal {
         Signal::Resolved => times::of(alert, "updatedAt"),
-        Signal::Firing | Signal::Acknowledged | Signal::Noted => None,
+        Signal::Firing | Signal::Acknowledged | Signal::Unacknowledged | Signal::Noted => None,
     };
     Ok(Told::one(said.cut()?))
 }
@@ -260,6 +285,8 @@ mod tests {
           name checkout-5xx
           title on it
           labels user="ana"
+          by ana
+          remark on it
         "#);
         insta::assert_snapshot!(acted("checkout-5xx", Request::Close, ""), @r"
         Resolved checkout-5xx
@@ -270,6 +297,7 @@ mod tests {
         Noted checkout-5xx
           name checkout-5xx
           title rolled back
+          remark rolled back
         ");
         insta::assert_snapshot!(acted("checkout-5xx", Request::Note, "{}"), @r"
         malformed: Request body is not processable. Please check the errors.
@@ -291,7 +319,10 @@ mod tests {
         ] {
             let request = Request::of(word).unwrap();
             let told = acted("a", request, body);
-            assert_eq!(told, format!("Noted a\n  name a\n  title {wanted}"));
+            assert_eq!(
+                told,
+                format!("Noted a\n  name a\n  title {wanted}\n  remark {wanted}")
+            );
             assert!(
                 acted("a", request, "{}").starts_with("malformed: "),
                 "{word}"
@@ -319,15 +350,44 @@ mod tests {
           description slow
           severity P1
           labels action="Close" entity="e" exported_source="datadog" k="v" severity="P1" tags="tag1" team="payments"
+          by system
           from 2015-03-20T11:19:15.306Z
           to 2015-03-20T12:19:15.306Z
         "#);
     }
 
     #[test]
-    fn what_else_happens_to_an_alert_is_noted() {
+    fn what_else_happens_to_an_alert_is_noted_and_told_in_words() {
+        let said = |action: &str, said: &str| {
+            let body = format!(
+                r#"{{"action":"{action}","alert":{{"alias":"a","message":"m","username":"ana"{said}}}}}"#
+            );
+            let alert = read_at(Opsgenie, body.as_bytes()).unwrap().alerts.remove(0);
+            let remark = alert.remark.unwrap_or_default();
+            (alert.signal, remark.by, remark.text)
+        };
+        let ana = || Some("ana".to_owned());
+        let text = |text: &str| Some(text.to_owned());
+        for (action, extra, wanted) in [
+            ("Acknowledge", "", (Signal::Acknowledged, ana(), None)),
+            ("UnAcknowledge", "", (Signal::Unacknowledged, ana(), None)),
+            (
+                "AddNote",
+                r#","note":"rolled back""#,
+                (Signal::Noted, ana(), text("rolled back")),
+            ),
+            ("Snooze", "", (Signal::Noted, ana(), text("snoozed"))),
+            (
+                "AssignOwnership",
+                r#","owner":"bo""#,
+                (Signal::Noted, ana(), text("assigned to bo")),
+            ),
+            ("AddTags", "", (Signal::Noted, None, None)),
+            ("Create", r#","note":"n""#, (Signal::Firing, None, None)),
+        ] {
+            assert_eq!(said(action, extra), wanted, "{action}");
+        }
         for action in [
-            "UnAcknowledge",
             "Escalate",
             "AddNote",
             "AssignOwnership",

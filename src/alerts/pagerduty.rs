@@ -67,6 +67,10 @@ pub fn read(sent: &Sent<'_>) -> Result<Told, Malformed> {
     let payload = payload.unwrap_or(&nothing);
     let key = dedup_key.clone().unwrap_or_else(|| made_key(sent.body));
     let mut said = told(&event, payload, &key, signal);
+    if signal == Signal::Acknowledged {
+        // An event names no person; what sends it is the most that it says.
+        said.remark.by = json::text(&event, "client");
+    }
     if dedup_key.is_none() {
         said.started_at = times::of(payload, "timestamp").or(Some(sent.now));
     }

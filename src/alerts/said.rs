@@ -11,6 +11,7 @@ use url::Url;
 
 use super::Malformed;
 use crate::domain::alert::{Alert, Links, Signal};
+use crate::domain::remark::Remark;
 use crate::domain::terms::DedupKey;
 
 /// How many characters of a name or a title are kept: three lines of a phone.
@@ -19,6 +20,10 @@ const TITLE_MAX: usize = 300;
 const DESCRIPTION_MAX: usize = 4_000;
 /// How many characters of a severity are kept: it is a word.
 const SEVERITY_MAX: usize = 64;
+/// How many characters of the name of whoever wrote a remark are kept.
+const BY_MAX: usize = 100;
+/// How many characters of a remark are kept: what people write while they work on something.
+const REMARK_MAX: usize = 500;
 /// How many labels are kept: more than senders have, and less than would fill a card.
 const LABELS_MAX: usize = 64;
 /// How many characters of a label's name are kept.
@@ -48,6 +53,8 @@ pub(super) struct Said {
     pub severity: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub links: Links,
+    /// Who did something about it, or wrote of it.
+    pub remark: Remark,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
@@ -65,6 +72,7 @@ impl Said {
             severity: None,
             labels: BTreeMap::new(),
             links: Links::default(),
+            remark: Remark::default(),
             started_at: None,
             ended_at: None,
             expires_at: None,
@@ -89,6 +97,7 @@ impl Said {
             severity,
             labels,
             links,
+            remark,
             started_at,
             ended_at,
             expires_at,
@@ -116,11 +125,20 @@ impl Said {
                 silence: link(links.silence),
                 origin: link(links.origin),
             },
+            remark: cut_remark(remark),
             started_at,
             ended_at,
             expires_at,
         })
     }
+}
+
+fn cut_remark(remark: Remark) -> Option<Remark> {
+    let remark = Remark {
+        by: remark.by.and_then(|by| line(&by, BY_MAX)),
+        text: remark.text.and_then(|text| block(&text, REMARK_MAX)),
+    };
+    (remark != Remark::default()).then_some(remark)
 }
 
 /// A key as it is kept: itself, or its SHA-256 in hexadecimal if it is long or holds what cannot be kept; none if it is

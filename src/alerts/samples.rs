@@ -7,6 +7,7 @@ use std::path::Path;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
+use crate::domain::remark::Remark;
 
 /// When every sample comes.
 pub const NOW: &str = "2026-08-20T09:15:00Z";
@@ -108,6 +109,7 @@ fn show_alert(alert: &Alert) -> String {
         severity,
         labels,
         links,
+        remark,
         started_at,
         ended_at,
         expires_at,
@@ -136,6 +138,10 @@ fn show_alert(alert: &Alert) -> String {
     say("dashboard", links.dashboard.clone());
     say("silence", links.silence.clone());
     say("origin", links.origin.clone());
+    if let Some(Remark { by, text }) = remark {
+        say("by", by.clone());
+        say("remark", text.clone());
+    }
     say("from", started_at.map(|at| at.to_string()));
     say("to", ended_at.map(|at| at.to_string()));
     say("expires", expires_at.map(|at| at.to_string()));

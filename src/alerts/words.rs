@@ -3,7 +3,7 @@
 use crate::domain::alert::Signal;
 
 /// The words for each signal, in lower case: those of the senders that we know, and those that people put into scripts.
-const SIGNALS: [(Signal, &[&str]); 4] = [
+const SIGNALS: [(Signal, &[&str]); 5] = [
     (
         Signal::Firing,
         &[
@@ -59,6 +59,10 @@ const SIGNALS: [(Signal, &[&str]); 4] = [
     (
         Signal::Acknowledged,
         &["acknowledged", "acknowledge", "ack", "acked"],
+    ),
+    (
+        Signal::Unacknowledged,
+        &["unacknowledged", "unacknowledge", "unack", "unacked"],
     ),
     (
         Signal::Noted,

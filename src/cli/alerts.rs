@@ -264,6 +264,7 @@ fn word(signal: Signal) -> &'static str {
     match signal {
         Signal::Firing => "firing",
         Signal::Acknowledged => "acknowledged",
+        Signal::Unacknowledged => "unacknowledged",
         Signal::Resolved => "resolved",
         Signal::Noted => "noted",
     }
@@ -332,10 +333,12 @@ fn in_words(
     }
     said.push_str(&match alert.signal {
         Signal::Firing => format!("  → {}\n", outcome(routed)),
-        Signal::Acknowledged | Signal::Resolved | Signal::Noted => format!(
-            "  begins nothing: it is told where what it speaks of has begun (→ {})\n",
-            outcome(routed)
-        ),
+        Signal::Acknowledged | Signal::Unacknowledged | Signal::Resolved | Signal::Noted => {
+            format!(
+                "  begins nothing: it is told where what it speaks of has begun (→ {})\n",
+                outcome(routed)
+            )
+        }
     });
     if let Some(hold) = &routed.hold {
         said.push_str(&format!("    kept and counted, not told: {}\n", held(hold)));

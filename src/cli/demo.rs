@@ -22,8 +22,8 @@ use crate::domain::catalog::Catalog;
 use crate::notify::Notifier;
 use crate::reception::{ADD_TO_TIMELINE, DECLARE, DECLARE_ON_MESSAGE};
 use crate::simulator::{
-    InstalledApp, Options, Player, RequestUrls, Scenario, Shortcut, ShortcutKind, SlashCommand,
-    Workspace,
+    InstalledApp, Monitor, Options, Player, RequestUrls, Scenario, Shortcut, ShortcutKind,
+    SlashCommand, Workspace,
 };
 use crate::slack::text::unescape;
 use crate::templates;
@@ -40,7 +40,10 @@ const PEOPLE: [(&str, &str, &str); 6] = [
 /// The configuration; the turns on call begin on the day of the demo.
 const CONFIGURATION: &str = include_str!("../../templates/demo.toml");
 /// The channels that are there from the start, with what they are for.
-const CHANNELS: [&str; 3] = ["general", "incidents", "deploys"];
+const CHANNELS: [&str; 4] = ["general", "incidents", "alerts", "deploys"];
+/// The alert source of the configuration, and its secret here.
+const MONITORING: &str = "monitoring";
+const MONITORING_SECRET: &str = "demo";
 /// How long the bot is watched for something to say after a line was typed.
 const WATCH: Duration = Duration::from_millis(1_500);
 
@@ -53,6 +56,15 @@ This is Firebell in a Slack workspace of its own: no account, no network, nothin
   4. Click Update and fill in the form; then Resolve.
   5. Type `/incident export`, and open the file that comes. Or let a scenario play: the button at the top left.
 Ctrl-C ends it.";
+
+/// How an alert of one's own is sent.
+fn send_an_alert(monitor: &Monitor) -> String {
+    let Monitor { url, token } = monitor;
+    let body = r#"{"title": "the disk is full", "severity": "p1"}"#;
+    format!(
+        "An alert of your own, for a card in #alerts:\n  curl -H 'Authorization: Bearer {token}' -d '{body}' {url}\n"
+    )
+}
 
 const TYPED_WELCOME: &str = "\
 This is Firebell in a Slack workspace of its own: no account, no network, nothing kept.
@@ -109,7 +121,7 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
     let catalog = configuration(Clock::System.now())?;
     let app = App::build(Parts {
         sns: Default::default(),
-        alert_secrets: Default::default(),
+        alert_secrets: [(MONITORING.to_owned(), MONITORING_SECRET.into())].into(),
         schedule_secrets: Default::default(),
         notifier: Notifier::new(&catalog, None, |_| None).0,
         public_url: None,
@@ -125,7 +137,12 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
         metrics: None,
     })
     .await?;
-    workspace.set_scenes(Player::new(workspace.clone(), scenarios()?).scenes());
+    let monitor = Monitor {
+        url: format!("http://{bot_address}/alerts/{MONITORING}"),
+        token: MONITORING_SECRET.to_owned(),
+    };
+    let player = Player::new(workspace.clone(), scenarios()?, Some(monitor.clone()));
+    workspace.set_scenes(player.scenes());
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(app.serve(bot, stopped));
     workspace
@@ -133,7 +150,7 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
         .await?;
     println!("\n  http://{slack_address}\n");
     if typed {
-        println!("{TYPED_WELCOME}");
+        println!("{TYPED_WELCOME}\n{}", send_an_alert(&monitor));
         Stage {
             workspace,
             who: "ana".to_owned(),
@@ -142,7 +159,7 @@ pub(super) async fn run(port: u16, typed: bool) -> anyhow::Result<ExitCode> {
         .play()
         .await?;
     } else {
-        println!("{WELCOME}");
+        println!("{WELCOME}\n{}", send_an_alert(&monitor));
         told_to_stop().await?;
     }
     let _ = stop.send(true);

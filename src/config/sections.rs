@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use toml::de::DeValue;
 
 use super::faults::Level;
 use super::reach::{PlaceOfPolicy, Places};
@@ -881,7 +882,17 @@ fn cut_off(value: Value<'_>) -> Option<CutOffAfter> {
     })
 }
 
+/// `{ changes = 6, within = "30m" }`, or `"off"`.
 fn flapping(value: Value<'_>) -> Option<Flapping> {
+    if let DeValue::String(_) = value.get() {
+        return value.parse(|word| match word {
+            "off" => Ok(Flapping::NEVER),
+            _ => Err(WrongForm::new(
+                format!("\"{word}\" does not say when an alert flaps"),
+                "write `{ changes = 6, within = \"30m\" }`, or \"off\"",
+            )),
+        });
+    }
     let mut it = value.table("flapping")?;
     let turns = it.required("changes", |value| {
         let changes = count(value)?;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, civil};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::alert::Flapping;
 use crate::domain::catalog::*;
 use crate::domain::escalation::{Channel, EscalationPolicy, Step, StopOn, Target};
 use crate::domain::runbook::*;
@@ -871,6 +872,22 @@ quieted_by_incident = false
     5: "90 days" is not a duration. did you mean "90d"?
     6: unknown key `quieted_by_incident`. did you mean `quieted_by_incidents`?
     "##);
+}
+
+#[test]
+fn flapping_can_be_switched_off_by_its_word_alone() {
+    let parsed = |value: &str| parse(&format!("[alerts]\nflapping = {value}"), "firebell.toml");
+    let (catalog, _) = parsed("\"off\"").unwrap();
+    assert_eq!(catalog.alerts.flapping, Flapping::NEVER);
+    let (catalog, _) = parsed("{ changes = 4, within = \"10m\" }").unwrap();
+    assert_eq!(catalog.alerts.flapping.turns, 4);
+    insta::assert_snapshot!(brief(r#"
+[alerts]
+flapping = "never"
+"#), @r##"
+    3: "never" does not say when an alert flaps. write `{ changes = 6, within = "30m" }`, or "off"
+    "##);
+    assert!(parsed("false").is_err());
 }
 
 #[test]

@@ -664,6 +664,7 @@ pub fn confirmation(outcome: &Outcome, command: &str) -> String {
         | Event::UpdateOverdue(_)
         | Event::NamesLearned { .. }
         | Event::AlertsChanged { .. }
+        | Event::AlertRemarked(_)
         | Event::ChangeNoted(_)
         | Event::EffectFailed { .. } => format!("{id}: done."),
     }

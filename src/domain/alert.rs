@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::remark::Remark;
 use super::terms::{DedupKey, GroupId};
 
 /// What a sender says of one condition at one moment, whoever it is and whatever it speaks.
@@ -30,6 +31,9 @@ pub struct Alert {
     /// Where to look.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
     pub links: Links,
+    /// Who did something about it at the sender, or wrote of it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<Remark>,
     /// Since when, by the sender's clock; none: it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -49,8 +53,14 @@ impl Alert {
     /// (see `templates::mrkdwn`); a machine names nobody.
     pub fn defused(mut self) -> Self {
         let labels = self.labels.values_mut();
-        let texts = [&mut self.name, &mut self.title];
-        for text in texts.into_iter().chain(&mut self.description).chain(labels) {
+        let remark = self.remark.iter_mut();
+        let remark = remark.flat_map(|it| it.by.iter_mut().chain(&mut it.text));
+        let texts = [&mut self.name, &mut self.title].into_iter();
+        for text in texts
+            .chain(&mut self.description)
+            .chain(labels)
+            .chain(remark)
+        {
             if !text.contains('@') {
                 continue;
             }
@@ -71,6 +81,8 @@ pub enum Signal {
     Firing,
     /// It holds, and somebody has it.
     Acknowledged,
+    /// It holds, and whoever had it has given it back.
+    Unacknowledged,
     /// It is over.
     Resolved,
     /// Something worth knowing, which neither begins nor ends it: a note, a change, a lack of data.
@@ -176,10 +188,20 @@ pub enum Change {
     Ended,
     /// Somebody has it.
     Acknowledged,
+    /// Something was said of it that neither begins nor ends it.
+    Remarked,
     /// Said again: a count.
     Counted,
     /// Said too late to matter: of an episode that is over, or that nobody had heard of.
     Late,
+}
+
+impl Flapping {
+    /// Nothing is ever called so.
+    pub const NEVER: Flapping = Flapping {
+        turns: u32::MAX,
+        within: SignedDuration::ZERO,
+    };
 }
 
 impl Tracked {
@@ -242,7 +264,9 @@ pub fn fold(
     let Some(before) = before else {
         return match alert.signal {
             Signal::Firing => (Some(first(alert, flapping, now)), Change::Began),
-            Signal::Acknowledged | Signal::Resolved | Signal::Noted => (None, Change::Late),
+            Signal::Acknowledged | Signal::Unacknowledged | Signal::Resolved | Signal::Noted => {
+                (None, Change::Late)
+            }
         };
     };
     let mut after = before.clone();
@@ -265,7 +289,12 @@ pub fn fold(
             after.status = AlertStatus::Acknowledged;
             Change::Acknowledged
         }
-        (Signal::Acknowledged, AlertStatus::Acknowledged) => Change::Counted,
+        (Signal::Unacknowledged, AlertStatus::Acknowledged) => {
+            after.status = AlertStatus::Firing;
+            Change::Remarked
+        }
+        (Signal::Unacknowledged, AlertStatus::Firing) => Change::Counted,
+        (Signal::Acknowledged, AlertStatus::Acknowledged) => said_of(alert),
         (Signal::Resolved, AlertStatus::Firing | AlertStatus::Acknowledged) => {
             let at = alert.ended_at.map_or(now, |at| at.min(now));
             if at < before.started_at {
@@ -275,10 +304,22 @@ pub fn fold(
                 Change::Ended
             }
         }
-        (Signal::Acknowledged | Signal::Resolved, AlertStatus::Resolved) => Change::Late,
-        (Signal::Noted, _) => Change::Counted,
+        (
+            Signal::Acknowledged | Signal::Unacknowledged | Signal::Resolved,
+            AlertStatus::Resolved,
+        ) => Change::Late,
+        (Signal::Noted, _) => said_of(alert),
     };
     (Some(after), change)
+}
+
+/// What a signal is that changes nothing: a remark, if it says something in words.
+fn said_of(alert: &Alert) -> Change {
+    let has_text = alert.remark.as_ref().is_some_and(|it| it.text.is_some());
+    match has_text {
+        true => Change::Remarked,
+        false => Change::Counted,
+    }
 }
 
 /// Whether what holds now is not what was known. Of one that had ended: it began later. Of one whose end we did not hear:
@@ -341,6 +382,7 @@ mod tests {
             severity: None,
             labels: BTreeMap::new(),
             links: Links::default(),
+            remark: None,
             started_at: None,
             ended_at: None,
             expires_at: None,
@@ -393,6 +435,18 @@ mod tests {
             (minute(-1), Some(minute(8)))
         );
         assert_eq!(known.last_seen, minute(9));
+    }
+
+    #[test]
+    fn where_flapping_is_off_each_turn_is_news_however_many_there_are() {
+        let mut known = None;
+        for n in 0..100 {
+            let signal = [Firing, Resolved][n % 2];
+            let now = minute(n as i64 / 10);
+            known = fold(known.as_ref(), &said(signal), Flapping::NEVER, now).0;
+            let known = known.as_ref().unwrap();
+            assert_eq!(known.flaps_until(Flapping::NEVER, now), None);
+        }
     }
 
     #[test]

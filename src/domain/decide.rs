@@ -11,8 +11,8 @@ use super::catalog::{Catalog, Severity, SlackName};
 use super::command::{Command, Declaration, Identity, Report, Timer};
 use super::escalation::{EscalationPolicy, StopOn, Target};
 use super::event::{
-    AlertTurn, Consequence, Declared, Event, FollowUp, Invitee, Mark, MessageRef, Overdue,
-    Resolution, SeverityTerms, Update,
+    AlertRemarked, AlertTurn, Consequence, Declared, Event, FollowUp, Invitee, Mark, MessageRef,
+    Overdue, Resolution, SeverityTerms, Update,
 };
 use super::group::Tally;
 use super::incident::{Incident, Room, UpdateClock};
@@ -351,9 +351,38 @@ fn declare(
     Ok(events)
 }
 
+/// What an incident hears of a group: how its alerts stand, if that has changed, and each remark on one of them.
 fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event> {
+    let known = incident.alerts.get(group);
+    let remarks = tally.remarks_since(known);
+    let mut after = known.cloned();
+    if let Some(tally) = &mut after {
+        for (remarked, _) in &remarks {
+            tally.take(remarked);
+        }
+    }
+    // With the remarks the incident knows it all.
+    let changed = match after.is_some_and(|after| after.stands_as(tally)) {
+        true => None,
+        false => Some(alerts_changed(incident, group, tally)),
+    };
+    let told = remarks.into_iter().map(|(remarked, missed)| {
+        let group = group.clone();
+        Event::AlertRemarked(Box::new(AlertRemarked {
+            group,
+            missed,
+            remarked,
+        }))
+    });
+    // What was remarked came before it changed, but nobody remarks on what is not known.
+    match known {
+        Some(_) => told.chain(changed).collect(),
+        None => changed.into_iter().chain(told).collect(),
+    }
+}
+
+fn alerts_changed(incident: &Incident, group: &GroupId, tally: &Tally) -> Event {
     let turn = match incident.alerts.get(group) {
-        Some(known) if known == tally => return vec![],
         // Of what is quieted nobody is told: the card counts it.
         Some(_) | None if tally.is_quieted => AlertTurn::Counted,
         None => AlertTurn::Joined,
@@ -367,12 +396,15 @@ fn note_alerts(incident: &Incident, group: &GroupId, tally: &Tally) -> Vec<Event
         Some(known) if tally.firing > 0 && known.firing == 0 => AlertTurn::Again,
         Some(_) => AlertTurn::Counted,
     };
-    vec![Event::AlertsChanged {
+    Event::AlertsChanged {
         group: group.clone(),
-        tally: tally.clone(),
+        tally: Tally {
+            remarks: vec![],
+            ..tally.clone()
+        },
         turn,
         turned: tally.turned_since(incident.alerts.get(group)),
-    }]
+    }
 }
 
 /// Alerts that weigh more than the incident that they join make it weigh as much: whom their own would have called in is

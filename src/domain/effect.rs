@@ -581,6 +581,8 @@ pub fn effects_of(
             }
             orders.refresh();
         }
+        // Whoever has the incident open finds it on the card and the timeline; nobody is called by it.
+        Event::AlertRemarked(_) => orders.refresh(),
         // Whoever asks what was changed looks at the timeline; in the room it would be one line more in a storm of them.
         Event::ChangeNoted(_) => {}
         Event::EffectFailed { leaves, .. } => match leaves {
@@ -658,6 +660,7 @@ fn is_clock_spent(event: &Event) -> bool {
         | Event::MessageKept(_)
         | Event::NamesLearned { .. }
         | Event::AlertsChanged { .. }
+        | Event::AlertRemarked(_)
         | Event::ChangeNoted(_)
         | Event::FollowUpAdded(_)
         | Event::FollowUpCompleted { .. }
@@ -704,6 +707,7 @@ fn is_done_by_people(event: &Event) -> bool {
         | Event::MessageKept(_)
         | Event::NamesLearned { .. }
         | Event::AlertsChanged { .. }
+        | Event::AlertRemarked(_)
         | Event::ChangeNoted(_)
         | Event::EffectFailed { .. } => false,
     }

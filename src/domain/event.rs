@@ -11,6 +11,7 @@ use super::change::Change;
 use super::escalation::{Channel, EscalationPolicy};
 use super::group::Tally;
 use super::page::{Answer, Delivery, Paged};
+use super::remark::Remarked;
 use super::terms::{
     Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId,
     SeverityId, SlackUserId, Status, Who,
@@ -222,6 +223,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         turned: Vec<DedupKey>,
     },
+    /// Somebody did something about an alert at its sender, or wrote of it there.
+    AlertRemarked(Box<AlertRemarked>),
     /// Something was changed on purpose, while the incident lasts or shortly before.
     ChangeNoted(Change),
     /// Something that the incident ordered could not be done, for good.
@@ -234,6 +237,22 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Consequence::is_none")]
         leaves: Consequence,
     },
+}
+
+/// A remark on an alert of an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertRemarked {
+    /// The group of the alert.
+    pub group: GroupId,
+    /// How many remarks before it came too fast to be told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
+    /// The remark.
+    pub remarked: Remarked,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a change of a group of alerts means.
@@ -546,15 +565,17 @@ impl Event {
             Event::ExportRequested { .. } => "export_requested",
             Event::NamesLearned { .. } => "names_learned",
             Event::AlertsChanged { .. } => "alerts_changed",
+            Event::AlertRemarked(_) => "alert_remarked",
             Event::ChangeNoted(_) => "change_noted",
             Event::EffectFailed { .. } => "effect_failed",
         }
     }
 
-    /// When it happened: a kept message when it was written, a change when it was made.
+    /// When it happened: a kept message when it was written, a change when it was made, a remark when it was heard.
     pub fn happened_at(&self, recorded_at: Timestamp) -> Timestamp {
         match self {
             Event::MessageKept(kept) => kept.written_at,
+            Event::AlertRemarked(told) => told.remarked.at,
             Event::ChangeNoted(change) => change.at,
             _ => recorded_at,
         }

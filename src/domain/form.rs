@@ -84,6 +84,14 @@ pub fn unknown_word(
 /// The longest clock that is believed: a year. A longer one is a slip of the pen.
 const DURATION_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 
+/// A text cut to so many characters, visibly.
+pub fn shorten(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(characters - 1).chain(['…']).collect(),
+    }
+}
+
 /// Writes a duration as people say it: to the minute, once it is more than one: `45m`, `1h5m`; `40s`.
 pub fn show_roughly(duration: SignedDuration) -> String {
     let minutes = duration.as_mins();

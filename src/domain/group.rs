@@ -11,9 +11,12 @@ use super::catalog::{CutOffAfter, Then};
 use super::command::Declaration;
 use super::effect::{Effect, Order};
 use super::event::MessageRef;
+use super::lead::{self, Lead};
 use super::quiet::{Hold, Looked, after_inhibition};
 use super::raise::Raise;
+use super::remark::{Deed, Remarked, remember};
 use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
+use super::whereabouts::whereabouts;
 
 /// Alerts of a group that are named; all others are counted.
 const SAMPLES: usize = 5;
@@ -73,6 +76,12 @@ pub struct Group {
     /// Where to look.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
     pub links: Links,
+    /// Where to look, as all its alerts say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<Lead>,
+    /// Where its alerts are, as far as they have that in common, by label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common: BTreeMap<String, String>,
     /// Counts incidents, or cards, from 1.
     pub round: u32,
     /// When this round began, by the sender's clock if it says.
@@ -85,6 +94,12 @@ pub struct Group {
     pub total: u64,
     /// The newest alerts, the newest first.
     pub samples: Vec<Sample>,
+    /// What was remarked on its alerts at their senders of late, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remarked>,
+    /// How many remarks there were, over all its rounds.
+    #[serde(default)]
+    pub remarked: u64,
     /// Its incident, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
@@ -142,6 +157,35 @@ pub struct Sample {
     /// Whether it begins and ends again and again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_flapping: bool,
+    /// Whether somebody has it at its sender.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_acknowledged: bool,
+    /// Who that is, if the sender says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<String>,
+    /// Where it is, by label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub whereabouts: BTreeMap<String, String>,
+}
+
+impl Sample {
+    /// Takes in what was remarked on it, if it was on it.
+    pub fn take(&mut self, remarked: &Remarked) {
+        if remarked.key != self.key {
+            return;
+        }
+        match remarked.deed {
+            Deed::Acknowledged => {
+                self.is_acknowledged = true;
+                self.acknowledged_by.clone_from(&remarked.remark.by);
+            }
+            Deed::Unacknowledged => {
+                self.is_acknowledged = false;
+                self.acknowledged_by = None;
+            }
+            Deed::Noted | Deed::Closed => {}
+        }
+    }
 }
 
 /// Where an alert belongs, and what is done with it.
@@ -190,6 +234,15 @@ pub struct Tally {
     /// Whether one of them begins and ends again and again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_flapping: bool,
+    /// What was remarked on them at their senders of late, the oldest first. In the record each stands on its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remarked>,
+    /// Where they are, as far as they have that in common, by label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common: BTreeMap<String, String>,
+    /// Where to look, as they say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<Lead>,
 }
 
 /// The sources of alerts in one line, the first to speak first; of what names none it is `own`.
@@ -239,8 +292,14 @@ impl Tally {
                 Some(source) if *source != self.source => format!("{} ({source})", sample.title),
                 Some(_) | None => sample.title.clone(),
             });
-        let titles: Vec<_> = titles.collect();
-        (!titles.is_empty()).then(|| titles.join("; "))
+        let mut named: Vec<String> = Vec::new();
+        for title in titles {
+            // What many have in common is said once.
+            if !named.contains(&title) {
+                named.push(title);
+            }
+        }
+        (!named.is_empty()).then(|| named.join("; "))
     }
 
     /// Which of its alerts begin and end again and again, in one line.
@@ -270,12 +329,16 @@ impl Group {
             title: String::new(),
             description: None,
             links: Links::default(),
+            leads: Vec::new(),
+            common: BTreeMap::new(),
             round: 0,
             began_at: now,
             changed_at: now,
             firing: 0,
             total: 0,
             samples: Vec::new(),
+            remarks: Vec::new(),
+            remarked: 0,
             incident: None,
             is_quieted: false,
             rests: false,
@@ -303,6 +366,9 @@ impl Group {
             samples: self.samples.clone(),
             is_quieted: self.is_quieted,
             is_flapping: self.is_flapping(now),
+            remarks: self.remarks.clone(),
+            common: self.common.clone(),
+            leads: self.leads.clone(),
         }
     }
 
@@ -372,9 +438,10 @@ impl Group {
         flaps_until: Option<Timestamp>,
         now: Timestamp,
     ) -> Vec<Order> {
+        let mut place = BTreeMap::new();
         match change {
             Change::Counted | Change::Late => return Vec::new(),
-            Change::Acknowledged => {}
+            Change::Acknowledged | Change::Remarked => {}
             Change::Began => {
                 if self.is_over(now) {
                     self.begin(routed, source, alert, now);
@@ -391,25 +458,43 @@ impl Group {
                 self.hold.clone_from(&routed.hold);
                 self.firing += 1;
                 self.total += 1;
+                let found = whereabouts(alert, routed);
+                match self.total {
+                    1 => self.common.clone_from(&found),
+                    _ => self
+                        .common
+                        .retain(|label, value| found.get(label) == Some(value)),
+                }
+                lead::add(&mut self.leads, alert);
+                place = found;
             }
             Change::Ended => self.firing = self.firing.saturating_sub(1),
         }
         if self.then == Then::Suppress {
             self.suppressed_by.clone_from(&routed.suppressed_by);
         }
-        self.changed_at = now;
+        if matches!(change, Change::Began | Change::Ended) {
+            self.changed_at = now;
+        }
         let begins_to_flap = flaps_until.is_some() && !self.is_flapping(now);
         self.flaps_until = flaps_until.max(self.flaps_until);
-        self.sample(source, alert, change, flaps_until.is_some());
+        self.sample((source, alert), place, change, flaps_until.is_some());
+        self.remark(source, alert, now);
         self.version += 1;
         if self.hold.is_some() {
             return match change {
                 Change::Began => self.waits(now),
-                Change::Ended | Change::Acknowledged | Change::Counted | Change::Late => vec![],
+                Change::Ended
+                | Change::Acknowledged
+                | Change::Remarked
+                | Change::Counted
+                | Change::Late => vec![],
             };
         }
         match (change, self.total) {
             (Change::Began, 1) => self.introduces(now),
+            // What people do is news, however it flaps.
+            (Change::Acknowledged | Change::Remarked, _) => self.tells(now),
             // That it flaps is told once; each turn from then on is no news, and counted now and then.
             _ if flaps_until.is_some() && !begins_to_flap => self.tells_within(FLAPS_TOLD, now),
             _ => self.tells(now),
@@ -436,11 +521,13 @@ impl Group {
         self.title.clone_from(&alert.title);
         self.description.clone_from(&alert.description);
         self.links = alert.links.clone();
+        self.leads.clear();
         self.round += 1;
         self.began_at = alert.started_at.map_or(now, |at| at.min(now));
         self.firing = 0;
         self.total = 0;
         self.samples.clear();
+        self.remarks.clear();
         self.incident = None;
         self.is_quieted = false;
         self.rests = false;
@@ -449,27 +536,67 @@ impl Group {
         self.acknowledged_by = None;
     }
 
-    fn sample(&mut self, source: &str, alert: &Alert, change: Change, is_flapping: bool) {
-        let known = self.samples.iter().position(|it| it.key == alert.key);
-        let known = known.map(|place| self.samples.remove(place));
+    fn sample(
+        &mut self,
+        (source, alert): (&str, &Alert),
+        whereabouts: BTreeMap<String, String>,
+        change: Change,
+        is_flapping: bool,
+    ) {
+        let place = self.samples.iter().position(|it| it.key == alert.key);
+        // Nothing has become of it, so it stays where it is.
+        if let Change::Acknowledged | Change::Remarked = change {
+            if let Some(place) = place {
+                self.samples[place].is_flapping = is_flapping;
+            }
+            return;
+        }
+        let known = place.map(|place| self.samples.remove(place));
         let sample = match (known, change) {
-            // What ends or takes a condition on need not say more than its key.
-            (Some(known), Change::Ended | Change::Acknowledged) => Sample {
-                is_firing: change != Change::Ended,
+            // What ends a condition need not say more than its key.
+            (Some(known), Change::Ended) => Sample {
+                is_firing: false,
                 is_flapping,
                 ..known
             },
-            (None, Change::Ended | Change::Acknowledged) => return,
-            (_, Change::Began | Change::Counted | Change::Late) => Sample {
+            (None, Change::Ended) => return,
+            (_, _) => Sample {
                 key: alert.key.clone(),
                 title: alert.title.clone(),
                 source: Some(source.to_owned()),
                 is_firing: true,
                 is_flapping,
+                is_acknowledged: false,
+                acknowledged_by: None,
+                whereabouts,
             },
         };
         self.samples.insert(0, sample);
         self.samples.truncate(SAMPLES);
+    }
+
+    /// Remembers what was done about an alert at its sender.
+    fn remark(&mut self, source: &str, alert: &Alert, now: Timestamp) {
+        let Some(deed) = Remarked::deed(alert) else {
+            return;
+        };
+        let known = self.samples.iter_mut().find(|it| it.key == alert.key);
+        let remarked = Remarked {
+            number: self.remarked + 1,
+            deed,
+            key: alert.key.clone(),
+            // Whoever only says which it is does not say what is wrong.
+            title: known.as_ref().map_or(&alert.title, |it| &it.title).clone(),
+            source: source.to_owned(),
+            remark: alert.remark.clone().unwrap_or_default(),
+            at: now,
+        };
+        if let Some(sample) = known {
+            sample.take(&remarked);
+        }
+        if remember(&mut self.remarks, remarked) {
+            self.remarked += 1;
+        }
     }
 
     /// Whether an alert of it begins and ends again and again.
@@ -798,6 +925,9 @@ impl Group {
         self.round += 1;
         self.total = self.firing;
         self.samples.retain(|sample| sample.is_firing);
+        let samples = &self.samples;
+        self.remarks
+            .retain(|it| samples.iter().any(|sample| sample.key == it.key));
         if let Some(sample) = self.samples.first() {
             self.title.clone_from(&sample.title);
             if let Some(source) = &sample.source {
@@ -871,6 +1001,7 @@ mod tests {
                 severity: None,
                 labels: BTreeMap::new(),
                 links: Links::default(),
+                remark: None,
                 started_at: None,
                 ended_at: None,
                 expires_at: None,
@@ -962,6 +1093,18 @@ mod tests {
             it.hears(10 + n, &n.to_string(), Change::Began, false);
         }
         assert_eq!((it.group.total, left_out(&it)), (10, 5));
+    }
+
+    #[test]
+    fn a_title_that_several_share_is_named_once() {
+        let mut it = Told::new(Then::Declare);
+        for (key, title) in [("a", "disk"), ("b", "disk"), ("c", "memory")] {
+            it.hears(0, key, Change::Began, false);
+            it.group.samples[0].title = title.to_owned();
+        }
+        let tally = it.group.tally(second(1));
+        let titles = tally.titles(&tally.turned_since(None), true);
+        assert_eq!(titles.as_deref(), Some("memory; disk"));
     }
 
     #[test]

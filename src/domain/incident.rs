@@ -552,7 +552,15 @@ impl Incident {
                 self.failures.push((what.clone(), why.clone()));
             }
             Event::AlertsChanged { group, tally, .. } => {
-                self.alerts.insert(group.clone(), tally.clone());
+                let before = self.alerts.insert(group.clone(), tally.clone());
+                if let (Some(before), Some(after)) = (before, self.alerts.get_mut(group)) {
+                    after.remarks = before.remarks;
+                }
+            }
+            Event::AlertRemarked(told) => {
+                if let Some(tally) = self.alerts.get_mut(&told.group) {
+                    tally.take(&told.remarked);
+                }
             }
             Event::FollowUpAdded(follow_up) => self.follow_ups.push(TrackedFollowUp {
                 follow_up: follow_up.clone(),

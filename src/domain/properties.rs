@@ -163,6 +163,9 @@ fn command() -> impl Strategy<Value = Command> {
                 samples: vec![],
                 is_quieted: false,
                 is_flapping: false,
+                remarks: vec![],
+                common: Default::default(),
+                leads: vec![],
             },
         }),
         1 => (text(), -90..0i64).prop_map(|(title, at)| Command::NoteChange(Change {

@@ -307,6 +307,7 @@ mod tests {
             severity: None,
             labels: BTreeMap::new(),
             links: Links::default(),
+            remark: None,
             started_at: None,
             ended_at: None,
             expires_at: None,

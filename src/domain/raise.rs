@@ -166,6 +166,9 @@ mod tests {
                 samples: vec![],
                 is_quieted: false,
                 is_flapping: false,
+                remarks: vec![],
+                common: Default::default(),
+                leads: vec![],
             },
             declaration: Declaration {
                 service: service.map(ServiceId::new),

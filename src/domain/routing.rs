@@ -435,6 +435,7 @@ mod tests {
                 .map(|(k, v)| ((*k).into(), (*v).into()))
                 .collect(),
             links: Links::default(),
+            remark: None,
             started_at: None,
             ended_at: None,
             expires_at: None,

@@ -1,5 +1,7 @@
 //! Incidents with everything in them, and with as little as can be, to render every template once before anybody needs it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::alert::Links;
@@ -8,14 +10,16 @@ use super::catalog::{Catalog, Then};
 use super::change::Change;
 use super::escalation::{Channel, Target};
 use super::event::{
-    AlertTurn, Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark, MessageRef, Overdue,
-    Recorded, Resolution, SeverityTerms, Update,
+    AlertRemarked, AlertTurn, Declared, Event, ExportFormat, FollowUp, KeptMessage, Mark,
+    MessageRef, Overdue, Recorded, Resolution, SeverityTerms, Update,
 };
 use super::group::{Group, Routed, Sample, Tally};
 use super::incident::{Incident, fold};
+use super::lead::{Lead, LeadsTo};
 use super::page::{
     Addressee, Answer, Contact, Delivery, DeliveryState, Hurry, Page, PageReason, Paged, Vacancy,
 };
+use super::remark::{Deed, Remark, Remarked};
 use super::runbook::Checklist;
 use super::terms::{
     Actor, ChannelId, DedupKey, GroupId, IncidentId, MessageTs, PersonId, Role, ServiceId,
@@ -259,6 +263,11 @@ fn events(who: &Who, said: impl Fn() -> Option<String>) -> Vec<Event> {
             names: [(SlackUserId::new("U0BO"), "bo".to_owned())].into(),
         },
         alerts_changed(AlertTurn::Joined),
+        Event::AlertRemarked(Box::new(AlertRemarked {
+            group: GroupId::new("grp-sample"),
+            missed: 1,
+            remarked: remarked(said),
+        })),
         alerts_changed(AlertTurn::Over),
         alerts_changed(AlertTurn::Again),
         alerts_changed(AlertTurn::Counted),
@@ -371,7 +380,13 @@ pub fn groups() -> [Group; 2] {
             source: Some("sample".to_owned()),
             is_firing: true,
             is_flapping: true,
+            is_acknowledged: true,
+            acknowledged_by: Some("sample".to_owned()),
+            whereabouts: place("sample"),
         }],
+        leads: leads(),
+        common: place("all"),
+        remarks: vec![remarked(|| Some("sample".to_owned()))],
         incident: Some(IncidentId::new("INC-1970-0101-001")),
         acknowledged_by: Some(Who::named("sample")),
         snoozed_until: Some(now + SignedDuration::from_hours(1)),
@@ -408,6 +423,33 @@ fn links() -> Links {
     }
 }
 
+fn remarked(said: impl Fn() -> Option<String>) -> Remarked {
+    Remarked {
+        number: 1,
+        deed: Deed::Acknowledged,
+        key: DedupKey::new("sample"),
+        title: "sample".to_owned(),
+        source: "sample".to_owned(),
+        remark: Remark {
+            by: said(),
+            text: said(),
+        },
+        at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn place(region: &str) -> BTreeMap<String, String> {
+    [("region".to_owned(), region.to_owned())].into()
+}
+
+fn leads() -> Vec<Lead> {
+    vec![Lead {
+        to: LeadsTo::Runbook,
+        of: "sample".to_owned(),
+        url: "https://example.com/other".to_owned(),
+    }]
+}
+
 fn alerts_changed(turn: AlertTurn) -> Event {
     Event::AlertsChanged {
         group: GroupId::new("grp-sample"),
@@ -422,7 +464,13 @@ fn alerts_changed(turn: AlertTurn) -> Event {
                 source: None,
                 is_firing: true,
                 is_flapping: true,
+                is_acknowledged: true,
+                acknowledged_by: None,
+                whereabouts: place("sample"),
             }],
+            remarks: vec![],
+            common: place("all"),
+            leads: leads(),
             is_quieted: turn == AlertTurn::Counted,
             is_flapping: turn == AlertTurn::Flapping,
         },

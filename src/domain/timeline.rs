@@ -11,6 +11,7 @@ use super::event::{AlertTurn, Event, Mark, Recorded, Resolution, Update};
 use super::form::show_duration;
 use super::group::{Tally, sources};
 use super::page::{Delivery, Hurry, Page, PageReason, Paged, Vacancy};
+use super::remark::Deed;
 use super::terms::{DedupKey, SlackUserId};
 
 /// One line of a timeline.
@@ -317,6 +318,13 @@ fn words(event: &Event) -> (Sort, String) {
             };
             (Sort::Alert, text)
         }
+        Event::AlertRemarked(told) => {
+            let sort = match told.remarked.deed {
+                Deed::Acknowledged | Deed::Unacknowledged => Sort::Alert,
+                Deed::Noted | Deed::Closed => Sort::Note,
+            };
+            (sort, told.remarked.told(told.missed))
+        }
         Event::ChangeNoted(change) => (Sort::Note, told_change(change)),
         Event::EffectFailed { what, why, .. } => (Sort::Status, format!("Could not {what}: {why}")),
     }
@@ -455,6 +463,9 @@ fn told_alerts(tally: &Tally, turn: AlertTurn, turned: &[DedupKey]) -> String {
         samples,
         is_quieted: _,
         is_flapping: _,
+        remarks: _,
+        common: _,
+        leads: _,
     } = tally;
     let sources = sources(samples, source);
     let (began, ended) = (tally.titles(turned, true), tally.titles(turned, false));

@@ -221,6 +221,7 @@ impl Sketch {
             | Event::ExportRequested { .. }
             | Event::NamesLearned { .. }
             | Event::AlertsChanged { .. }
+            | Event::AlertRemarked(_)
             | Event::ChangeNoted(_)
             | Event::EffectFailed { .. } => (None, None),
         };

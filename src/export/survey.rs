@@ -106,6 +106,7 @@ impl Survey {
             | Event::Closed
             | Event::ExportRequested { .. }
             | Event::AlertsChanged { .. }
+            | Event::AlertRemarked(_)
             | Event::ChangeNoted(_)
             | Event::EffectFailed { .. } => {}
         }

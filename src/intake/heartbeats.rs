@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Intake, IntakeError, OURS, Request, failed};
 use crate::domain::alert::{Alert, Links, Signal};
 use crate::domain::catalog::{Catalog, Heartbeat};
-use crate::domain::form::show_duration;
+use crate::domain::form::{show_duration, show_roughly};
 use crate::domain::routing::Matches;
 use crate::domain::terms::DedupKey;
 use crate::store::alerts::AlertId;
@@ -54,6 +54,22 @@ impl Heartbeats {
     }
 }
 
+/// What is heard less long ago than this is told by the time of the day alone.
+const SAME_DAY: SignedDuration = SignedDuration::from_hours(12);
+
+/// When a heartbeat was last heard, for whoever wonders what has happened since.
+fn last_heard(heard: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(heard) = heard else {
+        return "It has never been heard, as far as is on record.".to_owned();
+    };
+    let ago = now.duration_since(heard);
+    let at = match ago < SAME_DAY {
+        true => heard.strftime("%H:%M UTC"),
+        false => heard.strftime("%Y-%m-%d %H:%M UTC"),
+    };
+    format!("Last heard {} ago, at {at}.", show_roughly(ago))
+}
+
 /// What is said of a heartbeat.
 fn alert(heartbeat: &Heartbeat, signal: Signal, at: Timestamp) -> Alert {
     let every = show_duration(heartbeat.every);
@@ -73,6 +89,7 @@ fn alert(heartbeat: &Heartbeat, signal: Signal, at: Timestamp) -> Alert {
         severity: heartbeat.severity.clone(),
         labels,
         links: Links::default(),
+        remark: None,
         started_at: (signal == Signal::Firing).then_some(at),
         ended_at: (signal == Signal::Resolved).then_some(at),
         expires_at: None,
@@ -92,7 +109,8 @@ impl Intake {
         let now = self.clock.now();
         for heartbeat in beaten {
             let due = now.checked_add(heartbeat.every).unwrap_or(Timestamp::MAX);
-            self.store.beat(&heartbeat.id, due).await.map_err(failed)?;
+            let beaten = self.store.beat(&heartbeat.id, now, due).await;
+            beaten.map_err(failed)?;
         }
         Ok(())
     }
@@ -104,21 +122,26 @@ impl Intake {
             return Ok(());
         }
         let now = self.clock.now();
-        let due: BTreeMap<String, Timestamp> = self.store.heartbeats().await?.into_iter().collect();
+        let known = self.store.heartbeats().await?;
         for (heartbeat, _) in &self.heartbeats.0 {
-            let Some(due) = due.get(&heartbeat.id) else {
+            let Some(held) = known.get(&heartbeat.id) else {
                 let due = now.checked_add(heartbeat.every).unwrap_or(Timestamp::MAX);
                 self.store.expect_heartbeat(&heartbeat.id, due).await?;
                 continue;
             };
-            let silent = alert(heartbeat, Signal::Firing, *due);
+            let silent = Alert {
+                description: Some(last_heard(held.heard, now)),
+                ..alert(heartbeat, Signal::Firing, held.due)
+            };
             let id = AlertId::new(&heartbeat.source, &silent);
-            let held = self.store.held_alerts(&[&id]).await?;
-            let is_missed = held.iter().any(|(_, held)| held.tracked.status.is_active());
-            let said = match (*due <= now, is_missed) {
+            let missed = self.store.held_alerts(&[&id]).await?;
+            let is_missed = missed
+                .iter()
+                .any(|(_, missed)| missed.tracked.status.is_active());
+            let said = match (held.due <= now, is_missed) {
                 (true, false) => silent,
                 (false, true) => {
-                    let spoke = due.checked_sub(heartbeat.every).unwrap_or(now);
+                    let spoke = held.heard.unwrap_or(now);
                     alert(
                         heartbeat,
                         Signal::Resolved,
@@ -138,5 +161,22 @@ impl Intake {
             self.take(request).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_was_heard_long_ago_was_heard_on_a_day() {
+        let now: Timestamp = "2025-09-14T03:15:00Z".parse().unwrap();
+        let said = |ago| last_heard(Some(now - SignedDuration::from_mins(ago)), now);
+        assert_eq!(said(14), "Last heard 14m ago, at 03:01 UTC.");
+        assert_eq!(said(719), "Last heard 11h59m ago, at 15:16 UTC.");
+        assert_eq!(
+            said(26 * 60),
+            "Last heard 26h ago, at 2025-09-13 01:15 UTC."
+        );
     }
 }

@@ -71,6 +71,8 @@ pub struct Taken {
     pub began: usize,
     /// Episodes that ended.
     pub ended: usize,
+    /// Signals of conditions of which nobody has heard: nothing came of them.
+    pub unknown: usize,
     /// Whether it had come before.
     pub repeated: bool,
 }

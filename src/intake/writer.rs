@@ -291,6 +291,7 @@ impl Writer {
             let before = self.held(&signal.id, commit);
             let known = before.as_ref().map(|held| &held.tracked);
             let (Some(mut tracked), change) = fold(known, signal.alert, self.flapping, now) else {
+                taken.unknown += 1;
                 continue;
             };
             let change = match (&before, change) {
@@ -313,7 +314,11 @@ impl Writer {
             let group = match (&before, change) {
                 (
                     Some(before),
-                    Change::Ended | Change::Acknowledged | Change::Counted | Change::Late,
+                    Change::Ended
+                    | Change::Acknowledged
+                    | Change::Remarked
+                    | Change::Counted
+                    | Change::Late,
                 ) => before.group.clone(),
                 (_, _) => signal.routed.group.clone(),
             };
@@ -345,7 +350,7 @@ impl Writer {
             match change {
                 Change::Counted | Change::Late => commit.touch(signal.id.clone(), held),
                 // It need not say more than of which condition.
-                Change::Ended | Change::Acknowledged => {
+                Change::Ended | Change::Acknowledged | Change::Remarked => {
                     is_worth_keeping = true;
                     taken.ended += usize::from(change == Change::Ended);
                     commit.touch(signal.id.clone(), held);

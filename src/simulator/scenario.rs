@@ -1,8 +1,10 @@
 //! Scenarios: a scripted outage, played by the people of a workspace. They do what anybody could do, by messages, slash
-//! commands, buttons and reactions; what the app makes of it is the app's affair.
+//! commands, buttons and reactions, and what watches outside sends what it sees; what the app makes of it is the app's
+//! affair.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use tokio::task::AbortHandle;
 
+use super::monitor::Monitor;
 use super::page::{SceneStep, SceneView, Scenes};
 use super::people::Person;
 use super::{ChannelView, Workspace, api};
@@ -23,6 +26,10 @@ const AFTER: Duration = Duration::from_secs(6);
 /// The place that is not known when a scenario is written: the first channel whose name begins so and that was not there
 /// when this run began.
 const WAR_ROOM: (&str, &str) = ("war room", "incident-");
+/// The direct message of whoever acts with the app.
+const DIRECT: &str = "dm";
+/// What stands for the number of the run in what is sent: each run has alerts of its own.
+const RUN: &str = "{run}";
 
 /// A scenario as it is written: one TOML file.
 #[derive(Clone, Debug, Deserialize)]
@@ -55,7 +62,7 @@ pub struct Step {
     pub deeds: Vec<Deed>,
 }
 
-/// Something that a person does.
+/// Something that a person does, or what watches.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deed {
@@ -85,6 +92,9 @@ pub struct Deed {
     /// Joins a channel.
     #[serde(default)]
     pub joins: Option<String>,
+    /// Sends the app this JSON, as what watches outside of Slack does; `{run}` is the number of the run.
+    #[serde(default)]
+    pub sends: Option<String>,
 }
 
 /// What it is, after “could not”.
@@ -94,6 +104,7 @@ impl fmt::Display for Deed {
             Deed {
                 joins: Some(place), ..
             } => write!(f, "join the {place}"),
+            Deed { sends: Some(_), .. } => f.write_str("send what it sees"),
             Deed {
                 clicks: Some(label),
                 ..
@@ -134,6 +145,7 @@ impl Scenario {
                 &deed.clicks,
                 &deed.reacts,
                 &deed.joins,
+                &deed.sends,
             ];
             let count = what.iter().filter(|it| it.is_some()).count();
             ensure!(
@@ -145,10 +157,15 @@ impl Scenario {
                 deed.reacts.is_some() == deed.on.is_some(),
                 "`reacts` goes with `on`: {deed:?}"
             );
+            let is_elsewhere = deed.joins.is_some() || deed.sends.is_some();
             ensure!(
-                deed.place.is_some() != deed.joins.is_some(),
+                deed.place.is_some() != is_elsewhere,
                 "it must say where: {deed:?}"
             );
+            if let Some(sent) = &deed.sends {
+                let sent = serde_json::from_str::<serde_json::Value>(sent);
+                sent.with_context(|| format!("what it sends is no JSON: {deed:?}"))?;
+            }
         }
         Ok(scenario)
     }
@@ -158,6 +175,8 @@ impl Scenario {
 pub struct Player {
     workspace: Workspace,
     scenarios: Vec<(String, Scenario)>,
+    monitor: Option<Monitor>,
+    runs: AtomicU64,
     standing: Mutex<BTreeMap<String, Standing>>,
     turn: tokio::sync::Mutex<()>,
 }
@@ -165,6 +184,10 @@ pub struct Player {
 /// How far a scenario has come.
 #[derive(Default)]
 struct Standing {
+    /// Which run this is, of all that there were.
+    run: u64,
+    /// When it began, as messages are numbered: what was said before is none of its business.
+    since: String,
     /// How many steps were begun.
     step: usize,
     /// How many of them people have begun to act in.
@@ -193,11 +216,17 @@ impl Standing {
 }
 
 impl Player {
-    /// A player of these scenarios, each with its id.
-    pub fn new(workspace: Workspace, scenarios: Vec<(String, Scenario)>) -> Arc<Self> {
+    /// A player of these scenarios, each with its id, and with what watches from outside of the workspace.
+    pub fn new(
+        workspace: Workspace,
+        scenarios: Vec<(String, Scenario)>,
+        monitor: Option<Monitor>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             workspace,
             scenarios,
+            monitor,
+            runs: AtomicU64::new(0),
             standing: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         })
@@ -254,6 +283,9 @@ impl Player {
         if at.step == 0 {
             let channels = self.workspace.channels();
             at.before = channels.into_iter().map(|it| it.name).collect();
+            let now = self.workspace.now_ms();
+            at.since = format!("{}.{:03}000", now / 1_000, now % 1_000);
+            at.run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         }
         at.step += 1;
         at.running = true;
@@ -309,6 +341,12 @@ impl Player {
         {
             return Ok(());
         }
+        if let Some(body) = &deed.sends {
+            let monitor = self.monitor.as_ref().context("nothing watches here")?;
+            let run = self.standing().get(id).map_or(0, |at| at.run);
+            let body = body.replace(RUN, &run.to_string());
+            return monitor.sends(&self.workspace, body).await;
+        }
         let person = self.workspace.person(&deed.who)?;
         if let Some(place) = &deed.joins {
             let channel = self.wait_for(id, place).await?;
@@ -323,14 +361,19 @@ impl Player {
             return Ok(());
         }
         let place = deed.place.as_deref().context("it must say where")?;
-        let channel = self.wait_for(id, place).await?;
+        let channel = match place {
+            DIRECT => self
+                .workspace
+                .with(|state| state.direct_channel(&person.id).0),
+            _ => self.wait_for(id, place).await?,
+        };
         if let Some(line) = deed.says.as_ref().or(deed.types.as_ref()) {
             person.try_types(&channel, line).await?;
         } else if let Some(label) = &deed.clicks {
-            self.click(&person, &channel, label).await?;
+            self.click(id, &person, &channel, label).await?;
         } else if let (Some(emoji), Some(text)) = (&deed.reacts, &deed.on) {
             let ts = self
-                .message(&channel, |message| {
+                .message(id, &channel, |message| {
                     message.plain_text().contains(text.as_str())
                 })
                 .await?;
@@ -341,9 +384,15 @@ impl Player {
         Ok(())
     }
 
-    async fn click(&self, person: &Person, channel: &str, label: &str) -> anyhow::Result<()> {
+    async fn click(
+        &self,
+        id: &str,
+        person: &Person,
+        channel: &str,
+        label: &str,
+    ) -> anyhow::Result<()> {
         let has = |message: &super::MessageView| message.buttons().iter().any(|it| it == label);
-        let ts = self.message(channel, has).await?;
+        let ts = self.message(id, channel, has).await?;
         person.try_clicks(channel, &ts, label).await.map(drop)
     }
 
@@ -367,22 +416,31 @@ impl Player {
         })
     }
 
-    /// The newest message that is wanted.
+    /// The newest message of this run that is wanted.
     async fn message(
         &self,
+        id: &str,
         channel: &str,
         wanted: impl Fn(&super::MessageView) -> bool,
     ) -> anyhow::Result<String> {
+        let since = self.standing().get(id).map(|at| at.since.clone());
+        let since = since.unwrap_or_default();
         let look = || {
             let channel = self.workspace.channel(channel)?;
             let mut newest = channel.messages.iter().rev();
             newest
-                .find(|message| wanted(message))
+                .find(|message| message.ts >= since && wanted(message))
                 .map(|it| it.ts.clone())
         };
         match self.patiently(look).await {
             Some(ts) => Ok(ts),
-            None => bail!("it is not in #{channel} (perhaps somebody has done it already)"),
+            None => {
+                let known = self.workspace.channel(channel);
+                let name = known.map_or_else(|| channel.to_owned(), |it| it.name);
+                // Of a direct message that is `@ana`.
+                let mark = if name.starts_with('@') { "" } else { "#" };
+                bail!("it is not in {mark}{name} (perhaps somebody has done it already)")
+            }
         }
     }
 
@@ -473,6 +531,8 @@ mod tests {
         assert!(with("in = \"general\"").contains("does 0 things"));
         assert!(with("says = \"x\"").contains("must say where"));
         assert!(with("in = \"general\"\nreacts = \"pushpin\"").contains("`reacts` goes with `on`"));
+        assert!(with("sends = \"x\"").contains("no JSON"));
+        assert!(with("in = \"general\"\nsends = \"{}\"").contains("must say where"));
         assert!(with("in = \"general\"\nsings = \"x\"").contains("unknown field"));
         assert!(Scenario::parse("title = \"t\"\nabout = \"a\"\nsteps = []").is_err());
     }

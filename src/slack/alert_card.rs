@@ -1,5 +1,6 @@
 //! The card of a group of alerts: what fires, how many, and what one can do about it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,10 +16,17 @@ use crate::domain::catalog::Then;
 use crate::domain::form::{show_duration, show_roughly};
 use crate::domain::group::{Group, Sample, sources, unnamed};
 use crate::domain::incident::Incident;
+use crate::domain::lead::{Lead, untold};
+use crate::domain::remark::{Remarked, newest};
+use crate::domain::whereabouts::told;
 use crate::templates::{bold, mrkdwn};
 
 /// The most characters of an alert's title in a list.
 const TITLE: usize = 200;
+/// The most characters of the title of an alert that a note is about.
+const NOTE_TITLE: usize = 60;
+/// The most characters of a note on a card; the timeline has it whole.
+const NOTE: usize = 300;
 
 impl Composer {
     /// The card of a group of alerts.
@@ -38,7 +46,10 @@ impl Composer {
             firing => group.firing,
             total => group.total,
             more => unnamed(&group.samples, group.firing, group.total),
-            samples => listed(&group.samples),
+            samples => listed(&group.samples, &group.source, &group.common),
+            whereabouts => told(&group.common, None),
+            leads => shown_leads(&untold(&group.leads, &group.links, &[])),
+            note => note(&group.remarks),
             since => moment(group.began_at),
             lasted => show_roughly(group.changed_at.duration_since(group.began_at)),
             acknowledged_by => group.acknowledged_by.as_ref().map(|who| context! {
@@ -169,8 +180,22 @@ pub(super) fn where_to_look(links: &Links) -> Template {
     }
 }
 
-/// Alerts as the list of them wants them: each with its source, if they have several.
-pub(super) fn listed(samples: &[Sample]) -> Vec<Template> {
+/// Leads as `leads.mrkdwn.j2` wants them.
+pub(super) fn shown_leads(leads: &[&Lead]) -> Vec<Template> {
+    let leads = leads.iter().map(|lead| {
+        let label = format!("{} ({})", lead.to.word(), lead.of);
+        context! { url => lead.url.as_str(), label => label }
+    });
+    leads.collect()
+}
+
+/// Alerts as the list of them wants them: each with its source, if they have several, and with where it is, as far as it
+/// is not where all are. What names no source is of `own`.
+pub(super) fn listed(
+    samples: &[Sample],
+    own: &str,
+    common: &BTreeMap<String, String>,
+) -> Vec<Template> {
     let is_mixed = samples.windows(2).any(|pair| match pair {
         [one, other] => one.source != other.source,
         _ => false,
@@ -181,9 +206,27 @@ pub(super) fn listed(samples: &[Sample]) -> Vec<Template> {
             source => sample.source.as_deref().filter(|_| is_mixed),
             is_firing => sample.is_firing,
             is_flapping => sample.is_flapping,
+            whereabouts => told(&sample.whereabouts, Some(common)),
+            acknowledged => (sample.is_firing && sample.is_acknowledged).then(|| context! {
+                source => sample.source.as_deref().unwrap_or(own),
+                by => sample.acknowledged_by.as_deref(),
+            }),
         }
     });
     listed.collect()
+}
+
+/// The newest remark on an alert that says something in words, as the cards want it.
+pub(super) fn note(remarks: &[Remarked]) -> Option<Template> {
+    let note = newest(remarks)?;
+    let text = note.remark.text.as_deref().unwrap_or_default();
+    Some(context! {
+        source => note.source.as_str(),
+        by => note.remark.by.as_deref(),
+        title => cut(&note.title, NOTE_TITLE),
+        text => cut(text, NOTE),
+        at => moment(note.at),
+    })
 }
 
 /// What the alerts of a group have in common, as far as a person wants to read it.

@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value as Template, context};
 use serde_json::{Value, json};
 
-use super::alert_card::{listed, where_to_look};
+use super::alert_card::{listed, note, shown_leads, where_to_look};
 use super::client::Outgoing;
 use super::interaction::{Style, button, careful, fits, overflow};
 use super::page::called;
@@ -20,12 +20,14 @@ use crate::domain::event::{Event, Recorded};
 use crate::domain::form::show_roughly;
 use crate::domain::group::{sources, unnamed};
 use crate::domain::incident::{Incident, Room};
+use crate::domain::lead::{Lead, untold};
 use crate::domain::page::OpenPage;
 use crate::domain::runbook::Checklist;
 use crate::domain::samples;
 use crate::domain::terms::{Actor, Role, SeverityId, SlackUserId, Status, Who};
 use crate::domain::timeline::{TimelineEntry, way};
-use crate::templates::{bold, mrkdwn};
+use crate::domain::whereabouts::told;
+use crate::templates::{bold, mrkdwn, quoted_rest};
 
 /// The most characters of a section's text (slack-contract.md section 8.3).
 const SECTION: usize = 3_000;
@@ -35,6 +37,8 @@ const SECTIONS: usize = 12;
 const FALLBACK: usize = 4_000;
 /// The most characters of a topic or purpose.
 const TOPIC: usize = 250;
+/// Links that the alerts of an incident may add to those that it began with.
+const LEADS: usize = 12;
 /// Incidents that a list shows of each kind.
 const LISTED: usize = 20;
 /// Incidents that are offered as buttons: more than a phone shows without scrolling helps nobody.
@@ -190,11 +194,11 @@ impl Composer {
         lines.extend(entries.iter().map(|entry| {
             let unix = entry.happened_at.as_second();
             let utc = entry.happened_at.strftime("%H:%M UTC");
-            format!(
-                "<!date^{unix}^{{time}}|{utc}> {} _{}_",
-                mrkdwn(&incident.named(&entry.text)),
-                actor_of(&entry.actor)
-            )
+            let told = quoted_rest(&incident.named(&entry.text));
+            let (first, rest) = told.split_once('\n').unwrap_or((&told, ""));
+            let actor = actor_of(&entry.actor);
+            let line = format!("<!date^{unix}^{{time}}|{utc}> {first} _{actor}_\n{rest}");
+            line.trim_end().to_owned()
         }));
         said(&lines.join("\n"), &format!("Timeline of {}", incident.id))
     }
@@ -375,17 +379,24 @@ impl Composer {
             resolved.checked_add(severity.postmortem_within?).ok()
         });
         let quieted = incident.quieted();
+        let mut told_leads: Vec<&Lead> = Vec::new();
         let alerts: Vec<Template> = incident
             .alerts
             .values()
             .filter(|tally| !tally.is_quieted)
             .map(|tally| {
+                let mut leads = untold(&tally.leads, &incident.links, &told_leads);
+                leads.truncate(LEADS.saturating_sub(told_leads.len()));
+                told_leads.extend_from_slice(&leads);
                 context! {
                     title => tally.title.as_str(),
                     sources => sources(&tally.samples, &tally.source),
                     firing => tally.firing,
                     total => tally.total,
-                    samples => listed(&tally.samples),
+                    samples => listed(&tally.samples, &tally.source, &tally.common),
+                    whereabouts => told(&tally.common, None),
+                    leads => shown_leads(&leads),
+                    note => note(&tally.remarks),
                     more => unnamed(&tally.samples, tally.firing, tally.total),
                     is_flapping => tally.is_flapping,
                 }
@@ -458,7 +469,7 @@ impl Composer {
                 began => tally.titles(turned, true),
                 ended => tally.titles(turned, false),
                 flapping => tally.flapping(),
-                samples => listed(&tally.samples),
+                samples => listed(&tally.samples, &tally.source, &tally.common),
                 more => unnamed(&tally.samples, tally.firing, tally.total),
             },
             _ => context! {},

@@ -86,6 +86,15 @@ impl HeldGroup {
     }
 }
 
+/// What is known of whoever must speak now and then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldHeartbeat {
+    /// When it is missed, unless it speaks before.
+    pub due: Timestamp,
+    /// When it last spoke; none: never, as far as is on record.
+    pub heard: Option<Timestamp>,
+}
+
 /// A condition with everything that is kept of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAlert {
@@ -599,11 +608,11 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
-    /// Remembers when a heartbeat is missed, unless it speaks before.
-    pub async fn beat(&self, id: &str, due: Timestamp) -> anyhow::Result<()> {
-        let sql = "INSERT INTO heartbeats (id, due_at_ms) VALUES ($1, $2) \
-                   ON CONFLICT (id) DO UPDATE SET due_at_ms = excluded.due_at_ms";
-        let args = [id.into(), ms(due).into()];
+    /// Remembers that a heartbeat spoke, and when it is missed unless it speaks again before.
+    pub async fn beat(&self, id: &str, heard: Timestamp, due: Timestamp) -> anyhow::Result<()> {
+        let sql = "INSERT INTO heartbeats (id, due_at_ms, heard_at_ms) VALUES ($1, $2, $3) \
+                   ON CONFLICT (id) DO UPDATE SET due_at_ms = excluded.due_at_ms, heard_at_ms = excluded.heard_at_ms";
+        let args = [id.into(), ms(due).into(), ms(heard).into()];
         let beaten = self.database.execute(sql, &args).await;
         beaten.context("noting a heartbeat").map(drop)
     }
@@ -617,17 +626,19 @@ impl Store {
         expected.context("expecting a heartbeat").map(drop)
     }
 
-    /// When each heartbeat is missed.
-    pub async fn heartbeats(&self) -> anyhow::Result<Vec<(String, Timestamp)>> {
-        let rows: Vec<(String, i64)> = self
+    /// What is known of each heartbeat, by its id.
+    pub async fn heartbeats(&self) -> anyhow::Result<BTreeMap<String, HeldHeartbeat>> {
+        let rows: Vec<(String, i64, Option<i64>)> = self
             .database
-            .rows("SELECT id, due_at_ms FROM heartbeats", &[])
+            .rows("SELECT id, due_at_ms, heard_at_ms FROM heartbeats", &[])
             .await
             .context("looking for heartbeats")?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, due)| (id, moment(due)))
-            .collect())
+        let held = |(id, due, heard): (String, i64, Option<i64>)| {
+            let due = moment(due);
+            let heard = heard.map(moment);
+            (id, HeldHeartbeat { due, heard })
+        };
+        Ok(rows.into_iter().map(held).collect())
     }
 
     /// Forgets requests that came in before then, and conditions that were last spoken of before then and are over: so many

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebell::domain::alert::{Alert, Links, Signal};
+use firebell::domain::remark::Remark;
 use firebell::domain::terms::{DedupKey, IncidentId, Status};
 use firebell::domain::timeline::tell;
 use firebell::intake::{Request, Taken};
@@ -60,6 +61,7 @@ fn alert(key: &str, severity: &str, signal: Signal) -> Alert {
             runbook: Some("https://runbooks.example.com/checkout".into()),
             ..Links::default()
         },
+        remark: None,
         started_at: None,
         ended_at: None,
         expires_at: None,
@@ -253,8 +255,8 @@ async fn an_alert_opens_an_incident_feeds_it_and_calms_it() {
     assert_snapshot!(bot.reads(ROOM), @":bell: Firing again: *5xx above 5 % on pod-1* (1 now, 3 so far, from prometheus)");
     assert_snapshot!(bot.types("bo", ROOM, "/incident timeline").await, @r#"
         *Timeline of INC-2025-0914-001: 5xx above 5 % on pod-1*
-        <!date^1757860200^{time}|14:30 UTC> Declared P1 - Critical: 5xx above 5 % on pod-1 (service checkout)
-        The checkout answers with errors. _prometheus_
+        <!date^1757860200^{time}|14:30 UTC> Declared P1 - Critical: 5xx above 5 % on pod-1 (service checkout) _prometheus_
+        > The checkout answers with errors.
         <!date^1757860200^{time}|14:30 UTC> Alert from prometheus: 5xx above 5 % on pod-1 _prometheus_
         <!date^1757860260^{time}|14:31 UTC> 2 alerts fire, 2 so far: 5xx above 5 % on pod-2 _prometheus_
         <!date^1757860320^{time}|14:32 UTC> Acknowledged by @bo _bo_
@@ -367,8 +369,8 @@ async fn every_alert_of_an_incident_is_named_on_its_card_and_its_timeline() {
     bot.user("bo").joins(ROOM).await;
     assert_snapshot!(bot.types("bo", ROOM, "/incident timeline").await, @r#"
         *Timeline of INC-2025-0914-001: HighErr of checkout on n1*
-        <!date^1757860200^{time}|14:30 UTC> Declared P1 - Critical: HighErr of checkout on n1 (service checkout)
-        The checkout answers with errors. _prometheus_
+        <!date^1757860200^{time}|14:30 UTC> Declared P1 - Critical: HighErr of checkout on n1 (service checkout) _prometheus_
+        > The checkout answers with errors.
         <!date^1757860200^{time}|14:30 UTC> Alert from prometheus: HighErr of checkout on n1 _prometheus_
         <!date^1757860260^{time}|14:31 UTC> 2 alerts fire, 2 so far: HighErr2 of checkout on n1 _prometheus_
         <!date^1757860266^{time}|14:31 UTC> 3 alerts fire, 3 so far: 5xx ratio above 5% (grafana) _prometheus_
@@ -421,7 +423,7 @@ async fn a_card_shows_what_fires_and_is_made_an_incident_by_a_click() {
     assert_snapshot!(bot.reads("general"), @r#"
         :bell: *Alert* - P3
         *5xx above 5 % on pod-1*
-        The checkout answers with errors.
+        > The checkout answers with errors.
         *From:* prometheus
         *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
 
@@ -510,6 +512,169 @@ async fn a_card_is_attached_to_an_open_incident_or_silenced() {
     assert!(bot.message("general", &card).contains("Snoozed until"));
     bot.slack.mark_read();
     bot.finish().await;
+}
+
+/// What somebody does at the sender.
+fn remarked(key: &str, signal: Signal, by: Option<&str>, text: Option<&str>) -> Alert {
+    Alert {
+        title: key.into(),
+        remark: Some(Remark {
+            by: by.map(Into::into),
+            text: text.map(Into::into),
+        }),
+        description: None,
+        ..alert(key, "none", signal)
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_and_written_at_the_sender_shows_on_the_card() {
+    let bot = TestBot::with_routes().await;
+    bot.hears_from("genie", vec![alert("pod-1", "warning", Signal::Firing)])
+        .await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    let note = "rolling back <!channel>\n*Acknowledged by:* bo";
+    bot.hears_from(
+        "genie",
+        vec![
+            remarked("pod-1", Signal::Acknowledged, Some("ana"), None),
+            remarked("pod-1", Signal::Noted, Some("<@U0000000001>"), Some(note)),
+        ],
+    )
+    .await;
+    bot.advance(minutes(1)).await;
+    // Nobody sees the word joiner that keeps it from being a mention.
+    let shown = bot.message("general", &card).replace('\u{2060}', "");
+    assert_snapshot!(shown, @r#"
+        :bell: *Alert* - P3
+        *5xx above 5 % on pod-1*
+        > The checkout answers with errors.
+        *From:* genie
+        *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+        *Acknowledged in genie by:* ana
+        *Latest note:* &lt;@U0000000001&gt; in genie, <!date^1757860201^{time}|2025-09-14 14:30 UTC>
+        > rolling back &lt;!channel&gt;
+        > *Acknowledged by:* bo
+
+        <https://runbooks.example.com/checkout|Runbook>
+        [Declare] [Attach to…] [Acknowledge] [Snooze 1 h]
+        "#);
+    // Who takes it says no name; another gives it back.
+    bot.hears_from("genie", vec![alert("pod-2", "warning", Signal::Firing)])
+        .await;
+    bot.hears_from(
+        "genie",
+        vec![
+            remarked("pod-1", Signal::Unacknowledged, None, None),
+            remarked("pod-2", Signal::Acknowledged, None, None),
+            remarked("pod-1", Signal::Noted, None, Some("snoozed until noon")),
+        ],
+    )
+    .await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.message("general", &card), @r#"
+        :bell: *2 alerts* - P3
+        *5xx above 5 % on pod-1*
+        *From:* genie
+        *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+
+        *2 alerts so far*
+        :small_red_triangle: 5xx above 5 % on pod-2, acknowledged in genie
+        :small_red_triangle: 5xx above 5 % on pod-1
+        *Latest note:* genie, <!date^1757860262^{time}|2025-09-14 14:31 UTC> (5xx above 5 % on pod-1)
+        > snoozed until noon
+
+        <https://runbooks.example.com/checkout|Runbook>
+        [Declare] [Attach to…] [Acknowledge] [Snooze 1 h]
+        "#);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_done_and_written_at_the_sender_stands_on_the_timeline_each_once() {
+    let bot = TestBot::with_routes().await;
+    bot.fires("pod-1").await;
+    let card = bot.card(ROOM);
+    bot.slack.mark_read();
+    bot.clock.advance(minutes(1));
+    let acknowledged = remarked("pod-1", Signal::Acknowledged, Some("ana"), Some("on it"));
+    bot.hears(vec![acknowledged.clone()]).await;
+    // Its answer was lost.
+    bot.hears(vec![acknowledged]).await;
+    // More than is remembered, before it can be told.
+    bot.clock.advance(minutes(1));
+    let notes = (1..=11).map(|n| {
+        let text = format!("step {n}");
+        remarked("pod-1", Signal::Noted, Some("bo"), Some(&text))
+    });
+    bot.hears(notes.collect()).await;
+    let closed = remarked("pod-1", Signal::Resolved, Some("bo"), Some("rolled back"));
+    bot.hears(vec![closed]).await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(bot.message(ROOM, &card), @r#"
+        :rotating_light: *INCIDENT - P1*
+        *5xx above 5 % on pod-1*
+        *Incident ID:* INC-2025-0914-001
+        *Service:* Checkout
+        *Severity:* P1 - Critical
+        *Status:* Investigating
+        *Started:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
+        *Alert:* over: 5xx above 5 % on pod-1 (prometheus)
+        *Latest note:* bo in prometheus, <!date^1757860320^{time}|2025-09-14 14:32 UTC>
+        > rolled back
+        *ETA:* TBD
+        *Next update by:* <!date^1757861100^{time}|2025-09-14 14:45 UTC>
+
+        *Initial assessment:* The checkout answers with errors.
+
+        <https://runbooks.example.com/checkout|Runbook>
+        [Acknowledge] [Update] [Resolve] [⋯ Take the lead | Timeline | Export the record | Help]
+        "#);
+    bot.user("bo").joins(ROOM).await;
+    let timeline = bot.types("bo", ROOM, "/incident timeline").await;
+    let told: Vec<_> = timeline.lines().skip(4).collect();
+    assert_snapshot!(told[..7].join("\n"), @r#"
+        <!date^1757860260^{time}|14:31 UTC> Acknowledged in prometheus by ana: 5xx above 5 % on pod-1 _prometheus_
+        > on it
+        <!date^1757860320^{time}|14:32 UTC> Noted in prometheus by bo: 5xx above 5 % on pod-1 _prometheus_
+        > step 3
+        > (2 before it were not told)
+        <!date^1757860320^{time}|14:32 UTC> Noted in prometheus by bo: 5xx above 5 % on pod-1 _prometheus_
+        > step 4
+        "#);
+    assert_snapshot!(told[told.len() - 5..].join("\n"), @r#"
+        <!date^1757860320^{time}|14:32 UTC> Noted in prometheus by bo: 5xx above 5 % on pod-1 _prometheus_
+        > step 11
+        <!date^1757860320^{time}|14:32 UTC> Closed in prometheus by bo: 5xx above 5 % on pod-1 _prometheus_
+        > rolled back
+        <!date^1757860332^{time}|14:32 UTC> All alerts are over: 5xx above 5 % on pod-1 _prometheus_
+        "#);
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn no_line_of_a_description_can_pass_for_one_of_the_card() {
+    let bot = TestBot::with_routes().await;
+    let hostile = |severity: &str| Alert {
+        description: Some("slow\n*Acknowledged by:* @bo\n:white_check_mark: *Over*".into()),
+        ..alert(severity, severity, Signal::Firing)
+    };
+    bot.hears(vec![hostile("warning"), hostile("critical")])
+        .await;
+    for said in [bot.reads("general"), bot.reads(ROOM)] {
+        for line in ["*Acknowledged by:* @bo", ":white_check_mark: *Over*"] {
+            assert!(said.contains(&format!("\n> {line}")), "{said}");
+            assert!(!said.contains(&format!("\n{line}")), "{said}");
+        }
+    }
+    bot.user("bo").joins(ROOM).await;
+    let timeline = bot.types("bo", ROOM, "/incident timeline").await;
+    assert!(
+        timeline.contains("\n> *Acknowledged by:* @bo"),
+        "{timeline}"
+    );
+    bot.finish_unread().await;
 }
 
 #[tokio::test]
@@ -626,6 +791,77 @@ async fn an_alert_joins_the_incident_that_a_person_has_declared_and_makes_it_wei
     assert_eq!(bot.incident(ID).await.firing(), Some(0));
     bot.slack.mark_read();
     bot.finish().await;
+}
+
+#[tokio::test]
+async fn the_links_of_what_joins_an_incident_are_brought_to_it_each_once() {
+    let bot = TestBot::configured(JOINING).await;
+    let line = "/incident declare p1 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    let lead = |path: &str| Some(format!("https://leads.example.com/{path}"));
+    let joins = |key: &str, dashboard: &str| Alert {
+        name: format!("Slow {key}"),
+        links: Links {
+            runbook: lead("runbook"),
+            dashboard: lead(dashboard),
+            silence: lead(&format!("silence-{key}")),
+            origin: None,
+        },
+        ..alert(key, "critical", Signal::Firing)
+    };
+    bot.hears(vec![joins("db", "one"), joins("cache", "two")])
+        .await;
+    // Of one group, and of a rule that has told already.
+    let again = Alert {
+        key: DedupKey::new("db 2"),
+        ..joins("db", "three")
+    };
+    bot.hears(vec![again]).await;
+    bot.advance(minutes(1)).await;
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let links: Vec<_> = card
+        .lines()
+        .filter(|line| line.contains("leads.example.com"))
+        .collect();
+    assert_snapshot!(links.join("\n"), @"
+        <https://leads.example.com/runbook|Runbook (Slow db)> <https://leads.example.com/one|Dashboard (Slow db)> <https://leads.example.com/silence-db|Silence (Slow db)>
+        <https://leads.example.com/two|Dashboard (Slow cache)> <https://leads.example.com/silence-cache|Silence (Slow cache)>
+        ");
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn a_card_says_where_its_alerts_are_and_what_they_share_once() {
+    let bot = TestBot::with_routes().await;
+    let at = |pod: &str, severity: &str, zone: &str| {
+        let mut alert = alert(pod, severity, Signal::Firing);
+        let labels = [
+            ("instance", "10.0.0.7:8080"),
+            ("zone", zone),
+            ("region", "eu"),
+        ];
+        let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned()));
+        alert.labels.extend(labels);
+        alert
+    };
+    bot.hears(vec![at("pod-1", "warning", "a")]).await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    let said = |text: String| {
+        let lines = text.lines().filter(|line| line.contains('='));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(said(bot.message("general", &card)), @"*Where:* instance=10.0.0.7:8080, zone=a, region=eu");
+    bot.hears(vec![at("pod-2", "warning", "b")]).await;
+    bot.advance(minutes(1)).await;
+    assert_snapshot!(said(bot.message("general", &card)), @"
+        *Where:* instance=10.0.0.7:8080, region=eu
+        :small_red_triangle: 5xx above 5 % on pod-2 - zone=b
+        :small_red_triangle: 5xx above 5 % on pod-1 - zone=a
+        ");
+    // So does that of an incident.
+    bot.hears(vec![at("pod-3", "critical", "c")]).await;
+    assert_snapshot!(said(bot.reads(ROOM)), @"*Where:* instance=10.0.0.7:8080, zone=c, region=eu");
+    bot.finish_unread().await;
 }
 
 #[tokio::test]

@@ -144,6 +144,9 @@ fn alerts_stand(firing: u64, total: u64, newest: &[(&str, &str, bool)]) -> Comma
         source: Some((*source).to_owned()),
         is_firing: *is_firing,
         is_flapping: false,
+        is_acknowledged: false,
+        acknowledged_by: None,
+        whereabouts: Default::default(),
     };
     Command::NoteAlerts {
         group: GroupId::new("grp-1"),
@@ -155,6 +158,9 @@ fn alerts_stand(firing: u64, total: u64, newest: &[(&str, &str, bool)]) -> Comma
             samples: newest.iter().map(sample).collect(),
             is_quieted: false,
             is_flapping: false,
+            remarks: vec![],
+            common: Default::default(),
+            leads: vec![],
         },
     }
 }

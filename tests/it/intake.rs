@@ -131,6 +131,7 @@ fn alert(key: &str, signal: Signal) -> Alert {
         severity: None,
         labels: BTreeMap::from([("team".to_owned(), "pay".to_owned())]),
         links: Links::default(),
+        remark: None,
         started_at: None,
         ended_at: None,
         expires_at: None,
@@ -171,6 +172,14 @@ impl Replica {
     async fn missed(&self, heartbeat: &str) -> Option<Tracked> {
         let held = self.held(&format!("heartbeat/{heartbeat}")).await;
         held.map(|held| held.tracked)
+    }
+
+    /// What was said of that.
+    async fn said_of_silence(&self, heartbeat: &str) -> String {
+        let silent = alert(&format!("heartbeat/{heartbeat}"), Signal::Firing);
+        let kept = self.store.alert(&AlertId::new("prometheus", &silent)).await;
+        let alert = kept.expect("an answer").expect("it is missed").alert;
+        alert.description.unwrap_or_default()
     }
 
     async fn held(&self, key: &str) -> Option<HeldAlert> {
@@ -250,7 +259,7 @@ on_both_engines! {
     async fn what_is_answered_is_written_and_what_is_said_again_is_counted(scratch) {
         let one = replica(scratch).await;
         let taken = one.takes(fires("a")).await;
-        assert_eq!(taken, Taken { began: 1, ended: 0, repeated: false });
+        assert_eq!(taken, Taken { began: 1, ..Taken::default() });
         for _ in 0..3 {
             assert_eq!(one.takes(fires("a")).await, Taken::default());
         }
@@ -263,7 +272,7 @@ on_both_engines! {
         assert_eq!((held.tracked.count, held.tracked.episode, held.version), (6, 1, 6));
         assert_eq!(one.takes(ends("a")).await.ended, 1);
         assert_eq!(one.held("a").await.unwrap().tracked.status, AlertStatus::Resolved);
-        assert_eq!(one.takes(ends("never-heard-of")).await, Taken::default());
+        assert_eq!(one.takes(ends("never-heard-of")).await, Taken { unknown: 1, ..Taken::default() });
         assert_eq!(scratch.count("alerts").await, 1);
         // Requests that change something are kept as they came in.
         assert_eq!(scratch.count("alert_bodies").await, 2);
@@ -412,6 +421,7 @@ on_both_engines! {
         }
         let missed = one.missed("backup").await.unwrap();
         assert_eq!((missed.status, missed.count), (AlertStatus::Firing, 1));
+        assert_eq!(one.said_of_silence("backup").await, "Last heard 5m ago, at 03:04 UTC.");
         // Another replica sees the same, and says it once.
         let other = replica(scratch).await;
         other.clock.advance(SignedDuration::from_mins(9));
@@ -446,6 +456,9 @@ on_both_engines! {
         one.clock.advance(SignedDuration::from_mins(5));
         one.intake.miss_the_silent().await.unwrap();
         assert!(one.missed("watchdog").await.is_some());
+        // One that has never spoken is missed as well.
+        let never = "It has never been heard, as far as is on record.";
+        assert_eq!(one.said_of_silence("backup").await, never);
     }
 
     async fn a_storm_in_a_maintenance_is_let_go_once_by_two_replicas(scratch) {

@@ -725,6 +725,7 @@ async fn alerts(app: &App, then: &str, name: &str, signal: Signal) {
         severity: None,
         labels: [("then".to_owned(), then.to_owned())].into(),
         links: Links::default(),
+        remark: None,
         started_at: None,
         ended_at: None,
         expires_at: None,

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use firebell::app::App;
 use firebell::clock::Clock;
 use firebell::domain::catalog::Catalog;
 use firebell::domain::terms::Status;
-use firebell::simulator::{Options, Player, RequestUrls, Scenario, Scenes, Workspace};
+use firebell::simulator::{Monitor, Options, Player, RequestUrls, Scenario, Scenes, Workspace};
 use firebell::store::incidents::Which;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::harness::build;
+use crate::harness::{build, parts};
 
 const PEOPLE: [&str; 6] = ["ana", "bo", "cy", "dee", "eli", "fay"];
 
@@ -22,14 +23,14 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn shipped(slack: &Workspace) -> std::sync::Arc<dyn Scenes> {
+fn shipped(slack: &Workspace, monitor: Option<Monitor>) -> std::sync::Arc<dyn Scenes> {
     let scenarios = firebell::templates::scenarios()
         .map(|(id, text)| {
             let scenario = Scenario::parse(text).unwrap_or_else(|why| panic!("{id}: {why:#}"));
             (id.to_owned(), scenario)
         })
         .collect();
-    Player::new(slack.clone(), scenarios).scenes()
+    Player::new(slack.clone(), scenarios, monitor).scenes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +54,7 @@ async fn checkout_is_down_is_played_to_its_end() {
         .connect(RequestUrls::under(&format!("http://{address}/slack")))
         .await
         .unwrap();
-    let scenes = shipped(&slack);
+    let scenes = shipped(&slack, None);
     let id = "checkout-is-down";
     scenes.start(id).unwrap();
     let steps = scenes.list()[0].steps;
@@ -132,6 +133,68 @@ async fn checkout_is_down_is_played_to_its_end() {
             .filter(|it| it.name.starts_with("incident-"))
             .all(|it| it.members.contains(&"ana".to_owned()))
     );
+    stop.send(true).unwrap();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_calls_somebody_is_played_to_its_end_as_often_as_one_likes() {
+    let slack = Workspace::start(Options::default()).await.unwrap();
+    for name in PEOPLE {
+        slack.add_user(name);
+    }
+    for channel in ["incidents", "alerts", "deploys"] {
+        slack.add_channel(channel, false, &PEOPLE);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("firebell.db").display());
+    let demo = include_str!("../../templates/demo.toml");
+    let today = Clock::System.now().strftime("%Y-%m-%dT00:00").to_string();
+    let demo = demo.replace("DEMO_HANDOFF", &today);
+    let (catalog, _) = firebell::config::parse(&demo, "demo.toml").unwrap();
+    let mut parts = parts(&url, catalog, &slack, &Clock::System);
+    parts
+        .alert_secrets
+        .insert("monitoring".to_owned(), "secret".into());
+    let app = App::build(parts).await.unwrap();
+    let store = app.desk().store.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(app.serve(listener, stopped));
+    slack
+        .connect(RequestUrls::under(&format!("http://{address}/slack")))
+        .await
+        .unwrap();
+    let monitor = Monitor {
+        url: format!("http://{address}/alerts/monitoring"),
+        token: "secret".to_owned(),
+    };
+    let scenes = shipped(&slack, Some(monitor));
+    let id = "an-alert-calls";
+    let view = || {
+        let scenes = scenes.list();
+        scenes.into_iter().find(|it| it.id == id).unwrap()
+    };
+    for run in 1..=2 {
+        scenes.start(id).unwrap();
+        for _ in 1..view().steps {
+            scenes.step(id).unwrap();
+        }
+        until("the incident is resolved", async || {
+            assert!(view().faults.is_empty(), "{:?}", view().faults);
+            let all = store.list(Which::All, 9).await.unwrap();
+            all.len() == run && all.iter().all(|it| it.status == Status::Resolved)
+        })
+        .await;
+        let all = store.list(Which::All, 9).await.unwrap();
+        let incident = all.first().unwrap();
+        assert_eq!(incident.title, "5xx above 5 % in the checkout");
+        assert_eq!(incident.commander().unwrap().name, "ana");
+        assert_eq!(incident.acknowledged_by.as_ref().unwrap().name, "fay");
+        assert_eq!(incident.paged, 2, "Bo, and then Fay");
+        scenes.stop(id).unwrap();
+    }
     stop.send(true).unwrap();
     serving.await.unwrap().unwrap();
 }

@@ -361,7 +361,7 @@ async fn a_script_says_that_it_lives() {
         404
     );
     let due = house.store.heartbeats().await.unwrap();
-    assert!(due.iter().any(|(id, _)| id == "nightly-backup"), "{due:?}");
+    assert!(due.contains_key("nightly-backup"), "{due:?}");
     house.ends();
 }
 
@@ -604,6 +604,20 @@ async fn what_sends_to_opsgenie_gets_its_answers() {
     assert!(house.active("genie").await.is_empty());
     let closed = get("/v2/alerts/checkout-5xx").await;
     assert_eq!(closed.json()["data"]["status"], "closed");
+    // As there, what is asked of an alert that nobody knows is accepted, and whoever asks what came of it is told.
+    for (alias, is_success, status) in [
+        ("checkout-5xx", true, "Stored"),
+        ("never-heard-of", false, "Alert does not exist"),
+    ] {
+        let path = format!("/v2/alerts/{alias}/notes?{by}");
+        let note = json!({ "note": "rolled back", "user": "bo" });
+        let answer = house.posts(&path, &headers, &note).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let id = answer.json()["requestId"].as_str().unwrap().to_owned();
+        let asked = get(&format!("/v2/alerts/requests/{id}")).await;
+        assert_eq!(asked.json()["data"]["isSuccess"], is_success, "{alias}");
+        assert_eq!(asked.json()["data"]["status"], status, "{alias}");
+    }
     for (path, body) in [
         ("/v2/alerts", "{}"),
         ("/v2/alerts", "{"),
@@ -639,7 +653,7 @@ async fn a_heartbeat_of_opsgenies_is_one_of_ours() {
         assert_eq!(answer.json()["result"], "PONG - Heartbeat received");
     }
     let due = house.store.heartbeats().await.unwrap();
-    assert!(due.iter().any(|(id, _)| id == "replication"), "{due:?}");
+    assert!(due.contains_key("replication"), "{due:?}");
     // That of another source is not its own.
     let other = "/v2/heartbeats/nightly-backup/ping";
     let answer = house.asks("GET", other, &headers, "").await;

@@ -38,15 +38,17 @@ def alerts(key):
 
 
 api = alerts(key)
+note = AddNoteToAlertPayload(note="rolling back", user="ana")
 heartbeats = opsgenie_sdk.HeartbeatApi(client(key))
 
 
-def taken(name, answer):
+def taken(name, answer, success=True):
     same(name, answer.result, "Request will be processed")
     check(f"{name}: it took a time", answer.took is not None, answer)
     became = api.get_request_status(answer.request_id)
     same(f"{name}: what it is asked about", became.request_id, answer.request_id)
-    same(f"{name}: what became of it", became.data.is_success, True)
+    same(f"{name}: what became of it", became.data.is_success, success)
+    same(f"{name}: in words", became.data.status, "Stored" if success else "Alert does not exist")
 
 
 def refused(name, status, call):
@@ -73,7 +75,6 @@ if part == "opens":
     taken("an alert", api.create_alert(create_alert_payload=create))
     taken("again", api.create_alert(create_alert_payload=create))
     taken("another", api.create_alert(create_alert_payload=CreateAlertPayload(message="Disk", alias="disk")))
-    note = AddNoteToAlertPayload(note="rolling back", user="ana")
     taken("a note", api.add_note(ALIAS, note, identifier_type="alias"))
     ack = AcknowledgeAlertPayload(user="ana", note="on it")
     taken("acknowledged", api.acknowledge_alert(ALIAS, identifier_type="alias", acknowledge_alert_payload=ack))
@@ -126,6 +127,8 @@ else:
     taken("closed", api.close_alert(ALIAS, identifier_type="alias", close_alert_payload=close))
     same("it is closed", api.get_alert(ALIAS, identifier_type="alias").data.status, "closed")
     taken("closed without a word", api.close_alert("disk", identifier_type="alias"))
-    taken("what nobody knows is closed as well", api.close_alert("nothing", identifier_type="alias"))
+    taken("what nobody knows", api.close_alert("nothing", identifier_type="alias"), success=False)
+    taken("a note on it", api.add_note("nothing", note, identifier_type="alias"), success=False)
+    taken("a note on what is closed", api.add_note(ALIAS, note, identifier_type="alias"))
 
 finish()

@@ -404,6 +404,9 @@ fn note_alerts(firing: u64, total: u64) -> Command {
             samples: vec![],
             is_quieted: false,
             is_flapping: false,
+            remarks: vec![],
+            common: Default::default(),
+            leads: vec![],
         },
     }
 }

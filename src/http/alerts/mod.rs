@@ -119,6 +119,7 @@ impl IntoResponse for Done {
             "alerts": self.alerts,
             "began": self.taken.began,
             "ended": self.taken.ended,
+            "unknown": self.taken.unknown,
             "repeated": self.taken.repeated,
             "skipped": skipped,
         }))

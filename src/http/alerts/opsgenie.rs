@@ -2,7 +2,8 @@
 //!
 //! Sources: Opsgenie docs, "Alert API" and "Heartbeat API"; opsgenie-oas.
 //!
-//! An alert's id is its alias. What is asked for is done when it is answered, so a request has no status of its own.
+//! An alert's id is its alias. What is asked for is done when it is answered, so what became of a request stands in the
+//! id that it is given (see [`Became`]).
 
 use std::sync::Arc;
 
@@ -127,14 +128,46 @@ pub async fn request(
     if known(&rooms, query.as_deref(), &headers).is_none() {
         return forbidden();
     }
-    let Ok(id) = id.parse::<Uuid>() else {
+    let became = id.parse::<Uuid>().ok();
+    let Some((id, became)) = became.and_then(|id| Some((id, Became::of(id)?))) else {
         return unknown("There is no such request.");
     };
-    let data = json!({ "success": true, "isSuccess": true, "status": "Stored", "action": "", "alertId": "", "alias": "" });
+    let (is_success, status) = match became {
+        Became::Done => (true, "Stored"),
+        Became::NoAlert => (false, "Alert does not exist"),
+    };
+    let data = json!({ "success": is_success, "isSuccess": is_success, "status": status, "action": "", "alertId": "", "alias": "" });
     said(
         StatusCode::OK,
         json!({ "data": data, "requestId": id.to_string() }),
     )
+}
+
+/// What became of a request. Opsgenie answers each with 202 and says later what came of it to whoever asks; by then we
+/// have nothing but the id of the request, so that says it, by its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    /// It is done.
+    Done,
+    /// It was about an alert of which nobody has heard.
+    NoAlert,
+}
+
+impl Became {
+    fn id(self) -> Uuid {
+        match self {
+            Became::Done => Uuid::now_v7(),
+            Became::NoAlert => Uuid::new_v4(),
+        }
+    }
+
+    fn of(id: Uuid) -> Option<Self> {
+        match id.get_version_num() {
+            7 => Some(Became::Done),
+            4 => Some(Became::NoAlert),
+            _ => None,
+        }
+    }
 }
 
 /// `GET /v2/heartbeats/{name}/ping`, or any method that sends: who is to speak now and then speaks. Its name is the id of a
@@ -152,7 +185,7 @@ pub async fn ping(
         Ok(0) => unknown(
             "No such heartbeat is expected: a [[heartbeats]] entry with this id, and with this source, makes one.",
         ),
-        Ok(_) => will_be("PONG - Heartbeat received"),
+        Ok(_) => will_be("PONG - Heartbeat received", Became::Done),
         Err(failure) => {
             error!(source = source.id, "Could not note a heartbeat: {failure}");
             come_again()
@@ -196,7 +229,13 @@ async fn receive(
         }
     };
     match take(rooms, source, told, heading, &bytes).await {
-        Ok(_) => will_be("Request will be processed"),
+        Ok(done) => {
+            let became = match done.taken.unknown {
+                0 => Became::Done,
+                _ => Became::NoAlert,
+            };
+            will_be("Request will be processed", became)
+        }
         Err(response) => *response,
     }
 }
@@ -318,10 +357,10 @@ fn forbidden() -> Response {
 }
 
 /// What was asked for is done, though the words are Opsgenie's.
-fn will_be(result: &str) -> Response {
+fn will_be(result: &str, became: Became) -> Response {
     said(
         StatusCode::ACCEPTED,
-        json!({ "result": result, "requestId": Uuid::now_v7().to_string() }),
+        json!({ "result": result, "requestId": became.id().to_string() }),
     )
 }
 

@@ -86,6 +86,7 @@ mod tests {
             severity: Some("P1".into()),
             labels: [].into(),
             links: Links::default(),
+            remark: None,
             started_at: None,
             ended_at: None,
             expires_at: None,
