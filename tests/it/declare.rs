@@ -182,20 +182,20 @@ async fn lives_its_whole_life(bot: TestBot) {
         "#);
     assert_snapshot!(bot.types("ana", ROOM, "/incident timeline").await, @r#"
         *Timeline of INC-2025-0914-001: checkout is slow*
-        <!date^1757860200^{time}|14:30 UTC> Declared P2 - High: checkout is slow
-        latency above 2 s since the release
-        Incident Commander: @ana _ana_
+        <!date^1757860200^{time}|14:30 UTC> Declared P2 - High: checkout is slow _ana_
+        > latency above 2 s since the release
+        > Incident Commander: @ana
         <!date^1757860200^{time}|14:30 UTC> Acknowledged by @bo _bo_
         <!date^1757860320^{time}|14:32 UTC> Operations Lead: @bo _bo_
-        <!date^1757860320^{time}|14:32 UTC> Severity: P1 - Critical (was p2)
-        Reason: all customers _ana_
+        <!date^1757860320^{time}|14:32 UTC> Severity: P1 - Critical (was p2) _ana_
+        > Reason: all customers
         <!date^1757860321^{time}|14:32 UTC> the pods of 14:05 were restarted _ana_
         <!date^1757860321^{time}|14:32 UTC> Status: Investigating → Mitigating _ana_
         <!date^1757860503^{time}|14:35 UTC> Update 1 (Mitigating): rolled back to release 41, error rate is falling _ana_
         <!date^1757860503^{time}|14:35 UTC> Follow-up 1: add an alarm on latency (owner @bo) (due 2025-09-30) _ana_
         <!date^1757860503^{time}|14:35 UTC> Status: Mitigating → Monitoring _ana_
-        <!date^1757861103^{time}|14:45 UTC> Resolved
-        Root cause: a slow query in release 42 _ana_
+        <!date^1757861103^{time}|14:45 UTC> Resolved _ana_
+        > Root cause: a slow query in release 42
         <!date^1757861103^{time}|14:45 UTC> Follow-up 1 is done _bo_
         <!date^1757861103^{time}|14:45 UTC> Closed: the post-mortem is done _ana_
         "#);
