@@ -1,11 +1,12 @@
 //! Settings from the environment, the catalog from `firebell.toml`; all faults are told at once, with file and line.
 //!
 //! `reader` opens the file's tables and notes what is wrong in them, `values` proves single values (`trial` those that
-//! are templates), `sections`
-//! and `runbook` say what each table holds, `references` proves that what is named exists, `reach` that policies reach
-//! somebody, `faults` shows it to a person.
+//! are templates), `sections`, `people`, `intake` and `runbook` say what each table holds, `references` proves that what is
+//! named exists, `reach` that policies reach somebody, `faults` shows it to a person.
 
 mod faults;
+mod intake;
+mod people;
 mod reach;
 mod reader;
 mod references;
