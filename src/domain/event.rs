@@ -93,12 +93,12 @@ pub enum Event {
         /// The page.
         page: u32,
     },
-    /// Nobody answered in time, and nobody can have: these pages were ordered, the bot was down, and they are only being sent
-    /// now. Whoever they call is given as long to answer as was meant.
+    /// These pages were held up, since the bot was down or a provider away, and leave only now: whoever they call is given
+    /// as long to answer as was meant.
     AnswerTimeExtended {
         /// The pages.
         pages: Vec<u32>,
-        /// For how long nobody was called.
+        /// For how long they were held up.
         late: SignedDuration,
     },
     /// The escalation is at its end, and nobody has answered.

@@ -301,6 +301,9 @@ pub struct OpenContact {
 /// How long somebody who was called by hand is given to answer after the last way was tried.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 
+/// A page that leaves later than this was held up: whoever it calls is not given up on as if they had had it in time.
+pub const HELD_UP: SignedDuration = SignedDuration::from_mins(1);
+
 impl OpenPage {
     /// A page as it begins, called together with others of which the first has this number.
     pub fn begin(page: &Page, together: u32, why: &PageReason, now: Timestamp) -> Self {
@@ -374,11 +377,24 @@ impl OpenPage {
         self.extend(now);
     }
 
-    /// Whether it waits in the outbox: no way has led anywhere yet, and one was not even tried.
-    pub fn is_unsent(&self) -> bool {
-        let ways = || self.contacts.iter().map(|contact| contact.state);
-        ways().any(|state| state == DeliveryState::Ordered)
-            && !ways().any(DeliveryState::is_through)
+    /// For how long it has been waiting in the outbox; none: it has left, or nothing of it is on its way.
+    pub fn unsent_for(&self, now: Timestamp) -> Option<SignedDuration> {
+        if self
+            .contacts
+            .iter()
+            .any(|contact| contact.state.is_through())
+        {
+            return None;
+        }
+        let under_way = self.contacts.iter().filter(|contact| match contact.state {
+            DeliveryState::Ordered | DeliveryState::Delayed => true,
+            DeliveryState::Waiting
+            | DeliveryState::Failed
+            | DeliveryState::Accepted
+            | DeliveryState::Delivered => false,
+        });
+        let since = under_way.map(|contact| contact.at.min(now)).min()?;
+        Some(now.duration_since(since))
     }
 
     /// Whoever is called by hand is given as long to answer from now on.

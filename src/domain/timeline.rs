@@ -185,7 +185,7 @@ fn words(event: &Event) -> (Sort, String) {
                 _ => ("Pages", "were held up", "leave"),
             };
             let text = format!(
-                "{pages} {} {held_up} for more than {} and {leave} only now: whoever is called has as long to answer as was meant",
+                "{pages} {} {held_up} for {} and {leave} only now: whoever is called has as long to answer as was meant",
                 which.join(", "),
                 show_duration(*late)
             );

@@ -11,8 +11,8 @@ use crate::domain::escalation::{Channel, Target};
 use crate::domain::event::{Event, Recorded};
 use crate::domain::incident::{Due, Incident, fold};
 use crate::domain::page::{
-    Addressee, Answer, Contact, Delivery, DeliveryState, Hurry, OpenPage, Page, PageReason, Paged,
-    Vacancy, contacts,
+    Addressee, Answer, Contact, Delivery, DeliveryState, HELD_UP, Hurry, OpenPage, PATIENCE, Page,
+    PageReason, Paged, Vacancy, contacts,
 };
 use crate::domain::terms::{Role, Who};
 
@@ -260,7 +260,12 @@ pub(super) fn deliver(incident: &Incident, delivery: &Delivery, world: World<'_>
         (Some(_), _) => {}
     }
     let mut draft = Draft::of(incident, world);
+    let held = incident.page(delivery.page);
+    let held = held.and_then(|page| page.unsent_for(world.now));
     draft.push(Event::PageDelivery(delivery.clone()));
+    if let Some(held) = held.filter(|held| delivery.state.is_through() && *held > HELD_UP) {
+        draft.give_time(delivery.page, held);
+    }
     let Some(page) = draft.incident.page(delivery.page) else {
         return draft.events;
     };
@@ -304,13 +309,15 @@ impl Draft<'_> {
             Due::PageExpiry => {
                 let mut pages = self.incident.pages.iter();
                 let page = pages.find(|page| page.expires_at == Some(due_at));
-                if let Some((page, is_unsent)) = page.map(|it| (it.number, it.is_unsent())) {
-                    self.push(match lateness(due_at, now) {
-                        Some(late) if is_unsent => Event::AnswerTimeExtended {
-                            pages: vec![page],
+                if let Some(page) = page {
+                    let number = page.number;
+                    let held = held_up(page, lateness(due_at, now), now);
+                    self.push(match held {
+                        Some(late) => Event::AnswerTimeExtended {
+                            pages: vec![number],
                             late,
                         },
-                        Some(_) | None => Event::PageExpired { page },
+                        None => Event::PageExpired { page: number },
                     });
                 }
             }
@@ -346,12 +353,10 @@ impl Draft<'_> {
     fn step(&mut self, due_at: Timestamp) {
         let late = lateness(due_at, self.world.now);
         // A bot that was down across the end of a round has its last pages still in hand: whom they call was not asked yet.
-        let unsent = self.unsent_at_the_end();
-        if let (Some(late), false) = (late, unsent.is_empty()) {
-            self.push(Event::AnswerTimeExtended {
-                pages: unsent,
-                late,
-            });
+        let held = self.held_up_at_the_end(late);
+        if let Some(late) = held.iter().map(|(_, late)| *late).max() {
+            let pages = held.into_iter().map(|(page, _)| page).collect();
+            self.push(Event::AnswerTimeExtended { pages, late });
             return;
         }
         let late = late.unwrap_or_default();
@@ -446,17 +451,50 @@ impl Draft<'_> {
         }
     }
 
-    /// The pages that wait in the outbox when the round is over; none, if a step is still to come.
-    fn unsent_at_the_end(&self) -> Vec<u32> {
+    /// The pages that were held up when the round is over, and for how long; none, if a step is still to come. `late`: how
+    /// late that is seen.
+    fn held_up_at_the_end(&self, late: Option<SignedDuration>) -> Vec<(u32, SignedDuration)> {
         let escalation = self.incident.escalation.as_ref();
         let Some(escalation) = escalation.filter(|it| it.is_behind_its_last_step()) else {
             return vec![];
         };
-        let pages = self.incident.pages.iter();
-        let called = pages.filter(|page| {
-            page.is_of_escalation() && page.number > escalation.paged_before && page.is_unsent()
+        let is_of_it =
+            |page: &&OpenPage| page.is_of_escalation() && page.number > escalation.paged_before;
+        // A way that should have been taken before, and is taken only now: the telephone of whoever has not seen Slack.
+        let continued = |page: &OpenPage| {
+            self.events.iter().any(|event| {
+                matches!(event, Event::PageContinued { page: it, early: None, .. } if *it == page.number)
+            })
+        };
+        let pages = self.incident.pages.iter().filter(is_of_it);
+        let held = pages.filter_map(|page| {
+            let held = held_up(page, late, self.world.now);
+            let held = held.or(late.filter(|_| continued(page)));
+            Some((page.number, held?))
         });
-        called.map(|page| page.number).collect()
+        held.collect()
+    }
+
+    /// A page has left that was held up for so long: whoever it calls has as long to answer as was meant.
+    fn give_time(&mut self, page: u32, held: SignedDuration) {
+        let now = self.world.now;
+        let Some(open) = self.incident.page(page) else {
+            return;
+        };
+        let ends_at = match open.expires_at {
+            Some(at) => Some((at, PATIENCE)),
+            None => self.incident.escalation.as_ref().and_then(|it| {
+                let is_asked = it.is_behind_its_last_step() && page > it.paged_before;
+                Some((it.next_at().filter(|_| is_asked)?, it.policy.rest()))
+            }),
+        };
+        let lost = ends_at.map(|(at, time)| time.saturating_sub(at.duration_since(now)));
+        if lost.is_some_and(|lost| lost > HELD_UP) {
+            self.push(Event::AnswerTimeExtended {
+                pages: vec![page],
+                late: held,
+            });
+        }
     }
 
     /// The open pages of the escalation.
@@ -471,6 +509,17 @@ impl Draft<'_> {
         let rounds = self.incident.escalation.as_ref().map_or(0, |it| it.round) + 1;
         self.push(Event::EscalationExhausted { rounds, pages });
     }
+}
+
+/// For how long a page was held up whose time is over: it waits in the outbox, and that is seen late, so nobody was there
+/// to send it. None: it was not.
+fn held_up(
+    page: &OpenPage,
+    late: Option<SignedDuration>,
+    now: Timestamp,
+) -> Option<SignedDuration> {
+    let (unsent, late) = (page.unsent_for(now)?, late?);
+    Some(unsent.max(late))
 }
 
 /// How late something is that was due then; none: it is not.

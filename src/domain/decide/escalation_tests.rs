@@ -283,7 +283,7 @@ fn nobody_is_given_up_on_whose_page_waited_in_the_outbox_while_the_bot_was_down(
     // The last step is written down, and the bot dies before its pages leave, for longer than they give to answer.
     let (given, _) = until(declared_with(with_policy(once())), 30);
     let (given, said) = comes_back(given, 90);
-    let held_up = "Pages 1, 2, 3, 4 were held up for more than 45m and leave only now";
+    let held_up = "Pages 1, 2, 3, 4 were held up for 1h30m and leave only now";
     assert!(said.contains(held_up), "{said}");
     assert!(!said.contains("at its end"), "{said}");
     // Down again, before they have left: the same again.
@@ -306,6 +306,57 @@ fn whoever_had_the_page_before_the_bot_went_down_is_not_given_more_time() {
 }
 
 #[test]
+fn a_page_that_leaves_late_before_the_clock_is_looked_at_gives_time_too() {
+    let (given, _) = until(all_leave(declared_with(with_policy(once()))), 30);
+    // Back at minute 90: the page leaves first, and then the clock of minute 45 rings.
+    let given = given.at(90);
+    let given = given.done(delivery(3, Channel::Slack, DeliveryState::Accepted));
+    assert!(last_lines(&given, 1).contains("Page 3 was held up for 1h"));
+    let given = given.done(delivery(4, Channel::Slack, DeliveryState::Accepted));
+    assert!(!last_lines(&given, 1).contains("held up"), "said once");
+    let (given, said) = comes_back(given, 90);
+    assert!(!said.contains("at its end"), "{said}");
+    let (_, said) = until(given, 300);
+    assert!(said.contains("105m The escalation is at its end"), "{said}");
+
+    let given = given_page_by_hand().at(200);
+    let given = given.done(delivery(1, Channel::Slack, DeliveryState::Accepted));
+    let page = given.incident().page(1).expect("it is open");
+    assert_eq!(page.expires_at, Some(minute(215)));
+}
+
+#[test]
+fn what_a_provider_does_not_take_yet_is_no_call() {
+    let (given, _) = until(all_leave(declared_with(with_policy(once()))), 30);
+    let given = given.at(90);
+    let given = given.done(delivery(3, Channel::Slack, DeliveryState::Delayed));
+    let (given, said) = comes_back(given, 90);
+    assert!(said.contains("held up"), "{said}");
+    assert!(given.incident().page(3).is_some());
+}
+
+#[test]
+fn whoever_has_not_seen_slack_is_still_called_by_telephone_after_an_outage_across_it() {
+    let mut catalog = with_policy(EscalationPolicy {
+        steps: vec![step(0, "person:mona", &[Channel::Slack, Channel::Voice])],
+        ..once()
+    });
+    let mona = catalog
+        .people
+        .iter_mut()
+        .find(|it| it.id.as_str() == "mona");
+    mona.expect("mona").contact = vec![ContactRule {
+        via: Channel::Voice,
+        after: minutes(5),
+    }];
+    let given = all_leave(declared_with(catalog));
+    let (given, said) = comes_back(given, 90);
+    assert!(said.contains("goes on by phone"), "{said}");
+    assert!(!said.contains("at its end"), "{said}");
+    assert!(given.incident().page(1).is_some(), "its telephone rings");
+}
+
+#[test]
 fn the_next_round_waits_for_those_whom_the_last_step_of_this_one_has_not_called_yet() {
     let (given, _) = until(declared_with(team()), 30);
     let (given, said) = comes_back(given, 90);
@@ -318,14 +369,18 @@ fn the_next_round_waits_for_those_whom_the_last_step_of_this_one_has_not_called_
     );
 }
 
-#[test]
-fn a_page_by_hand_does_not_expire_before_it_has_left() {
+fn given_page_by_hand() -> Given {
     let given = given([declared()]).with(team()).by(bob());
     let given = given.done(Command::Page {
         whom: Callee::Target(Target::Person(PersonId::new("mona"))),
         text: None,
     });
-    let (given, said) = comes_back(given, 200);
+    given.of(Actor::Firebell)
+}
+
+#[test]
+fn a_page_by_hand_does_not_expire_before_it_has_left() {
+    let (given, said) = comes_back(given_page_by_hand(), 200);
     assert!(said.contains("Page 1 was held up"), "{said}");
     let page = given.incident().page(1).expect("it is open");
     assert_eq!(page.expires_at, Some(minute(215)));
