@@ -62,8 +62,8 @@ pub(super) fn run(
         .iter()
         .map(|id| {
             format!(
-                "the policy `{id}` reaches nobody in the next 90 days: nobody has a turn in its schedules, and they have no \
-                 fallback"
+                "the policy `{id}` reaches nobody in the next 90 days: nobody who has a turn in its schedules, or stands in for \
+                 one, can be reached by its ways (overrides do not count)"
             )
         })
         .collect();

@@ -70,7 +70,12 @@ impl Typed {
                 }
             }
         } else {
-            self.takes_actor_off();
+            // `--json` at the very end of a text is text, unless who acts stands before it.
+            let json = self.words.pop_if(|last| last == "--json");
+            match (self.takes_actor_off(), json) {
+                (true, json) => self.json |= json.is_some(),
+                (false, json) => self.words.extend(json),
+            }
         }
         self
     }
@@ -82,6 +87,9 @@ impl Typed {
             [_, .., last] if last.starts_with("--as=") => (last["--as=".len()..].to_owned(), 1),
             _ => return false,
         };
+        if name.is_empty() {
+            return false;
+        }
         self.by = Some(name);
         self.words.truncate(self.words.len() - words);
         true
@@ -498,6 +506,10 @@ mod tests {
         assert_eq!(
             typed("declare p1 checkout is down --as ana"),
             is(false, Some("ana"), "declare p1 checkout is down")
+        );
+        assert_eq!(
+            typed("declare p1 checkout is down --as ana --json"),
+            is(true, Some("ana"), "declare p1 checkout is down")
         );
         assert_eq!(
             typed("note INC-1 run it --as root please"),

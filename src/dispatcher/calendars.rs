@@ -124,20 +124,10 @@ impl Calendars {
     }
 }
 
-/// Whether both are of one site: the same host, or hosts under the same two last labels. Whoever holds a calendar may not
-/// send us to a machine that only we can reach.
+/// Whether both are of one site: the same host, at the same port. Whoever holds a calendar may not send us to a machine
+/// that only we can reach.
 fn is_same_site(from: &Url, to: &Url) -> bool {
-    let (Some(from), Some(to)) = (from.domain(), to.domain()) else {
-        return from.host() == to.host();
-    };
-    let site = |host: &str| {
-        let mut labels = host.rsplitn(3, '.');
-        (
-            labels.next().map(str::to_owned),
-            labels.next().map(str::to_owned),
-        )
-    };
-    from == to || (site(from).1.is_some() && site(from) == site(to))
+    from.host() == to.host() && from.port_or_known_default() == to.port_or_known_default()
 }
 
 impl Dispatcher {
@@ -256,17 +246,12 @@ mod tests {
             is_same_site(&url(from), &url(to))
         };
         let from = "https://calendar.example.com/a.ics";
-        for to in [
-            "https://calendar.example.com/b.ics",
-            "https://files.example.com/b",
-            "https://example.com/b",
-        ] {
-            assert!(leads(from, to), "{to}");
-        }
+        assert!(leads(from, "https://calendar.example.com/b.ics"));
         for to in [
             "https://example.org/a.ics",
+            "https://metadata.example.com/a.ics",
+            "https://calendar.example.com:8443/a.ics",
             "https://169.254.169.254/latest",
-            "https://metadata/a",
             "https://[::1]/a",
         ] {
             assert!(!leads(from, to), "{to}");

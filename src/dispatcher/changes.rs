@@ -24,6 +24,9 @@ fn delivery(incident: &IncidentId, kept: &KeptChange) -> DeliveryId {
     DeliveryId::new(format!("change/{incident}/{}/{at}", kept.id))
 }
 
+/// The newest changes that one incident is told of: nobody looks for a cause among more.
+const TOLD_OF: usize = 100;
+
 /// What was there when incidents were last told of changes.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -61,13 +64,12 @@ impl Dispatcher {
             return Ok(());
         }
         for incident in self.store.list(Which::Open, INCIDENTS_MAX).await? {
-            let concern = changes
-                .iter()
-                .rev()
-                .filter(|it| it.change.concerns(&incident));
-            let concern: Vec<_> = concern
+            let concern = changes.iter().filter(|it| it.change.concerns(&incident));
+            let mut concern: Vec<_> = concern
+                .take(TOLD_OF)
                 .map(|kept| (kept, delivery(&incident.id, kept)))
                 .collect();
+            concern.reverse();
             let ids: Vec<&DeliveryId> = concern.iter().map(|(_, id)| id).collect();
             let told = self.store.deliveries_made(&ids).await?;
             for (kept, delivery) in concern.into_iter().filter(|(_, id)| !told.contains(id)) {

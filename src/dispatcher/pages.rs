@@ -21,6 +21,9 @@ use crate::store::outbox::Claimed;
 /// After so long without success a way counts as failed; it is tried on, since late is better than never.
 const HOPE: SignedDuration = SignedDuration::from_mins(1);
 
+/// So many attempts a way is given however long its order has waited: one may have been broken off by a crash.
+const FIRST_ATTEMPTS: i64 = 2;
+
 /// Whose turn to be paged by Slack comes later than that is paged by the next way meanwhile.
 const TURN: SignedDuration = SignedDuration::from_secs(5);
 
@@ -75,7 +78,8 @@ impl Dispatcher {
             }
             Err(Failure::Retry { after, why }) => {
                 let waited = self.clock.now().duration_since(claimed.ordered_at);
-                let state = match waited > HOPE {
+                // Of a bot that was down, the first attempts say nothing of the provider yet.
+                let state = match waited > HOPE && claimed.lease.attempts > FIRST_ATTEMPTS {
                     true => DeliveryState::Failed,
                     false => DeliveryState::Delayed,
                 };
@@ -149,14 +153,28 @@ impl Dispatcher {
                 ticket: order,
                 ..call
             };
-            let to = Destination::channel(channel);
-            match post_once(slack, claimed, &to, order, &message, call).await {
+            let mut done = post_once(
+                slack,
+                claimed,
+                &Destination::channel(channel),
+                order,
+                &message,
+                call,
+            )
+            .await;
+            // Known from before, and gone since.
+            if let Err(Failure::GiveUp { .. }) = &done
+                && let Some(user) = slack.forget_direct(channel)
+                && let Ok(anew) = self.direct(slack, &user, call).await
+                && anew != *channel
+            {
+                let to = Destination::channel(&anew);
+                done = post_once(slack, claimed, &to, order, &message, call).await;
+            }
+            match done {
                 Ok(at) => posted.push(format!("{}/{}", at.channel, at.ts)),
                 // One who cannot be written to keeps the page from none of the others.
-                Err(why @ Failure::GiveUp { .. }) => {
-                    slack.forget_direct(channel);
-                    refused = Some(why);
-                }
+                Err(why @ Failure::GiveUp { .. }) => refused = Some(why),
                 // Whoever only has to wait for a turn comes again without looking who was told already.
                 Err(Failure::Later { at }) if !posted.is_empty() => {
                     let after = at.duration_since(call.now);

@@ -225,6 +225,9 @@ pub enum Order {
     },
 }
 
+/// Groups of alerts of an incident that are told one by one, in the war room and on its card.
+pub const GROUPS_TOLD: usize = 5;
+
 /// A page that is posted so soon after the declaration may not know the war room yet.
 const ROOM_OPENS: SignedDuration = SignedDuration::from_mins(2);
 /// The key of the clock: there is one for each incident.
@@ -571,13 +574,8 @@ pub fn effects_of(
             orders.refresh();
         }
         Event::AlertsChanged { turn, .. } => {
-            match turn {
-                // With its alerts an incident begins; what joins one that people work on is news.
-                AlertTurn::Joined if after.alerts.len() == 1 && after.declared_by.is_none() => {}
-                AlertTurn::Joined | AlertTurn::Over | AlertTurn::Again | AlertTurn::Flapping => {
-                    orders.post(Audience::Room, seq);
-                }
-                AlertTurn::Counted => {}
+            if is_told(*turn, after) {
+                orders.post(Audience::Room, seq);
             }
             orders.refresh();
         }
@@ -669,6 +667,23 @@ fn is_clock_spent(event: &Event) -> bool {
         | Event::Closed
         | Event::ExportRequested { .. }
         | Event::EffectFailed { .. } => false,
+    }
+}
+
+/// Whether a turn of alerts is said in the war room. Where many groups have joined, one more is no news: it is counted on
+/// the card, and only how all of them stand is said. Else what people do would wait behind a line for each.
+fn is_told(turn: AlertTurn, after: &Incident) -> bool {
+    let own = || after.alerts.values().filter(|tally| !tally.is_quieted);
+    let groups = own().count();
+    let firing = || own().filter(|tally| tally.firing > 0).count();
+    match turn {
+        AlertTurn::Counted => false,
+        // With its alerts an incident begins; what joins one that people work on is news.
+        AlertTurn::Joined => groups <= GROUPS_TOLD && (groups > 1 || after.declared_by.is_some()),
+        AlertTurn::Over | AlertTurn::Again | AlertTurn::Flapping if groups <= GROUPS_TOLD => true,
+        AlertTurn::Over => firing() == 0,
+        AlertTurn::Again => firing() == 1,
+        AlertTurn::Flapping => false,
     }
 }
 

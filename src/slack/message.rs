@@ -16,9 +16,10 @@ use super::page::called;
 use super::parse::{SUBCOMMANDS, Subcommand};
 use super::text::{clean, cut};
 use crate::domain::catalog::Catalog;
+use crate::domain::effect::GROUPS_TOLD;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::form::show_roughly;
-use crate::domain::group::{sources, unnamed};
+use crate::domain::group::{Tally, sources, unnamed};
 use crate::domain::incident::{Incident, Room};
 use crate::domain::lead::{Lead, untold};
 use crate::domain::page::OpenPage;
@@ -380,10 +381,17 @@ impl Composer {
         });
         let quieted = incident.quieted();
         let mut told_leads: Vec<&Lead> = Vec::new();
-        let alerts: Vec<Template> = incident
-            .alerts
-            .values()
-            .filter(|tally| !tally.is_quieted)
+        let mut tallies: Vec<&Tally> = incident.alerts.values().collect();
+        tallies.retain(|tally| !tally.is_quieted);
+        // What fires is what people look for.
+        tallies.sort_by_key(|tally| tally.firing == 0);
+        let untold_groups = tallies.split_off(tallies.len().min(GROUPS_TOLD));
+        let more_alerts = (!untold_groups.is_empty()).then(|| {
+            let firing = untold_groups.iter().filter(|tally| tally.firing > 0);
+            context! { groups => untold_groups.len(), firing => firing.count() }
+        });
+        let alerts: Vec<Template> = tallies
+            .into_iter()
             .map(|tally| {
                 let mut leads = untold(&tally.leads, &incident.links, &told_leads);
                 leads.truncate(LEADS.saturating_sub(told_leads.len()));
@@ -435,6 +443,7 @@ impl Composer {
             follow_ups => follow_ups,
             firing => incident.firing(),
             alerts => alerts,
+            more_alerts => more_alerts,
             quieted => quieted.map(|(firing, total)| context! { firing => firing, total => total }),
             organization => self.catalog.organization.name.as_str(),
             command => self.catalog.slack.command.as_str(),
@@ -471,6 +480,7 @@ impl Composer {
                 flapping => tally.flapping(),
                 samples => listed(&tally.samples, &tally.source, &tally.common),
                 more => unnamed(&tally.samples, tally.firing, tally.total),
+                are_many => incident.alerts.len() >= GROUPS_TOLD,
             },
             _ => context! {},
         };

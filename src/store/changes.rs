@@ -20,6 +20,9 @@ pub struct KeptChange {
 /// How many changes are read at a time.
 const CHANGES_AT_ONCE: i64 = 500;
 
+/// No more are read, the newest first: more than that a script has sent that runs away.
+const CHANGES_MAX: usize = 10_000;
+
 /// Who tells the same again so soon repeats itself; later, it was done again: a script may say the same words each time.
 const SAME_FOR_MS: i64 = 600_000;
 
@@ -46,7 +49,8 @@ impl Store {
             .map(drop)
     }
 
-    /// The changes that were made since then, the newest first: all of them, for one that is left out may be the cause.
+    /// The changes that were made since then, the newest first; up to [`CHANGES_MAX`], for one that is left out may be
+    /// the cause.
     pub async fn changes_since(&self, since: Timestamp) -> anyhow::Result<Vec<KeptChange>> {
         let mut all: Vec<KeptChange> = Vec::new();
         let mut beyond = (i64::MAX, String::new());
@@ -73,8 +77,8 @@ impl Store {
                 all.push(KeptChange { id, source, change });
             }
             match more {
-                Some(last) => beyond = last,
-                None => return Ok(all),
+                Some(last) if all.len() < CHANGES_MAX => beyond = last,
+                Some(_) | None => return Ok(all),
             }
         }
     }

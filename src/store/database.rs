@@ -482,3 +482,16 @@ pub(super) fn is_dead(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::MIGRATIONS;
+
+    #[test]
+    fn no_two_migrations_have_one_number() {
+        let numbers: BTreeSet<i64> = MIGRATIONS.iter().map(|it| it.version).collect();
+        assert_eq!(numbers.len(), MIGRATIONS.iter().count());
+    }
+}

@@ -794,6 +794,50 @@ async fn an_alert_joins_the_incident_that_a_person_has_declared_and_makes_it_wei
 }
 
 #[tokio::test]
+async fn where_many_groups_join_the_room_hears_of_the_first_and_the_card_counts_the_rest() {
+    let bot = TestBot::configured(JOINING).await;
+    let line = "/incident declare p1 service:checkout the checkout is slow";
+    bot.types("ana", "general", line).await;
+    bot.settle().await;
+    bot.slack.mark_read();
+    let pods: Vec<String> = (1..=12).map(|n| format!("pod-{n:02}")).collect();
+    for pod in &pods {
+        bot.fires(pod).await;
+    }
+    bot.advance(minutes(1)).await;
+    let told = bot.reads(ROOM);
+    assert_eq!(
+        told.matches("An alert from prometheus").count(),
+        5,
+        "{told}"
+    );
+    assert_eq!(
+        told.matches("joins is counted on the card").count(),
+        1,
+        "{told}"
+    );
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    assert_eq!(card.matches("*Alert:*").count(), 5, "{card}");
+    assert!(
+        card.contains("*And:* 7 more kinds of alerts, 7 firing"),
+        "{card}"
+    );
+    // Of their ends only the last is news, and then that they fire again.
+    for pod in &pods {
+        bot.ends(pod).await;
+    }
+    bot.advance(minutes(1)).await;
+    let told = bot.reads(ROOM);
+    assert_eq!(told.matches("are over").count(), 1, "{told}");
+    bot.fires("pod-03").await;
+    bot.fires("pod-04").await;
+    bot.advance(minutes(1)).await;
+    let told = bot.reads(ROOM);
+    assert_eq!(told.matches("Firing again").count(), 1, "{told}");
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn the_links_of_what_joins_an_incident_are_brought_to_it_each_once() {
     let bot = TestBot::configured(JOINING).await;
     let line = "/incident declare p1 service:checkout the checkout is slow";

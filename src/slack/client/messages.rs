@@ -189,9 +189,14 @@ impl Slack {
         Ok(channel)
     }
 
-    /// A direct conversation takes nothing any more: the next time it is asked for anew.
-    pub fn forget_direct(&self, channel: &str) {
-        self.directs().retain(|_, known| known.as_str() != channel);
+    /// A direct conversation takes nothing any more: it is asked for anew. Gives whose it was, if it was one.
+    pub fn forget_direct(&self, channel: &str) -> Option<SlackUserId> {
+        let mut directs = self.directs();
+        let mut known = directs.iter();
+        let (user, _) = known.find(|(_, known)| known.as_str() == channel)?;
+        let user = user.clone();
+        directs.remove(&user);
+        Some(user)
     }
 
     fn directs(&self) -> MutexGuard<'_, HashMap<SlackUserId, ChannelId>> {
