@@ -13,7 +13,7 @@ use super::message::{Composer, OFFERED, answer, moment, said, short};
 use super::text::cut;
 use crate::domain::alert::Links;
 use crate::domain::catalog::Then;
-use crate::domain::form::{show_duration, show_roughly};
+use crate::domain::form::{one_line, show_duration, show_roughly};
 use crate::domain::group::{Group, Sample, sources, unnamed};
 use crate::domain::incident::Incident;
 use crate::domain::lead::{Lead, untold};
@@ -229,7 +229,8 @@ pub(super) fn note(remarks: &[Remarked]) -> Option<Template> {
     })
 }
 
-/// What the alerts of a group have in common, as far as a person wants to read it.
+/// What the alerts of a group have in common, as far as a person wants to read it; each in one line, so that none can
+/// pass for a line of ours.
 fn values(group: &Group) -> Vec<Template> {
     let values = group.values.iter().filter(|(label, value)| {
         let is_said = match label.as_str() {
@@ -240,6 +241,6 @@ fn values(group: &Group) -> Vec<Template> {
         !value.is_empty() && !is_said
     });
     values
-        .map(|(label, value)| context! { label => label.as_str(), value => value.as_str() })
+        .map(|(label, value)| context! { label => one_line(label), value => one_line(value) })
         .collect()
 }

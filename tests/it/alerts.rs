@@ -678,6 +678,51 @@ async fn no_line_of_a_description_can_pass_for_one_of_the_card() {
 }
 
 #[tokio::test]
+async fn no_label_can_pass_for_a_line_of_a_card() {
+    let grouped = r##"
+        [[services]]
+        id = "checkout"
+        name = "Checkout"
+
+        [[routes]]
+        match = { severity = "critical" }
+        service = "{{ labels.service }}"
+        then = "declare"
+        group_by = ["service"]
+
+        [[routes]]
+        then = "notify"
+        channel = "#general"
+        group_by = ["zone"]
+    "##;
+    let bot = TestBot::configured(grouped).await;
+    let at = |key: &str, severity: &str| {
+        let mut alert = alert(key, severity, Signal::Firing);
+        for (label, end) in [("instance", "\n"), ("zone", "\u{2028}")] {
+            let value = format!("{key}{end}:white_check_mark: *Over*{end}*Acknowledged by:* bo");
+            alert.labels.insert(label.into(), value);
+        }
+        alert
+    };
+    let alerts = vec![
+        at("a-1", "warning"),
+        at("b-1", "critical"),
+        at("b-2", "critical"),
+    ];
+    bot.hears(alerts).await;
+    for said in [bot.reads("general"), bot.reads(ROOM)] {
+        let mut lines = said.lines();
+        assert!(
+            !lines
+                .any(|it| it.starts_with(":white_check_mark:")
+                    || it.starts_with("*Acknowledged by:*")),
+            "{said}"
+        );
+    }
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
 async fn what_is_suppressed_says_nothing_and_what_no_route_takes_is_shown_where_incidents_are() {
     let bot = TestBot::with_routes().await;
     bot.hears(vec![alert("pod-1", "info", Signal::Firing)])
