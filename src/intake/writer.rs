@@ -520,9 +520,14 @@ impl Writer {
         }
         let held = commit.take_group(group);
         let held = held.or_else(|| self.groups.get(group).cloned());
-        let mut held = held.unwrap_or_else(|| {
-            HeldGroup::unheard_of(Group::new(&signal.routed, signal.id.source(), now), now)
+        // Nothing is told of a group that was forgotten until something begins in it.
+        let held = held.or_else(|| {
+            let new = || Group::new(&signal.routed, signal.id.source(), now);
+            (change == Change::Began).then(|| HeldGroup::unheard_of(new(), now))
         });
+        let Some(mut held) = held else {
+            return;
+        };
         let told = (signal.id.source(), signal.alert);
         let orders = held
             .group
