@@ -654,6 +654,29 @@ async fn what_is_done_and_written_at_the_sender_stands_on_the_timeline_each_once
 }
 
 #[tokio::test]
+async fn whoever_takes_it_again_when_it_is_back_stands_on_the_timeline_again() {
+    let bot = TestBot::with_routes().await;
+    let acknowledged = || remarked("pod-1", Signal::Acknowledged, Some("ana"), None);
+    for _ in 0..2 {
+        bot.fires("pod-1").await;
+        bot.hears(vec![acknowledged()]).await;
+        // Its answer was lost.
+        bot.hears(vec![acknowledged()]).await;
+        bot.advance(minutes(1)).await;
+        bot.ends("pod-1").await;
+        bot.advance(minutes(1)).await;
+    }
+    bot.user("bo").joins(ROOM).await;
+    let timeline = bot.types("bo", ROOM, "/incident timeline").await;
+    let told = timeline
+        .matches("Acknowledged in prometheus by ana")
+        .count();
+    assert_eq!(told, 2, "{timeline}");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn no_line_of_a_description_can_pass_for_one_of_the_card() {
     let bot = TestBot::with_routes().await;
     let hostile = |severity: &str| Alert {
