@@ -474,6 +474,11 @@ impl Writer {
             self.change_group(&late, room, Change::Ended, flaps_until, commit, now);
             held.group = signal.routed.group.clone();
             self.change_group(&late, &held.group, Change::Began, flaps_until, commit, now);
+            if let Some(mut after) = commit.take_group(&held.group) {
+                let told = (signal.id.source(), &signal.alert.key);
+                after.group.takes_over(told, &before.group, &held.tracked);
+                commit.put_group(after, vec![], now);
+            }
             let body = kept.body.clone().unwrap_or_default();
             commit.put(signal.id.clone(), held, signal.alert.clone(), body);
             looked.released += 1;

@@ -1030,6 +1030,53 @@ async fn what_begins_in_a_maintenance_is_told_at_its_end_if_it_still_fires() {
 }
 
 #[tokio::test]
+async fn what_was_done_and_written_in_a_maintenance_is_told_at_its_end() {
+    let bot = TestBot::configured(&MAINTAINED.replace("T16:00", "T15:00")).await;
+    for key in ["pod-1", "pod-2", "pod-3"] {
+        bot.fires(key).await;
+    }
+    let ana = Some("ana");
+    // It ends and is back, and nobody has it any more.
+    let said = [
+        remarked("pod-3", Signal::Acknowledged, Some("bo"), None),
+        alert("pod-3", "critical", Signal::Resolved),
+        alert("pod-3", "critical", Signal::Firing),
+        remarked("pod-1", Signal::Acknowledged, ana, Some("mine")),
+        remarked("pod-2", Signal::Acknowledged, ana, None),
+        remarked("pod-2", Signal::Unacknowledged, ana, None),
+        remarked("pod-2", Signal::Noted, ana, Some("a <disk>")),
+    ];
+    for alert in said {
+        bot.clock.advance(SignedDuration::from_secs(1));
+        bot.hears(vec![alert]).await;
+    }
+    bot.advance(minutes(31)).await;
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let mut lines: Vec<_> = card.lines().filter(|it| it.contains("5xx above")).collect();
+    lines.sort_unstable();
+    assert_snapshot!(lines.join("\n"), @"
+        *5xx above 5 % on pod-1*
+        *Latest note:* ana in prometheus, <!date^1757860207^{time}|2025-09-14 14:30 UTC> (5xx above 5 % on pod-2)
+        :small_red_triangle: 5xx above 5 % on pod-1, acknowledged in prometheus by ana
+        :small_red_triangle: 5xx above 5 % on pod-2
+        :small_red_triangle: 5xx above 5 % on pod-3
+        ");
+    bot.user("bo").joins(ROOM).await;
+    let timeline = bot.types("bo", ROOM, "/incident timeline").await;
+    let lines = timeline.lines().filter(|it| it.contains(" in prometheus"));
+    let told: Vec<_> = lines.filter_map(|it| it.split_once("UTC> ")).collect();
+    let told: Vec<_> = told.into_iter().map(|(_, told)| told).collect();
+    assert_snapshot!(told.join("\n"), @"
+        Acknowledged in prometheus by ana: 5xx above 5 % on pod-1 _prometheus_
+        Acknowledged in prometheus by ana: 5xx above 5 % on pod-2 _prometheus_
+        Unacknowledged in prometheus by ana: 5xx above 5 % on pod-2 _prometheus_
+        Noted in prometheus by ana: 5xx above 5 % on pod-2 _prometheus_
+        ");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn an_incident_of_before_the_maintenance_hears_of_its_own_alerts_and_of_no_others() {
     let late = MAINTAINED.replace("T14:00", "T15:00");
     let bot = TestBot::configured(&late).await;
