@@ -899,6 +899,54 @@ async fn the_links_of_what_joins_an_incident_are_brought_to_it_each_once() {
 }
 
 #[tokio::test]
+async fn no_link_is_cut_in_the_middle_however_long_it_is() {
+    let grouped = r##"
+        [[routes]]
+        then = "notify"
+        channel = "#general"
+        group_by = ["service"]
+    "##;
+    let bot = TestBot::configured(grouped).await;
+    let lead = |path: &str, length: usize| {
+        let query = "q".repeat(length);
+        Some(format!("https://leads.example.com/{path}?{query}"))
+    };
+    let fires = |key: &str, links: Links| Alert {
+        name: format!("Slow {key}"),
+        links,
+        ..alert(key, "warning", Signal::Firing)
+    };
+    let of_each = |key: &str, length: usize| Links {
+        runbook: lead(&format!("r-{key}"), length),
+        dashboard: lead(&format!("d-{key}"), length),
+        silence: lead(&format!("s-{key}"), length),
+        origin: None,
+    };
+    let longest = Links {
+        origin: lead("o-b", 2_990),
+        ..Links::default()
+    };
+    bot.hears(vec![fires("a", of_each("a", 1_000))]).await;
+    bot.advance(minutes(1)).await;
+    bot.slack.mark_read();
+    let alerts = vec![fires("b", longest), fires("c", of_each("c", 1_100))];
+    bot.hears(alerts).await;
+    bot.advance(minutes(1)).await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    let card = bot.message("general", &card);
+    let links = card.lines().filter(|it| it.contains("leads.example.com"));
+    let shown = links.map(|it| it.replace("q", ""));
+    assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @"
+        <https://leads.example.com/r-a?|Runbook>
+        <https://leads.example.com/d-a?|Dashboard>
+        <https://leads.example.com/s-a?|Silence>
+        <https://leads.example.com/r-c?|Runbook (Slow c)> <https://leads.example.com/d-c?|Dashboard (Slow c)>
+        <https://leads.example.com/s-c?|Silence (Slow c)>
+        ");
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
 async fn a_card_says_where_its_alerts_are_and_what_they_share_once() {
     let bot = TestBot::with_routes().await;
     let at = |pod: &str, severity: &str, zone: &str| {
