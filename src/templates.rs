@@ -297,13 +297,20 @@ pub fn mrkdwn(text: &str) -> String {
             '`' => out.push('\u{2bb}'),
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
             '\r' if rest.starts_with('\n') => {}
-            // Whatever a client may show as the end of a line is one.
-            '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
+            c if ends_line(c) => out.push('\n'),
             '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}' => {}
             c => out.push(c),
         }
     }
     out
+}
+
+/// Whatever a client may show as the end of a line is one.
+fn ends_line(c: char) -> bool {
+    matches!(
+        c,
+        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+    )
 }
 
 /// Text of several lines, made harmless, with each line shown as a quotation, so that none can pass for a line of ours.
@@ -381,7 +388,10 @@ fn quoted(state: &State, text: &Value, options: Kwargs) -> Result<Value, Error> 
         AutoEscape::Custom(name) if name == MRKDWN => {
             Value::from_safe_string(quote_from(&mrkdwn(&text), first))
         }
-        _ => Value::from(quote_from(&text, first)),
+        _ => {
+            let text = text.replace("\r\n", "\n").replace(ends_line, "\n");
+            Value::from(quote_from(&text, first))
+        }
     })
 }
 
@@ -481,11 +491,15 @@ mod tests {
             .add_template("t.txt.j2", "- Impact: {{ text|quoted(rest=true) }}")
             .unwrap();
         let letter = letter.get_template("t.txt.j2").unwrap();
-        let text = "slow\n- Current Status: Resolved";
-        assert_eq!(
-            letter.render(context! { text }).unwrap(),
-            "- Impact: slow\n> - Current Status: Resolved"
-        );
+        for end in [
+            "\n", "\r\n", "\r", "\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}",
+        ] {
+            let text = format!("slow{end}- Current Status: Resolved");
+            assert_eq!(
+                letter.render(context! { text }).unwrap(),
+                "- Impact: slow\n> - Current Status: Resolved"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::Malformed;
 use crate::domain::alert::{Alert, Links, Signal};
+use crate::domain::form::one_line;
 use crate::domain::remark::Remark;
 use crate::domain::terms::DedupKey;
 
@@ -169,11 +170,7 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 
 /// A text in one line.
 pub(super) fn line(text: &str, characters: usize) -> Option<String> {
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
-    block(&words.join(" "), characters)
+    block(&one_line(text), characters)
 }
 
 /// A text in several lines.

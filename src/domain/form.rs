@@ -92,6 +92,13 @@ pub fn shorten(text: &str, characters: usize) -> String {
     }
 }
 
+/// A text in one line: whatever ends a line, and whatever is no character that one sees, is a blank.
+pub fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
 /// Writes a duration as people say it: to the minute, once it is more than one: `45m`, `1h5m`; `40s`.
 pub fn show_roughly(duration: SignedDuration) -> String {
     let minutes = duration.as_mins();

@@ -17,7 +17,7 @@ use super::event::MessageRef;
 use super::lead::{self, Lead};
 use super::quiet::Hold;
 use super::raise::Raise;
-use super::remark::{Deed, Remarked, remember};
+use super::remark::{Deed, Remarked, keep, remember};
 use super::terms::{DedupKey, DeliveryId, GroupId, IncidentId, ServiceId, SeverityId, Who};
 use super::whereabouts::whereabouts;
 
@@ -390,7 +390,7 @@ impl Group {
         let begins_to_flap = flaps_until.is_some() && !self.is_flapping(now);
         self.flaps_until = flaps_until.max(self.flaps_until);
         self.sample((source, alert), place, change, flaps_until.is_some());
-        self.remark(source, alert, now);
+        self.remark((source, alert), change, now);
         self.version += 1;
         if self.hold.is_some() {
             return match change {
@@ -487,7 +487,7 @@ impl Group {
     }
 
     /// Remembers what was done about an alert at its sender.
-    fn remark(&mut self, source: &str, alert: &Alert, now: Timestamp) {
+    fn remark(&mut self, (source, alert): (&str, &Alert), change: Change, now: Timestamp) {
         let Some(deed) = Remarked::deed(alert) else {
             return;
         };
@@ -505,9 +505,17 @@ impl Group {
         if let Some(sample) = known {
             sample.take(&remarked);
         }
-        if remember(&mut self.remarks, remarked) {
-            self.remarked += 1;
-        }
+        // Who takes it, gives it back or ends it has changed how it stands: that is never a repetition.
+        let is_turn =
+            matches!(change, Change::Acknowledged | Change::Ended) || deed == Deed::Unacknowledged;
+        let is_new = match is_turn {
+            true => {
+                keep(&mut self.remarks, remarked);
+                true
+            }
+            false => remember(&mut self.remarks, remarked),
+        };
+        self.remarked += u64::from(is_new);
     }
 
     /// Whether an alert of it begins and ends again and again.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, Signal};
@@ -11,6 +11,8 @@ use super::terms::DedupKey;
 
 /// Remarks that a group remembers, and its incident: more than people make before they are told.
 const KEPT: usize = 10;
+/// How long after a remark the same is that one, told again.
+const REPEATED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// Who did something about an alert at its sender, and what was written, as far as the sender says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -112,23 +114,27 @@ impl Remarked {
         told
     }
 
-    /// Whether it says what was said before: a sender whose answer was lost says it twice.
+    /// Whether it says what was said shortly before: a sender whose answer was lost says it twice. Later somebody has done
+    /// the same again.
     fn repeats(&self, other: &Remarked) -> bool {
-        let of = |it: &Remarked| (it.deed, it.key.clone(), it.remark.clone());
-        of(self) == of(other)
+        fn said(it: &Remarked) -> (Deed, &DedupKey, &str, &Remark) {
+            (it.deed, &it.key, &it.source, &it.remark)
+        }
+        said(self) == said(other) && self.at.duration_since(other.at) < REPEATED_WITHIN
     }
 }
 
-/// Adds a remark to those that are remembered, unless the last one says the same already.
+/// Adds a remark to those that are remembered, unless it only repeats one of them; says whether it did.
 pub fn remember(remarks: &mut Vec<Remarked>, remarked: Remarked) -> bool {
-    if remarks.last().is_some_and(|last| remarked.repeats(last)) {
+    if remarks.iter().any(|known| remarked.repeats(known)) {
         return false;
     }
     keep(remarks, remarked);
     true
 }
 
-fn keep(remarks: &mut Vec<Remarked>, remarked: Remarked) {
+/// Adds a remark to those that are remembered, of which the oldest is forgotten for it.
+pub fn keep(remarks: &mut Vec<Remarked>, remarked: Remarked) {
     remarks.push(remarked);
     let spare = remarks.len().saturating_sub(KEPT);
     remarks.drain(..spare);
@@ -183,4 +189,52 @@ impl Tally {
 pub fn newest(remarks: &[Remarked]) -> Option<&Remarked> {
     let mut remarks = remarks.iter().rev();
     remarks.find(|it| it.remark.text.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(number: u64, minute: i64, text: &str) -> Remarked {
+        Remarked {
+            number,
+            deed: Deed::Noted,
+            key: DedupKey::new("k"),
+            title: "t".into(),
+            source: "genie".into(),
+            remark: Remark {
+                by: Some("ana".into()),
+                text: Some(text.into()),
+            },
+            at: Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute),
+        }
+    }
+
+    #[test]
+    fn a_remark_is_known_again_behind_others_but_not_for_ever() {
+        let mut remarks = vec![];
+        let mut is_new = |remarked| remember(&mut remarks, remarked);
+        assert!(is_new(noted(1, 0, "restarted it")));
+        assert!(is_new(noted(2, 1, "it is back")));
+        assert!(!is_new(noted(3, 2, "restarted it")), "its answer was lost");
+        assert!(
+            is_new(noted(3, 60, "restarted it")),
+            "it was done once more"
+        );
+    }
+
+    #[test]
+    fn the_same_words_about_another_or_from_elsewhere_are_another_remark() {
+        let mut remarks = vec![noted(1, 0, "mine")];
+        let other = Remarked {
+            key: DedupKey::new("l"),
+            ..noted(2, 0, "mine")
+        };
+        assert!(remember(&mut remarks, other));
+        let elsewhere = Remarked {
+            source: "pager".into(),
+            ..noted(3, 0, "mine")
+        };
+        assert!(remember(&mut remarks, elsewhere));
+    }
 }

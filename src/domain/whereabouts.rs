@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::alert::Alert;
-use super::form::shorten;
+use super::form::{one_line, shorten};
 use super::group::Routed;
 
 /// Labels of an alert that are remembered for that.
@@ -72,7 +72,8 @@ const NO_PLACE: [&str; 26] = [
     "user",
 ];
 
-/// What is remembered of where an alert is: what its title and its group do not say already.
+/// What is remembered of where an alert is: what its title and its group do not say already. Each stands in one line, so
+/// that none can pass for a line of ours.
 pub fn whereabouts(alert: &Alert, routed: &Routed) -> BTreeMap<String, String> {
     let service = routed.service.as_ref().map(|service| service.as_str());
     let said = |(label, value): &(&String, &String)| {
@@ -85,7 +86,8 @@ pub fn whereabouts(alert: &Alert, routed: &Routed) -> BTreeMap<String, String> {
     let mut told: Vec<_> = alert.labels.iter().filter(|it| !said(it)).collect();
     told.sort_by_key(|(label, _)| place(label));
     let told = told.into_iter().take(KEPT);
-    told.map(|(label, value)| (shorten(label, VALUE), shorten(value, VALUE)))
+    let cut = |text: &str| shorten(&one_line(text), VALUE);
+    told.map(|(label, value)| (cut(label), cut(value)))
         .collect()
 }
 
@@ -183,6 +185,14 @@ mod tests {
             ],
         );
         assert_eq!(told(&labels, None).as_deref(), Some("zone=u"));
+    }
+
+    #[test]
+    fn a_label_is_one_line_whatever_ends_its_lines() {
+        for end in ["\n", "\r\n", "\u{2028}", "\u{2029}", "\u{85}", "\u{b}"] {
+            let labels = of("slow", &[("pod", &format!(" a{end}{end}*Over* "))]);
+            assert_eq!(told(&labels, None).as_deref(), Some("pod=a *Over*"));
+        }
     }
 
     #[test]

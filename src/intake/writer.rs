@@ -474,6 +474,11 @@ impl Writer {
             self.change_group(&late, room, Change::Ended, flaps_until, commit, now);
             held.group = signal.routed.group.clone();
             self.change_group(&late, &held.group, Change::Began, flaps_until, commit, now);
+            if let Some(mut after) = commit.take_group(&held.group) {
+                let told = (signal.id.source(), &signal.alert.key);
+                after.group.takes_over(told, &before.group, &held.tracked);
+                commit.put_group(after, vec![], now);
+            }
             let body = kept.body.clone().unwrap_or_default();
             commit.put(signal.id.clone(), held, signal.alert.clone(), body);
             looked.released += 1;
@@ -520,9 +525,14 @@ impl Writer {
         }
         let held = commit.take_group(group);
         let held = held.or_else(|| self.groups.get(group).cloned());
-        let mut held = held.unwrap_or_else(|| {
-            HeldGroup::unheard_of(Group::new(&signal.routed, signal.id.source(), now), now)
+        // Nothing is told of a group that was forgotten until something begins in it.
+        let held = held.or_else(|| {
+            let new = || Group::new(&signal.routed, signal.id.source(), now);
+            (change == Change::Began).then(|| HeldGroup::unheard_of(new(), now))
         });
+        let Some(mut held) = held else {
+            return;
+        };
         let told = (signal.id.source(), signal.alert);
         let orders = held
             .group

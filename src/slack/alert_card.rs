@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::client::Outgoing;
 use super::interaction::{Style, careful, general};
-use super::message::{Composer, OFFERED, answer, moment, said, short};
+use super::message::{Composer, OFFERED, SECTION, answer, moment, said, short};
 use super::text::cut;
 use crate::domain::alert::Links;
 use crate::domain::catalog::Then;
-use crate::domain::form::{show_duration, show_roughly};
+use crate::domain::form::{one_line, show_duration, show_roughly};
 use crate::domain::group::{Group, Sample, sources, unnamed};
 use crate::domain::incident::Incident;
 use crate::domain::lead::{Lead, untold};
@@ -27,6 +27,8 @@ const TITLE: usize = 200;
 const NOTE_TITLE: usize = 60;
 /// The most characters of a note on a card; the timeline has it whole.
 const NOTE: usize = 300;
+/// The most lines of the leads of a group, each as long as a section: what comes after them is to find room as well.
+const LEAD_LINES: usize = 3;
 
 impl Composer {
     /// The card of a group of alerts.
@@ -180,13 +182,27 @@ pub(super) fn where_to_look(links: &Links) -> Template {
     }
 }
 
-/// Leads as `leads.mrkdwn.j2` wants them.
+/// Leads as `leads.mrkdwn.j2` wants them: as many as fit on a few lines, none of which is longer than a section.
 pub(super) fn shown_leads(leads: &[&Lead]) -> Vec<Template> {
-    let leads = leads.iter().map(|lead| {
+    let mut shown = Vec::new();
+    let (mut lines, mut length) = (1, 0);
+    for lead in leads {
         let label = format!("{} ({})", lead.to.word(), lead.of);
-        context! { url => lead.url.as_str(), label => label }
-    });
-    leads.collect()
+        // Its brackets, the bar between the two, and the blank before it.
+        let own = lead.url.chars().count() + mrkdwn(&label).chars().count() + 4;
+        let begins_line = length > 0 && length + own > SECTION;
+        if own > SECTION || (begins_line && lines == LEAD_LINES) {
+            continue;
+        }
+        if begins_line {
+            (lines, length) = (lines + 1, 0);
+        }
+        length += own;
+        shown.push(
+            context! { url => lead.url.as_str(), label => label, begins_line => begins_line },
+        );
+    }
+    shown
 }
 
 /// Alerts as the list of them wants them: each with its source, if they have several, and with where it is, as far as it
@@ -229,7 +245,8 @@ pub(super) fn note(remarks: &[Remarked]) -> Option<Template> {
     })
 }
 
-/// What the alerts of a group have in common, as far as a person wants to read it.
+/// What the alerts of a group have in common, as far as a person wants to read it; each in one line, so that none can
+/// pass for a line of ours.
 fn values(group: &Group) -> Vec<Template> {
     let values = group.values.iter().filter(|(label, value)| {
         let is_said = match label.as_str() {
@@ -240,6 +257,6 @@ fn values(group: &Group) -> Vec<Template> {
         !value.is_empty() && !is_said
     });
     values
-        .map(|(label, value)| context! { label => label.as_str(), value => value.as_str() })
+        .map(|(label, value)| context! { label => one_line(label), value => one_line(value) })
         .collect()
 }

@@ -31,7 +31,7 @@ use crate::domain::whereabouts::told;
 use crate::templates::{bold, mrkdwn, quoted_rest};
 
 /// The most characters of a section's text (slack-contract.md section 8.3).
-const SECTION: usize = 3_000;
+pub(super) const SECTION: usize = 3_000;
 /// Sections that a message may take: what is longer is cut, and says so.
 const SECTIONS: usize = 12;
 /// The most characters of the text beside the blocks; `chat.update` takes no more.
@@ -553,7 +553,7 @@ pub fn words(text: &str) -> Outgoing {
 pub(super) fn said(text: &str, fallback: &str) -> Outgoing {
     let mut sections: Vec<String> = vec![String::new()];
     for line in text.trim().lines() {
-        let line = cut(line, SECTION);
+        let line = cut_at_link(line, SECTION);
         let full = sections
             .last()
             .is_some_and(|section| section.chars().count() + line.chars().count() + 1 > SECTION);
@@ -582,7 +582,7 @@ pub(super) fn said(text: &str, fallback: &str) -> Outgoing {
             json!({ "type": "context", "elements": [{ "type": "plain_text", "text": text }] }),
         );
     }
-    let fallback = cut(fallback, FALLBACK);
+    let fallback = cut_at_link(fallback, FALLBACK);
     Outgoing {
         text: if fallback.is_empty() {
             "Firebell".to_owned()
@@ -590,6 +590,17 @@ pub(super) fn said(text: &str, fallback: &str) -> Outgoing {
             fallback
         },
         blocks,
+    }
+}
+
+/// Text in mrkdwn, cut so that no link is: half of one leads nowhere, and shows its address.
+fn cut_at_link(text: &str, limit: usize) -> String {
+    let short = cut(text, limit);
+    match (short.rfind('<'), short.rfind('>')) {
+        (Some(begun), ended) if ended.is_none_or(|ended| ended < begun) => {
+            format!("{}…", &short[..begun])
+        }
+        _ => short,
     }
 }
 

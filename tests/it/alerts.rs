@@ -654,6 +654,29 @@ async fn what_is_done_and_written_at_the_sender_stands_on_the_timeline_each_once
 }
 
 #[tokio::test]
+async fn whoever_takes_it_again_when_it_is_back_stands_on_the_timeline_again() {
+    let bot = TestBot::with_routes().await;
+    let acknowledged = || remarked("pod-1", Signal::Acknowledged, Some("ana"), None);
+    for _ in 0..2 {
+        bot.fires("pod-1").await;
+        bot.hears(vec![acknowledged()]).await;
+        // Its answer was lost.
+        bot.hears(vec![acknowledged()]).await;
+        bot.advance(minutes(1)).await;
+        bot.ends("pod-1").await;
+        bot.advance(minutes(1)).await;
+    }
+    bot.user("bo").joins(ROOM).await;
+    let timeline = bot.types("bo", ROOM, "/incident timeline").await;
+    let told = timeline
+        .matches("Acknowledged in prometheus by ana")
+        .count();
+    assert_eq!(told, 2, "{timeline}");
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn no_line_of_a_description_can_pass_for_one_of_the_card() {
     let bot = TestBot::with_routes().await;
     let hostile = |severity: &str| Alert {
@@ -674,6 +697,51 @@ async fn no_line_of_a_description_can_pass_for_one_of_the_card() {
         timeline.contains("\n> *Acknowledged by:* @bo"),
         "{timeline}"
     );
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
+async fn no_label_can_pass_for_a_line_of_a_card() {
+    let grouped = r##"
+        [[services]]
+        id = "checkout"
+        name = "Checkout"
+
+        [[routes]]
+        match = { severity = "critical" }
+        service = "{{ labels.service }}"
+        then = "declare"
+        group_by = ["service"]
+
+        [[routes]]
+        then = "notify"
+        channel = "#general"
+        group_by = ["zone"]
+    "##;
+    let bot = TestBot::configured(grouped).await;
+    let at = |key: &str, severity: &str| {
+        let mut alert = alert(key, severity, Signal::Firing);
+        for (label, end) in [("instance", "\n"), ("zone", "\u{2028}")] {
+            let value = format!("{key}{end}:white_check_mark: *Over*{end}*Acknowledged by:* bo");
+            alert.labels.insert(label.into(), value);
+        }
+        alert
+    };
+    let alerts = vec![
+        at("a-1", "warning"),
+        at("b-1", "critical"),
+        at("b-2", "critical"),
+    ];
+    bot.hears(alerts).await;
+    for said in [bot.reads("general"), bot.reads(ROOM)] {
+        let mut lines = said.lines();
+        assert!(
+            !lines
+                .any(|it| it.starts_with(":white_check_mark:")
+                    || it.starts_with("*Acknowledged by:*")),
+            "{said}"
+        );
+    }
     bot.finish_unread().await;
 }
 
@@ -875,6 +943,54 @@ async fn the_links_of_what_joins_an_incident_are_brought_to_it_each_once() {
 }
 
 #[tokio::test]
+async fn no_link_is_cut_in_the_middle_however_long_it_is() {
+    let grouped = r##"
+        [[routes]]
+        then = "notify"
+        channel = "#general"
+        group_by = ["service"]
+    "##;
+    let bot = TestBot::configured(grouped).await;
+    let lead = |path: &str, length: usize| {
+        let query = "q".repeat(length);
+        Some(format!("https://leads.example.com/{path}?{query}"))
+    };
+    let fires = |key: &str, links: Links| Alert {
+        name: format!("Slow {key}"),
+        links,
+        ..alert(key, "warning", Signal::Firing)
+    };
+    let of_each = |key: &str, length: usize| Links {
+        runbook: lead(&format!("r-{key}"), length),
+        dashboard: lead(&format!("d-{key}"), length),
+        silence: lead(&format!("s-{key}"), length),
+        origin: None,
+    };
+    let longest = Links {
+        origin: lead("o-b", 2_990),
+        ..Links::default()
+    };
+    bot.hears(vec![fires("a", of_each("a", 1_000))]).await;
+    bot.advance(minutes(1)).await;
+    bot.slack.mark_read();
+    let alerts = vec![fires("b", longest), fires("c", of_each("c", 1_100))];
+    bot.hears(alerts).await;
+    bot.advance(minutes(1)).await;
+    let card = bot.channel("general").messages.last().unwrap().ts.clone();
+    let card = bot.message("general", &card);
+    let links = card.lines().filter(|it| it.contains("leads.example.com"));
+    let shown = links.map(|it| it.replace("q", ""));
+    assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @"
+        <https://leads.example.com/r-a?|Runbook>
+        <https://leads.example.com/d-a?|Dashboard>
+        <https://leads.example.com/s-a?|Silence>
+        <https://leads.example.com/r-c?|Runbook (Slow c)> <https://leads.example.com/d-c?|Dashboard (Slow c)>
+        <https://leads.example.com/s-c?|Silence (Slow c)>
+        ");
+    bot.finish_unread().await;
+}
+
+#[tokio::test]
 async fn a_card_says_where_its_alerts_are_and_what_they_share_once() {
     let bot = TestBot::with_routes().await;
     let at = |pod: &str, severity: &str, zone: &str| {
@@ -1001,6 +1117,53 @@ async fn what_begins_in_a_maintenance_is_told_at_its_end_if_it_still_fires() {
     bot.advance(minutes(90)).await;
     assert_eq!(bot.incident("INC-2025-0914-002").await.firing(), Some(0));
     assert_eq!(bot.store.all_ids().await.unwrap().len(), 2);
+    bot.slack.mark_read();
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_done_and_written_in_a_maintenance_is_told_at_its_end() {
+    let bot = TestBot::configured(&MAINTAINED.replace("T16:00", "T15:00")).await;
+    for key in ["pod-1", "pod-2", "pod-3"] {
+        bot.fires(key).await;
+    }
+    let ana = Some("ana");
+    // It ends and is back, and nobody has it any more.
+    let said = [
+        remarked("pod-3", Signal::Acknowledged, Some("bo"), None),
+        alert("pod-3", "critical", Signal::Resolved),
+        alert("pod-3", "critical", Signal::Firing),
+        remarked("pod-1", Signal::Acknowledged, ana, Some("mine")),
+        remarked("pod-2", Signal::Acknowledged, ana, None),
+        remarked("pod-2", Signal::Unacknowledged, ana, None),
+        remarked("pod-2", Signal::Noted, ana, Some("a <disk>")),
+    ];
+    for alert in said {
+        bot.clock.advance(SignedDuration::from_secs(1));
+        bot.hears(vec![alert]).await;
+    }
+    bot.advance(minutes(31)).await;
+    let card = bot.message(ROOM, &bot.card(ROOM));
+    let mut lines: Vec<_> = card.lines().filter(|it| it.contains("5xx above")).collect();
+    lines.sort_unstable();
+    assert_snapshot!(lines.join("\n"), @"
+        *5xx above 5 % on pod-1*
+        *Latest note:* ana in prometheus, <!date^1757860207^{time}|2025-09-14 14:30 UTC> (5xx above 5 % on pod-2)
+        :small_red_triangle: 5xx above 5 % on pod-1, acknowledged in prometheus by ana
+        :small_red_triangle: 5xx above 5 % on pod-2
+        :small_red_triangle: 5xx above 5 % on pod-3
+        ");
+    bot.user("bo").joins(ROOM).await;
+    let timeline = bot.types("bo", ROOM, "/incident timeline").await;
+    let lines = timeline.lines().filter(|it| it.contains(" in prometheus"));
+    let told: Vec<_> = lines.filter_map(|it| it.split_once("UTC> ")).collect();
+    let told: Vec<_> = told.into_iter().map(|(_, told)| told).collect();
+    assert_snapshot!(told.join("\n"), @"
+        Acknowledged in prometheus by ana: 5xx above 5 % on pod-1 _prometheus_
+        Acknowledged in prometheus by ana: 5xx above 5 % on pod-2 _prometheus_
+        Unacknowledged in prometheus by ana: 5xx above 5 % on pod-2 _prometheus_
+        Noted in prometheus by ana: 5xx above 5 % on pod-2 _prometheus_
+        ");
     bot.slack.mark_read();
     bot.finish().await;
 }

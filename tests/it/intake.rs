@@ -8,6 +8,7 @@ use firebell::domain::alert::{Alert, AlertStatus, Links, Signal, Tracked};
 use firebell::domain::catalog::Catalog;
 use firebell::domain::effect::{Effect, Lane};
 use firebell::domain::group::{Group, GroupReport};
+use firebell::domain::remark::Remark;
 use firebell::domain::terms::{DedupKey, DeliveryId, GroupId, IncidentId};
 use firebell::intake::{Intake, IntakeError, Request, Taken};
 use firebell::store::Store;
@@ -608,6 +609,27 @@ on_both_engines! {
         };
         assert_eq!(left, ["open", "gone", "waits", "snoozed", "uncounted", "fires", "critical", "warning", "late"]);
         assert_eq!(scratch.count("alert_groups").await, left.len() as i64 + 1);
+    }
+
+    async fn a_note_on_an_alert_whose_group_was_forgotten_makes_no_group_and_orders_nothing(scratch) {
+        let one = replica(scratch).await;
+        one.takes(fires("a")).await;
+        one.takes(ends("a")).await;
+        scratch.tamper("DELETE FROM alert_groups; DELETE FROM outbox").await;
+        let other = replica(scratch).await;
+        let noted = |text: &str| {
+            let remark = Remark { by: None, text: Some(text.into()) };
+            request(vec![Alert { remark: Some(remark), ..alert("a", Signal::Noted) }])
+        };
+        for text in ["the post-mortem is written", "and read"] {
+            other.takes(noted(text)).await;
+        }
+        assert_eq!((scratch.count("alert_groups").await, scratch.count("outbox").await), (0, 0));
+        // What begins there is told as ever.
+        assert_eq!(other.takes(fires("a")).await.began, 1);
+        let group = other.group().await;
+        assert_eq!((group.title.as_str(), group.firing), ("5xx on a", 1));
+        assert_eq!(scratch.count("outbox").await, 1);
     }
 
     async fn a_group_that_was_forgotten_begins_anew_and_is_another_also_for_who_remembers_it(scratch) {

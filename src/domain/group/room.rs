@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Group, Routed};
+use crate::domain::alert::{AlertStatus, Tracked};
 use crate::domain::catalog::Then;
 use crate::domain::effect::{Effect, Order};
 use crate::domain::quiet::{Looked, after_inhibition};
-use crate::domain::terms::GroupId;
+use crate::domain::remark::{Remarked, keep};
+use crate::domain::terms::{DedupKey, GroupId};
 
 /// Why nothing is told of alerts that quiet others: they are counted a second time, and told where their routes say.
 const COUNTED: &str = "counted for [[inhibitions]]";
@@ -61,6 +63,37 @@ impl Group {
             true => self.firing + 1,
             false => self.firing.saturating_sub(1),
         };
+    }
+
+    /// Takes over what was remarked on one of its alerts, of that source, while it waited in a room, and whether somebody
+    /// has it by now. What was remarked before its episode began is none of its business.
+    pub fn takes_over(
+        &mut self,
+        (source, key): (&str, &DedupKey),
+        room: &Group,
+        tracked: &Tracked,
+    ) {
+        let begins = tracked.turned_at.unwrap_or(Timestamp::MIN);
+        let is_of_it = |it: &&Remarked| it.key == *key && it.source == source && it.at >= begins;
+        let mut sample = self.samples.iter_mut().find(|it| it.key == *key);
+        for remarked in room.remarks.iter().filter(is_of_it) {
+            if let Some(sample) = &mut sample {
+                sample.take(remarked);
+            }
+            self.remarked += 1;
+            let number = self.remarked;
+            keep(
+                &mut self.remarks,
+                Remarked {
+                    number,
+                    ..remarked.clone()
+                },
+            );
+        }
+        if let Some(sample) = sample {
+            // The remark itself may be forgotten.
+            sample.is_acknowledged = tracked.status == AlertStatus::Acknowledged;
+        }
     }
 
     /// Nothing quiets those of a room any more, it seems: it looks in a while.
