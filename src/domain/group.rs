@@ -76,7 +76,10 @@ pub struct Group {
     pub first_heard_at: Option<Timestamp>,
     /// The title of the alert with which this round began.
     pub title: String,
-    /// What that alert said besides.
+    /// Which condition that is; none, where an older version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub titled_by: Option<DedupKey>,
+    /// What was said besides when it last began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Where to look.
@@ -238,6 +241,7 @@ impl Group {
             values: routed.values.clone(),
             first_heard_at: Some(now),
             title: String::new(),
+            titled_by: None,
             description: None,
             links: Links::default(),
             leads: Vec::new(),
@@ -366,6 +370,9 @@ impl Group {
                     self.severity.clone_from(&routed.severity);
                     self.urgency = routed.urgency;
                 }
+                if self.titled_by.as_ref() == Some(&alert.key) {
+                    self.description.clone_from(&alert.description);
+                }
                 self.hold.clone_from(&routed.hold);
                 self.firing += 1;
                 self.total += 1;
@@ -430,6 +437,7 @@ impl Group {
         self.severity.clone_from(&routed.severity);
         self.urgency = routed.urgency;
         self.title.clone_from(&alert.title);
+        self.titled_by = Some(alert.key.clone());
         self.description.clone_from(&alert.description);
         self.links = alert.links.clone();
         self.leads.clear();
