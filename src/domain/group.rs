@@ -574,17 +574,23 @@ impl Group {
         if self.cut_off_until.is_some() {
             return Vec::new();
         }
-        let effect = match self.then {
-            Then::Declare => Effect::TellIncidentOfAlerts,
-            Then::Notify if self.is_quieted => Effect::TellIncidentOfAlerts,
-            Then::Notify => Effect::RefreshAlertCard,
+        let is_on_incident = match self.then {
+            Then::Declare => true,
+            Then::Notify => self.is_quieted,
             Then::Suppress => return Vec::new(),
+        };
+        // A card that is there is never left to say what is no more.
+        let incident = is_on_incident.then_some(Effect::TellIncidentOfAlerts);
+        let card = (!is_on_incident || self.card.is_some()).then_some(Effect::RefreshAlertCard);
+        let tell = |due| {
+            let effects = incident.into_iter().chain(card);
+            effects.map(|effect| Order::Do { effect, due }).collect()
         };
         // Whoever sleeps over it is not woken by what is over, and finds it so.
         let is_over_snoozed = self.firing == 0 && self.silent_until(now) > now;
         if is_over_snoozed {
             self.told_at = now;
-            return vec![Order::Do { effect, due: now }];
+            return tell(now);
         }
         let is_ordered = self.told_at > now;
         // What is ordered for later than this may wait is ordered anew: what flaps or is snoozed delays nothing else.
@@ -597,7 +603,7 @@ impl Group {
             return Vec::new();
         }
         self.told_at = due;
-        vec![Order::Do { effect, due }]
+        tell(due)
     }
 }
 

@@ -220,6 +220,29 @@ fn what_is_left_of_a_round_is_not_told_with_the_words_of_another() {
 }
 
 #[test]
+fn a_card_that_is_part_of_an_incident_goes_on_saying_what_fires() {
+    let mut it = Told::new(Then::Notify);
+    it.hears(0, "a", Change::Began, false);
+    it.learns(1, &card());
+    let attached = GroupReport::Attached {
+        incident: IncidentId::new("INC-7"),
+    };
+    it.learns(60, &attached);
+    let both = |at: i64| {
+        let told = ["TellIncidentOfAlerts", "RefreshAlertCard"];
+        told.map(|effect| format!("{effect} at {at}"))
+    };
+    // At its pace, as that of any other.
+    assert_eq!(it.hears(60, "b", Change::Began, false), both(66));
+    assert_eq!(it.hears(61, "c", Change::Began, false), [""; 0]);
+    for key in ["a", "b"] {
+        it.hears(90, key, Change::Ended, false);
+    }
+    assert_eq!(it.hears(200, "c", Change::Ended, false), both(200));
+    assert_eq!(it.group.firing, 0);
+}
+
+#[test]
 fn a_storm_is_one_card_that_is_edited_at_most_once_a_second() {
     let mut it = Told::new(Then::Notify);
     assert_eq!(
@@ -541,7 +564,7 @@ fn people_make_a_card_part_of_an_incident() {
     assert_eq!(it.learns(61, &attached), [""; 0]);
     assert_eq!(
         it.hears(90, "b", Change::Began, false),
-        ["TellIncidentOfAlerts at 90"]
+        ["TellIncidentOfAlerts at 90", "RefreshAlertCard at 90"]
     );
 }
 
