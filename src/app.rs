@@ -220,6 +220,7 @@ impl App {
                 notifier: parts.notifier,
                 public_url: parts.public_url,
                 link_secret,
+                started_at: parts.clock.now(),
                 clock: parts.clock,
                 signing_secret: parts.signing_secret,
                 api_token: parts.api_token,

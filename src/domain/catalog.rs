@@ -128,12 +128,16 @@ impl Catalog {
 
     /// The service that a person means by a word: its id, else its name, in any case.
     pub fn find_service(&self, word: &str) -> Option<&Service> {
+        Self::service_among(&self.services, word)
+    }
+
+    /// The same, among these.
+    pub fn service_among<'a>(list: &'a [Service], word: &str) -> Option<&'a Service> {
         let word = word.trim().to_lowercase();
         let same = |text: &str| text.to_lowercase() == word;
-        self.services
-            .iter()
+        list.iter()
             .find(|service| same(service.id.as_str()))
-            .or_else(|| self.services.iter().find(|service| same(&service.name)))
+            .or_else(|| list.iter().find(|service| same(&service.name)))
     }
 
     /// The person with this id.

@@ -76,7 +76,10 @@ pub struct Group {
     pub first_heard_at: Option<Timestamp>,
     /// The title of the alert with which this round began.
     pub title: String,
-    /// What that alert said besides.
+    /// Which condition that is; none, where an older version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub titled_by: Option<DedupKey>,
+    /// What was said besides when it last began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Where to look.
@@ -238,6 +241,7 @@ impl Group {
             values: routed.values.clone(),
             first_heard_at: Some(now),
             title: String::new(),
+            titled_by: None,
             description: None,
             links: Links::default(),
             leads: Vec::new(),
@@ -366,6 +370,9 @@ impl Group {
                     self.severity.clone_from(&routed.severity);
                     self.urgency = routed.urgency;
                 }
+                if self.titled_by.as_ref() == Some(&alert.key) {
+                    self.description.clone_from(&alert.description);
+                }
                 self.hold.clone_from(&routed.hold);
                 self.firing += 1;
                 self.total += 1;
@@ -430,6 +437,7 @@ impl Group {
         self.severity.clone_from(&routed.severity);
         self.urgency = routed.urgency;
         self.title.clone_from(&alert.title);
+        self.titled_by = Some(alert.key.clone());
         self.description.clone_from(&alert.description);
         self.links = alert.links.clone();
         self.leads.clear();
@@ -574,17 +582,23 @@ impl Group {
         if self.cut_off_until.is_some() {
             return Vec::new();
         }
-        let effect = match self.then {
-            Then::Declare => Effect::TellIncidentOfAlerts,
-            Then::Notify if self.is_quieted => Effect::TellIncidentOfAlerts,
-            Then::Notify => Effect::RefreshAlertCard,
+        let is_on_incident = match self.then {
+            Then::Declare => true,
+            Then::Notify => self.is_quieted,
             Then::Suppress => return Vec::new(),
+        };
+        // A card that is there is never left to say what is no more.
+        let incident = is_on_incident.then_some(Effect::TellIncidentOfAlerts);
+        let card = (!is_on_incident || self.card.is_some()).then_some(Effect::RefreshAlertCard);
+        let tell = |due| {
+            let effects = incident.into_iter().chain(card);
+            effects.map(|effect| Order::Do { effect, due }).collect()
         };
         // Whoever sleeps over it is not woken by what is over, and finds it so.
         let is_over_snoozed = self.firing == 0 && self.silent_until(now) > now;
         if is_over_snoozed {
             self.told_at = now;
-            return vec![Order::Do { effect, due: now }];
+            return tell(now);
         }
         let is_ordered = self.told_at > now;
         // What is ordered for later than this may wait is ordered anew: what flaps or is snoozed delays nothing else.
@@ -597,7 +611,7 @@ impl Group {
             return Vec::new();
         }
         self.told_at = due;
-        vec![Order::Do { effect, due }]
+        tell(due)
     }
 }
 

@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 
 use super::alert::Alert;
-use super::catalog::{Catalog, Chosen, IdPattern, Matcher, Severity, Then};
+use super::catalog::{Catalog, Chosen, IdPattern, Matcher, Service, Severity, Then};
 use super::group::Routed;
 use super::quiet::{Inhibiting, Quiet, QuietNow};
 use super::terms::{GroupId, ServiceId, SeverityId};
@@ -21,7 +21,7 @@ const FUEL: u64 = 10_000;
 pub struct Routing {
     routes: Vec<Ready>,
     severities: Vec<Severity>,
-    services: Vec<ServiceId>,
+    services: Vec<Service>,
     templates: Environment<'static>,
     quiet: Quiet,
     names: [IdPattern; 2],
@@ -113,11 +113,7 @@ impl Routing {
         Self {
             routes: routes.collect(),
             severities: catalog.severities.clone(),
-            services: catalog
-                .services
-                .iter()
-                .map(|service| service.id.clone())
-                .collect(),
+            services: catalog.services.clone(),
             templates,
             quiet: Quiet::new(catalog),
             names: [
@@ -224,10 +220,7 @@ impl Routing {
             Chosen::Fixed(id) => Some(id.clone()),
             Chosen::Template(template) => {
                 let named = self.rendered(template, source, alert);
-                self.services
-                    .iter()
-                    .find(|id| id.as_str() == named)
-                    .cloned()
+                Catalog::service_among(&self.services, &named).map(|service| service.id.clone())
             }
         }
     }
@@ -419,7 +412,7 @@ impl fmt::Display for Wanted {
 mod tests {
     use super::*;
     use crate::domain::alert::{Links, Signal};
-    use crate::domain::catalog::{Route, Service};
+    use crate::domain::catalog::Route;
     use crate::domain::terms::DedupKey;
 
     fn alert(labels: &[(&str, &str)]) -> Alert {
@@ -465,7 +458,7 @@ mod tests {
     fn routing(routes: Vec<Route>) -> Routing {
         let service = Service {
             id: ServiceId::new("checkout"),
-            name: "Checkout".into(),
+            name: "The till".into(),
             owner: None,
             escalation_policy: None,
             links: BTreeMap::new(),
@@ -545,6 +538,10 @@ mod tests {
         let routed = routing.route("a", &alert(&[("service", "checkout")]));
         assert_eq!(routed.service, Some(ServiceId::new("checkout")));
         assert_eq!(routed.severity, Some(SeverityId::new("p2")));
+        for other in ["Checkout", "CHECKOUT", "the till", "The Till"] {
+            let routed = routing.route("a", &alert(&[("service", other)]));
+            assert_eq!(routed.service, Some(ServiceId::new("checkout")), "{other}");
+        }
         assert_eq!(
             routing.route("a", &alert(&[("service", "nobody")])).service,
             None

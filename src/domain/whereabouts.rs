@@ -13,13 +13,19 @@ const VALUE: usize = 60;
 /// Labels that are shown of one alert, and of all of them.
 const SHOWN: usize = 3;
 
+/// What a sender calls the source of an alert, as the alert has it and as people are told of it.
+const EXPORTED: &str = "exported_source";
+const SOURCE: &str = "source";
+
 /// The labels that say where something is, the most telling first.
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 26] = [
+    "service",
     "instance",
     "pod",
     "host",
     "hostname",
     "node",
+    SOURCE,
     "container",
     "device",
     "mountpoint",
@@ -43,13 +49,12 @@ const PLACES: [&str; 24] = [
 
 /// Labels that say what is wrong or how bad it is, or that senders make for themselves: no place, and no help to tell two
 /// alerts apart.
-const NO_PLACE: [&str; 26] = [
+const NO_PLACE: [&str; 24] = [
     "…",
     "action",
     "alertname",
     "client",
     "event_type",
-    "exported_source",
     "guessed",
     "heartbeat",
     "level",
@@ -60,9 +65,8 @@ const NO_PLACE: [&str; 26] = [
     "prometheus",
     "rule",
     "scope",
-    "service",
     "severity",
-    "source",
+    SOURCE,
     "state",
     "status",
     "tags",
@@ -79,11 +83,14 @@ pub fn whereabouts(alert: &Alert, routed: &Routed) -> BTreeMap<String, String> {
     let said = |(label, value): &(&String, &String)| {
         NO_PLACE.contains(&label.as_str())
             || routed.values.contains_key(*label)
+            // A name that no service has is told as it came.
+            || (label.as_str() == "service" && service.is_some())
             || service == Some(value.as_str())
             || value.contains("://")
             || stands_in(&alert.title, value)
     };
-    let mut told: Vec<_> = alert.labels.iter().filter(|it| !said(it)).collect();
+    let told = alert.labels.iter().filter(|it| !said(it));
+    let mut told: Vec<_> = told.map(|(label, value)| (called(label), value)).collect();
     told.sort_by_key(|(label, _)| place(label));
     let told = told.into_iter().take(KEPT);
     let cut = |text: &str| shorten(&one_line(text), VALUE);
@@ -108,6 +115,14 @@ pub fn told(
         .map(|(label, value)| format!("{label}={value}"))
         .collect();
     (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// What people are told that a label is called.
+fn called(label: &str) -> &str {
+    match label {
+        EXPORTED => SOURCE,
+        other => other,
+    }
 }
 
 fn place(label: &str) -> usize {
@@ -149,6 +164,14 @@ mod tests {
     }
 
     fn of(title: &str, labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+        routed_as(&routed(), title, labels)
+    }
+
+    fn routed_as(
+        routed: &Routed,
+        title: &str,
+        labels: &[(&str, &str)],
+    ) -> BTreeMap<String, String> {
         let labels = labels.iter();
         let alert = Alert {
             key: DedupKey::new("k"),
@@ -166,7 +189,7 @@ mod tests {
             ended_at: None,
             expires_at: None,
         };
-        whereabouts(&alert, &routed())
+        whereabouts(&alert, routed)
     }
 
     #[test]
@@ -193,6 +216,32 @@ mod tests {
             let labels = of("slow", &[("pod", &format!(" a{end}{end}*Over* "))]);
             assert_eq!(told(&labels, None).as_deref(), Some("pod=a *Over*"));
         }
+    }
+
+    #[test]
+    fn a_service_that_nobody_knows_is_told_as_the_alert_names_it() {
+        let labels = [("service", "ledger"), ("pod", "ledger-1")];
+        assert_eq!(
+            told(&of("slow", &labels), None).as_deref(),
+            Some("pod=ledger-1")
+        );
+        let unknown = Routed {
+            service: None,
+            ..routed()
+        };
+        assert_eq!(
+            told(&routed_as(&unknown, "slow", &labels), None).as_deref(),
+            Some("service=ledger, pod=ledger-1")
+        );
+    }
+
+    #[test]
+    fn what_the_sender_calls_the_source_is_a_place() {
+        let labels = of("disk is full", &[("exported_source", "db-03.example.com")]);
+        assert_eq!(
+            told(&labels, None).as_deref(),
+            Some("source=db-03.example.com")
+        );
     }
 
     #[test]

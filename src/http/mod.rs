@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use jiff::Timestamp;
 use minijinja::Environment;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -69,6 +70,8 @@ pub struct Rooms {
     pub schedule_secrets: ScheduleSecrets,
     /// The clock.
     pub clock: Clock,
+    /// When this process began.
+    pub started_at: Timestamp,
     /// Socket Mode, if Slack is reached by it; asked for its health.
     pub socket: Option<Arc<SocketMode>>,
     /// What Slack signs with; none: nothing of Slack's is taken over HTTP.

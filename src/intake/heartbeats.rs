@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Intake, IntakeError, OURS, Request, failed};
 use crate::domain::alert::{Alert, Links, Signal};
 use crate::domain::catalog::{Catalog, Heartbeat};
-use crate::domain::form::{show_duration, show_roughly};
+use crate::domain::form::show_duration;
 use crate::domain::routing::Matches;
 use crate::domain::terms::DedupKey;
 use crate::store::alerts::AlertId;
@@ -67,7 +67,8 @@ fn last_heard(heard: Option<Timestamp>, now: Timestamp) -> String {
         true => heard.strftime("%H:%M UTC"),
         false => heard.strftime("%Y-%m-%d %H:%M UTC"),
     };
-    format!("Last heard {} ago, at {at}.", show_roughly(ago))
+    // It is read long after it was written: only the time of the day stays true.
+    format!("Last heard at {at}.")
 }
 
 /// What is said of a heartbeat.
@@ -83,7 +84,8 @@ fn alert(heartbeat: &Heartbeat, signal: Signal, at: Timestamp) -> Alert {
     Alert {
         key: DedupKey::new(format!("heartbeat/{}", heartbeat.id)),
         signal,
-        name: "heartbeat".to_owned(),
+        // Each is a matter of its own: where no route says otherwise, alerts of one name are told together.
+        name: heartbeat.id.clone(),
         title: format!("{} is silent: it should speak every {every}", heartbeat.id),
         description: None,
         severity: heartbeat.severity.clone(),
@@ -172,11 +174,8 @@ mod tests {
     fn whoever_was_heard_long_ago_was_heard_on_a_day() {
         let now: Timestamp = "2025-09-14T03:15:00Z".parse().unwrap();
         let said = |ago| last_heard(Some(now - SignedDuration::from_mins(ago)), now);
-        assert_eq!(said(14), "Last heard 14m ago, at 03:01 UTC.");
-        assert_eq!(said(719), "Last heard 11h59m ago, at 15:16 UTC.");
-        assert_eq!(
-            said(26 * 60),
-            "Last heard 26h ago, at 2025-09-13 01:15 UTC."
-        );
+        assert_eq!(said(14), "Last heard at 03:01 UTC.");
+        assert_eq!(said(719), "Last heard at 15:16 UTC.");
+        assert_eq!(said(26 * 60), "Last heard at 2025-09-13 01:15 UTC.");
     }
 }

@@ -516,6 +516,21 @@ impl Store {
         self.kept(sql, &[source.into(), limit.into()]).await
     }
 
+    /// The same in the order of their ids, from behind this one on: whoever looks through them all takes page after page,
+    /// and misses none that is spoken of meanwhile.
+    pub async fn active_alerts_behind(
+        &self,
+        source: &str,
+        last: Option<&AlertId>,
+        limit: i64,
+    ) -> anyhow::Result<Vec<KeptAlert>> {
+        let last = last.map_or("", AlertId::as_str);
+        let sql =
+            kept!("WHERE source = $1 AND status <> 'resolved' AND id > $2 ORDER BY id LIMIT $3");
+        let args = [source.into(), last.into(), limit.into()];
+        self.kept(sql, &args).await
+    }
+
     /// A condition, whether it holds or is over.
     pub async fn alert(&self, id: &AlertId) -> anyhow::Result<Option<KeptAlert>> {
         let args = [id.as_str().into()];

@@ -425,6 +425,7 @@ async fn a_card_shows_what_fires_and_is_made_an_incident_by_a_click() {
         *5xx above 5 % on pod-1*
         > The checkout answers with errors.
         *From:* prometheus
+        *Where:* service=checkout
         *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
 
         <https://runbooks.example.com/checkout|Runbook>
@@ -437,6 +438,7 @@ async fn a_card_shows_what_fires_and_is_made_an_incident_by_a_click() {
         :bell: *2 alerts* - P3
         *5xx above 5 % on pod-1*
         *From:* prometheus
+        *Where:* service=checkout
         *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
 
         *2 alerts so far*
@@ -550,6 +552,7 @@ async fn what_is_done_and_written_at_the_sender_shows_on_the_card() {
         *5xx above 5 % on pod-1*
         > The checkout answers with errors.
         *From:* genie
+        *Where:* service=checkout
         *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
         *Acknowledged in genie by:* ana
         *Latest note:* &lt;@U0000000001&gt; in genie, <!date^1757860201^{time}|2025-09-14 14:30 UTC>
@@ -576,6 +579,7 @@ async fn what_is_done_and_written_at_the_sender_shows_on_the_card() {
         :bell: *2 alerts* - P3
         *5xx above 5 % on pod-1*
         *From:* genie
+        *Where:* service=checkout
         *Since:* <!date^1757860200^{date_short_pretty} {time}|2025-09-14 14:30 UTC>
 
         *2 alerts so far*
@@ -1010,11 +1014,11 @@ async fn a_card_says_where_its_alerts_are_and_what_they_share_once() {
         let lines = text.lines().filter(|line| line.contains('='));
         lines.collect::<Vec<_>>().join("\n")
     };
-    assert_snapshot!(said(bot.message("general", &card)), @"*Where:* instance=10.0.0.7:8080, zone=a, region=eu");
+    assert_snapshot!(said(bot.message("general", &card)), @"*Where:* service=checkout, instance=10.0.0.7:8080, zone=a");
     bot.hears(vec![at("pod-2", "warning", "b")]).await;
     bot.advance(minutes(1)).await;
     assert_snapshot!(said(bot.message("general", &card)), @"
-        *Where:* instance=10.0.0.7:8080, region=eu
+        *Where:* service=checkout, instance=10.0.0.7:8080, region=eu
         :small_red_triangle: 5xx above 5 % on pod-2 - zone=b
         :small_red_triangle: 5xx above 5 % on pod-1 - zone=a
         ");

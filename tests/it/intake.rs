@@ -422,7 +422,7 @@ on_both_engines! {
         }
         let missed = one.missed("backup").await.unwrap();
         assert_eq!((missed.status, missed.count), (AlertStatus::Firing, 1));
-        assert_eq!(one.said_of_silence("backup").await, "Last heard 5m ago, at 03:04 UTC.");
+        assert_eq!(one.said_of_silence("backup").await, "Last heard at 03:04 UTC.");
         // Another replica sees the same, and says it once.
         let other = replica(scratch).await;
         other.clock.advance(SignedDuration::from_mins(9));
@@ -460,6 +460,21 @@ on_both_engines! {
         // One that has never spoken is missed as well.
         let never = "It has never been heard, as far as is on record.";
         assert_eq!(one.said_of_silence("backup").await, never);
+        // Each is told by itself, and says what is so now.
+        let group = async |name: &str| {
+            let id = AlertId::of("prometheus", &DedupKey::new(format!("heartbeat/{name}")));
+            let group = one.store.held_alerts(&[&id]).await.unwrap().remove(0).1.group;
+            one.store.groups(&[&group]).await.unwrap().remove(0).group
+        };
+        let [backup, watchdog] = [group("backup").await, group("watchdog").await];
+        assert_ne!(backup.id, watchdog.id);
+        assert_eq!((backup.firing, watchdog.firing), (1, 1));
+        one.intake.heartbeat("prometheus", Some("backup")).await.unwrap();
+        let heard = one.clock.now().strftime("Last heard at %H:%M UTC.").to_string();
+        one.intake.miss_the_silent().await.unwrap();
+        one.clock.advance(SignedDuration::from_mins(5));
+        one.intake.miss_the_silent().await.unwrap();
+        assert_eq!(group("backup").await.description, Some(heard));
     }
 
     async fn a_storm_in_a_maintenance_is_let_go_once_by_two_replicas(scratch) {

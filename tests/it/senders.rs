@@ -457,6 +457,40 @@ async fn a_prometheus_is_pointed_here_as_at_an_alertmanager() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_an_alertmanager_for_one_alert_finds_it_behind_all_others() {
+    let beginning: jiff::Timestamp = "2025-09-14T03:00:00Z".parse().unwrap();
+    let clock = Clock::by_hand(beginning);
+    let house = House::with(clock.clone(), Arc::default()).await;
+    let headers = [("authorization", "Bearer prometheus-secret")];
+    let firing = |name: &str, instances: std::ops::Range<usize>| -> Value {
+        let alert = |instance| json!({ "labels": { "alertname": name, "instance": format!("i{instance}") } });
+        instances.map(alert).collect()
+    };
+    let list = "/api/v2/alerts";
+    for (name, instances) in [("Old", 0..1), ("Others", 0..600), ("Others", 600..1_200)] {
+        let answer = house.posts(list, &headers, &firing(name, instances)).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        clock.advance(jiff::SignedDuration::from_secs(1));
+    }
+    let shown = async |query: &str| {
+        let answer = house
+            .asks("GET", &format!("{list}{query}"), &headers, "")
+            .await;
+        let shown = answer.json();
+        let shown = shown.as_array().unwrap();
+        let old = shown.iter().filter(|it| it["labels"]["alertname"] == "Old");
+        (shown.len(), old.count())
+    };
+    assert_eq!(shown("").await, (1_000, 0));
+    assert_eq!(shown("?filter=alertname%3DOld").await, (1, 1));
+    assert_eq!(shown("?filter=alertname%3D~%22.%2B%22").await, (1_000, 0));
+    assert_eq!(shown("?filter=alertname%3DOld&active=false").await, (0, 0));
+    let status = house.asks("GET", "/api/v2/status", &headers, "").await;
+    assert_eq!(status.json()["uptime"], beginning.to_string());
+    house.ends();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_sends_to_pagerduty_gets_its_answers() {
     let house = House::new().await;
     let event = |action: &str, key: Value| {

@@ -205,6 +205,11 @@ impl Group {
             .retain(|it| samples.iter().any(|sample| sample.key == it.key));
         if let Some(sample) = self.samples.first() {
             self.title.clone_from(&sample.title);
+            // What was said of another does not go with that title.
+            if self.titled_by.as_ref() != Some(&sample.key) {
+                self.titled_by = Some(sample.key.clone());
+                self.description = None;
+            }
             if let Some(source) = &sample.source {
                 self.source.clone_from(source);
             }

@@ -24,6 +24,23 @@ fn routed(then: Then) -> Routed {
     }
 }
 
+fn named(title: &str) -> Alert {
+    Alert {
+        key: DedupKey::new(title),
+        signal: Signal::Firing,
+        name: "n".into(),
+        title: title.into(),
+        description: None,
+        severity: None,
+        labels: BTreeMap::new(),
+        links: Links::default(),
+        remark: None,
+        started_at: None,
+        ended_at: None,
+        expires_at: None,
+    }
+}
+
 struct Told {
     group: Group,
     routed: Routed,
@@ -40,20 +57,7 @@ impl Told {
 
     /// What is ordered when an alert of this title changes at this second.
     fn hears(&mut self, at: i64, title: &str, change: Change, flaps: bool) -> Vec<String> {
-        let alert = Alert {
-            key: DedupKey::new(title),
-            signal: Signal::Firing,
-            name: "n".into(),
-            title: title.into(),
-            description: None,
-            severity: None,
-            labels: BTreeMap::new(),
-            links: Links::default(),
-            remark: None,
-            started_at: None,
-            ended_at: None,
-            expires_at: None,
-        };
+        let alert = named(title);
         let flaps_until = flaps.then(|| second(at) + SignedDuration::from_mins(30));
         let orders = self.group.take(
             &self.routed,
@@ -63,6 +67,15 @@ impl Told {
             second(at),
         );
         shown(&orders)
+    }
+
+    /// An alert begins that says this besides.
+    fn begins(&mut self, at: i64, key: &str, description: &str) {
+        let mut alert = named(key);
+        alert.description = Some(description.to_owned());
+        let told = ("prometheus", &alert);
+        self.group
+            .take(&self.routed, told, Change::Began, None, second(at));
     }
 
     fn learns(&mut self, at: i64, report: &GroupReport) -> Vec<String> {
@@ -178,6 +191,55 @@ fn what_is_left_of_a_round_is_told_with_its_own_title_and_source() {
     assert_eq!((after.title.as_str(), after.total), ("memory", 1));
     assert_eq!(sources(&after.samples, "own"), "prometheus");
     assert_eq!(sources(&[], "own"), "own");
+}
+
+#[test]
+fn what_a_condition_says_is_what_it_said_when_it_last_began() {
+    let mut it = Told::new(Then::Notify);
+    it.begins(0, "backup", "never heard");
+    it.hears(60, "backup", Change::Ended, false);
+    it.begins(120, "other", "of another");
+    assert_eq!(it.group.description.as_deref(), Some("never heard"));
+    it.begins(180, "backup", "last heard at 07:37");
+    assert_eq!(it.group.description.as_deref(), Some("last heard at 07:37"));
+    assert_eq!(it.group.title, "backup");
+}
+
+#[test]
+fn what_is_left_of_a_round_is_not_told_with_the_words_of_another() {
+    let mut it = Told::new(Then::Declare);
+    it.begins(0, "disk", "it is full");
+    it.begins(1, "memory", "none is free");
+    it.learns(2, &opened(1, "INC-1"));
+    let over = GroupReport::IncidentOver {
+        incident: IncidentId::new("INC-1"),
+    };
+    it.learns(3, &over);
+    let said = (it.group.title.as_str(), &it.group.description);
+    assert_eq!(said, ("memory", &None));
+}
+
+#[test]
+fn a_card_that_is_part_of_an_incident_goes_on_saying_what_fires() {
+    let mut it = Told::new(Then::Notify);
+    it.hears(0, "a", Change::Began, false);
+    it.learns(1, &card());
+    let attached = GroupReport::Attached {
+        incident: IncidentId::new("INC-7"),
+    };
+    it.learns(60, &attached);
+    let both = |at: i64| {
+        let told = ["TellIncidentOfAlerts", "RefreshAlertCard"];
+        told.map(|effect| format!("{effect} at {at}"))
+    };
+    // At its pace, as that of any other.
+    assert_eq!(it.hears(60, "b", Change::Began, false), both(66));
+    assert_eq!(it.hears(61, "c", Change::Began, false), [""; 0]);
+    for key in ["a", "b"] {
+        it.hears(90, key, Change::Ended, false);
+    }
+    assert_eq!(it.hears(200, "c", Change::Ended, false), both(200));
+    assert_eq!(it.group.firing, 0);
 }
 
 #[test]
@@ -502,7 +564,7 @@ fn people_make_a_card_part_of_an_incident() {
     assert_eq!(it.learns(61, &attached), [""; 0]);
     assert_eq!(
         it.hears(90, "b", Change::Began, false),
-        ["TellIncidentOfAlerts at 90"]
+        ["TellIncidentOfAlerts at 90", "RefreshAlertCard at 90"]
     );
 }
 

@@ -43,6 +43,16 @@ impl Filter {
         Ok(filter)
     }
 
+    /// Whether no alert is asked for, whatever its labels.
+    pub fn shows_none(&self) -> bool {
+        self.none
+    }
+
+    /// Whether each is.
+    pub fn shows_all(&self) -> bool {
+        !self.none && self.matchers.is_empty()
+    }
+
     /// Whether an alert with these labels is asked for.
     pub fn shows(&self, labels: &BTreeMap<String, String>) -> bool {
         !self.none && self.matchers.iter().all(|it| it.matches(labels))

@@ -2,6 +2,7 @@
 //!
 //! Sources: alertmanager `api/v2/openapi.yaml`; prometheus `notifier`; `amtool` of Alertmanager 0.25.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,10 +22,13 @@ use crate::alerts::{Heading, Sent, alertmanager};
 use crate::domain::catalog::{AlertSource, SourceKind};
 use crate::http::gate::soon;
 use crate::http::{Rooms, fault};
+use crate::store::Store;
 use crate::store::alerts::KeptAlert;
 
 /// Alerts that are shown to whoever asks.
-const SHOWN: i64 = 1_000;
+const SHOWN: usize = 1_000;
+/// The same, as the store counts.
+const PAGE: i64 = SHOWN as i64;
 /// When an alert without an end of its own is said to end: Alertmanager's `resolve_timeout`.
 const RESOLVE_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
 
@@ -82,7 +86,7 @@ pub async fn status(
     Json(json!({
         "cluster": { "name": "firebell", "peers": [], "status": "disabled" },
         "config": { "original": CONFIG },
-        "uptime": rooms.clock.now().to_string(),
+        "uptime": rooms.started_at.to_string(),
         "versionInfo": {
             "version": format!("firebell-{version}"),
             "branch": "", "buildDate": "", "buildUser": "", "goVersion": "", "revision": "",
@@ -140,9 +144,8 @@ async fn asked_for(
         let reason = "Too many look alerts up at once: ask again in a moment.";
         return Err(Box::new(fault(StatusCode::SERVICE_UNAVAILABLE, reason)));
     };
-    match rooms.desk.store.active_alerts(&source.id, SHOWN).await {
+    match newest(&rooms.desk.store, source, &filter).await {
         Ok(mut active) => {
-            active.retain(|kept| filter.shows(&kept.alert.labels));
             active.sort_by(|one, other| one.alert.key.as_str().cmp(other.alert.key.as_str()));
             Ok(active)
         }
@@ -154,6 +157,33 @@ async fn asked_for(
             )))
         }
     }
+}
+
+/// The newest that a filter shows. All are looked through, a page at a time.
+async fn newest(
+    store: &Store,
+    source: &AlertSource,
+    filter: &Filter,
+) -> anyhow::Result<Vec<KeptAlert>> {
+    if filter.shows_all() {
+        return store.active_alerts(&source.id, PAGE).await;
+    }
+    let mut found: Vec<KeptAlert> = Vec::new();
+    let mut last = None;
+    let mut is_more = !filter.shows_none();
+    while is_more {
+        let page = store.active_alerts_behind(&source.id, last.as_ref(), PAGE);
+        let page = page.await?;
+        is_more = page.len() == SHOWN;
+        last = page.last().map(|kept| kept.id.clone());
+        let shown = page.into_iter();
+        found.extend(shown.filter(|kept| filter.shows(&kept.alert.labels)));
+        if found.len() > SHOWN {
+            found.sort_by_key(|kept| Reverse(kept.held.tracked.last_seen));
+            found.truncate(SHOWN);
+        }
+    }
+    Ok(found)
 }
 
 /// `GET /api/v2/silences`: there are none here; `[[routes]]` and the cards silence.
