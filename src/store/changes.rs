@@ -49,8 +49,8 @@ impl Store {
             .map(drop)
     }
 
-    /// The changes that were made since then, the newest first; up to [`CHANGES_MAX`], for one that is left out may be
-    /// the cause.
+    /// The changes that were made since then, the newest first: all of them, as far as anybody could look through them, for
+    /// one that is left out may be the cause.
     pub async fn changes_since(&self, since: Timestamp) -> anyhow::Result<Vec<KeptChange>> {
         let mut all: Vec<KeptChange> = Vec::new();
         let mut beyond = (i64::MAX, String::new());
