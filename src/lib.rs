@@ -110,7 +110,8 @@
 //! 4. What came of it goes back through the engine as `Record(Delivery)`: accepted, delayed, failed. A way that fails brings
 //!    the person's next way forward; if all do, the next step goes at once.
 //! 5. The clock rings: `Fire(Due)` → `decide::escalate::ring`: the next step, the next way, a page or an acknowledgement
-//!    that expired, an update, a post-mortem: whatever is due, in its order.
+//!    that expired, an update, a post-mortem: whatever is due, in its order. Nobody is given up on whose page was held up
+//!    by an outage: it gives as long to answer as was meant (`AnswerTimeExtended`).
 //! 6. The answer: a click or a line (`Acknowledge`); a reply, a key or a link (`http::notify` proves it → `Answer`). The
 //!    clock is set anew, every page ends, and its message in Slack says so (`EndPage`).
 //! 7. Every page ends answered, resolved or expired loudly.

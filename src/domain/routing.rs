@@ -214,13 +214,17 @@ impl Routing {
         looks
     }
 
+    /// The service that is called so, by its id or its name.
+    pub fn service_named(&self, word: &str) -> Option<ServiceId> {
+        Catalog::service_among(&self.services, word).map(|service| service.id.clone())
+    }
+
     /// What is affected. A template may name what the configuration does not know: then nothing is known.
     fn service(&self, route: &Ready, source: &str, alert: &Alert) -> Option<ServiceId> {
         match route.service.as_ref()? {
             Chosen::Fixed(id) => Some(id.clone()),
             Chosen::Template(template) => {
-                let named = self.rendered(template, source, alert);
-                Catalog::service_among(&self.services, &named).map(|service| service.id.clone())
+                self.service_named(&self.rendered(template, source, alert))
             }
         }
     }

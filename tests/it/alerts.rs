@@ -83,7 +83,12 @@ async fn a_deploy_stands_on_the_timelines_of_the_incidents_that_it_concerns() {
         change
     };
     let intake = bot.app.desk().intake.as_ref().unwrap();
+    // No route takes what has no severity: then it is of the service that it names.
+    let mut unrouted = change("Flipped a flag", "Checkout", 25);
+    unrouted.labels.remove("severity");
+    unrouted.severity = None;
     for change in [
+        unrouted,
         change("Deployed checkout 412", "checkout", 29),
         change("Deployed checkout 411", "checkout", 31),
         change("Deployed search 7", "search", 5),
@@ -122,6 +127,9 @@ async fn a_deploy_stands_on_the_timelines_of_the_incidents_that_it_concerns() {
         .collect();
     assert_snapshot!(changes.join("\n"), @r"
     2025-09-14T14:01:00Z pager: Changed: Deployed checkout 412 (service checkout)
+    By deploybot
+    https://ci.example.com/412
+    2025-09-14T14:05:00Z pager: Changed: Flipped a flag (service checkout)
     By deploybot
     https://ci.example.com/412
     2025-09-14T15:15:00Z pager: Changed: Rolled checkout back (service checkout)
