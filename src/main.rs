@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use tikv_jemallocator::Jemalloc;
 
-/// Many small texts are made on one thread and freed on another; the C library's allocator takes half of the processor's
-/// time for that in a storm. What it does with what was freed stands in `.cargo/config.toml`.
+/// Many small texts are made on one thread and freed on another: a storm of alerts takes an eighth less of the processor's
+/// time than with the C library's allocator, and no more memory at rest. What it does with what was freed stands in `.cargo/config.toml`.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

@@ -673,9 +673,8 @@ fn is_clock_spent(event: &Event) -> bool {
 /// Whether a turn of alerts is said in the war room. Where many groups have joined, one more is no news: it is counted on
 /// the card, and only how all of them stand is said. Else what people do would wait behind a line for each.
 fn is_told(turn: AlertTurn, after: &Incident) -> bool {
-    let own = || after.alerts.values().filter(|tally| !tally.is_quieted);
-    let groups = own().count();
-    let firing = || own().filter(|tally| tally.firing > 0).count();
+    let groups = after.own_alerts().count();
+    let firing = || after.own_alerts().filter(|tally| tally.firing > 0).count();
     match turn {
         AlertTurn::Counted => false,
         // With its alerts an incident begins; what joins one that people work on is news.

@@ -272,10 +272,15 @@ impl Incident {
             .map_or(&who.name, |name| name)
     }
 
-    /// How many of its alerts fire; none, if it has no alerts. What it only quiets is not its own.
+    /// Its own groups of alerts: what it only quiets is not its own.
+    pub fn own_alerts(&self) -> impl Iterator<Item = &Tally> {
+        self.alerts.values().filter(|tally| !tally.is_quieted)
+    }
+
+    /// How many of its own alerts fire; none, if it has none.
     pub fn firing(&self) -> Option<u64> {
-        let own = self.alerts.values().filter(|tally| !tally.is_quieted);
-        own.map(|tally| tally.firing)
+        self.own_alerts()
+            .map(|tally| tally.firing)
             .reduce(|sum, firing| sum + firing)
     }
 

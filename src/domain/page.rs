@@ -301,7 +301,8 @@ pub struct OpenContact {
 /// How long somebody who was called by hand is given to answer after the last way was tried.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 
-/// A page that leaves later than this was held up: whoever it calls is not given up on as if they had had it in time.
+/// A page that leaves later than this was held up: it says so, and whoever it calls is not given up on as if they had had
+/// it in time.
 pub const HELD_UP: SignedDuration = SignedDuration::from_mins(1);
 
 impl OpenPage {

@@ -27,7 +27,7 @@ use crate::store::write::CommitError;
 const BATCH: usize = 256;
 /// Conditions that are kept in memory: about 10 MB.
 const ALERTS_KEPT: usize = 20_000;
-/// Groups that are kept in memory: each is some 2 KB, and a group that is new is looked for in the store all the same.
+/// Groups that are kept in memory: most are some 2 KB, and a group that is new is looked for in the store all the same.
 const GROUPS_KEPT: usize = 5_000;
 /// How long after it came in it is written or not.
 const WRITTEN: Duration = Duration::from_secs(5);

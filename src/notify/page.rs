@@ -12,6 +12,7 @@ use super::letter::{moment, subject_and_text};
 use super::{cut, one_line, sms};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::show_roughly;
+use crate::domain::page::HELD_UP;
 
 /// The longest title that is spoken, in characters: some twelve seconds.
 const SPOKEN_TITLE: usize = 160;
@@ -21,9 +22,6 @@ const TITLE_AT_LEAST: usize = 40;
 const WHY_AT_LEAST: usize = 12;
 /// The longest title in a subject.
 const SUBJECT_TITLE: usize = 200;
-
-/// A page that leaves later than this after it was ordered says so.
-const PUNCTUAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a page is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +140,7 @@ pub fn prove(templates: &Environment<'_>, catalog: &Catalog) -> anyhow::Result<(
         acknowledge_url: said(),
         takes_replies: true,
         is_test: true,
-        now: Timestamp::UNIX_EPOCH + PUNCTUAL + PUNCTUAL,
+        now: Timestamp::UNIX_EPOCH + HELD_UP + HELD_UP,
         ..little.clone()
     };
     for facts in [little, much] {
@@ -172,7 +170,7 @@ impl Words<'_> {
     /// How late the page is; none: it is not.
     fn late(&self) -> Option<SignedDuration> {
         let late = self.facts.now.duration_since(self.facts.ordered_at);
-        (late > PUNCTUAL).then_some(late)
+        (late > HELD_UP).then_some(late)
     }
 
     fn view(&self, title: &str, why: &str) -> Value {
@@ -415,7 +413,7 @@ mod tests {
             page.spoken
         );
         let page = said(&PageFacts {
-            now: facts.ordered_at + PUNCTUAL,
+            now: facts.ordered_at + HELD_UP,
             ..facts
         });
         for told in [&page.text, &page.html, &page.sms, &page.spoken] {

@@ -381,8 +381,7 @@ impl Composer {
         });
         let quieted = incident.quieted();
         let mut told_leads: Vec<&Lead> = Vec::new();
-        let mut tallies: Vec<&Tally> = incident.alerts.values().collect();
-        tallies.retain(|tally| !tally.is_quieted);
+        let mut tallies: Vec<&Tally> = incident.own_alerts().collect();
         // What fires is what people look for.
         tallies.sort_by_key(|tally| tally.firing == 0);
         let untold_groups = tallies.split_off(tallies.len().min(GROUPS_TOLD));
@@ -480,7 +479,7 @@ impl Composer {
                 flapping => tally.flapping(),
                 samples => listed(&tally.samples, &tally.source, &tally.common),
                 more => unnamed(&tally.samples, tally.firing, tally.total),
-                are_many => incident.alerts.len() >= GROUPS_TOLD,
+                are_many => incident.own_alerts().count() >= GROUPS_TOLD,
             },
             _ => context! {},
         };

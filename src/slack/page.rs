@@ -1,7 +1,7 @@
 //! Pages in Slack: the message to whoever is called, what becomes of it when the page is over, and who was called as the
 //! war room reads it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use minijinja::{Value as Template, context};
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::interaction::{Style, button, careful};
 use super::message::{Composer, moment, said, short};
 use crate::domain::form::show_roughly;
 use crate::domain::incident::Incident;
-use crate::domain::page::{Addressee, Hurry, OpenPage, Page, PageReason, Paged, Vacancy};
+use crate::domain::page::{Addressee, HELD_UP, Hurry, OpenPage, Page, PageReason, Paged, Vacancy};
 use crate::domain::terms::Who;
 use crate::domain::timeline::ways_of;
 use crate::templates::mrkdwn;
@@ -28,7 +28,7 @@ impl Composer {
             number => page.number,
             why => reason(&page.why),
             // What Slack did not take for a while comes late.
-            late => (late > SignedDuration::from_secs(60)).then(|| show_roughly(late)),
+            late => (late > HELD_UP).then(|| show_roughly(late)),
             paged_at => moment(page.paged_at),
             ..self.view(incident, now)
         };
